@@ -1,0 +1,83 @@
+package backout
+
+import "time"
+
+// IncidentID names an incident.
+type IncidentID string
+
+// AttemptID names one approved try at carrying out a plan: incident/number.
+type AttemptID string
+
+// State says where an incident is on its way. Each state has a sentence in
+// docs/STATES.md.
+type State string
+
+// The states.
+const (
+	StateDetected      State = "detected"       // findings say that something is wrong
+	StateAttributed    State = "attributed"     // every suspect has a probability
+	StatePlanned       State = "planned"        // a plan exists and passed the checker
+	StateWaiting       State = "waiting"        // a person must decide, before a deadline
+	StateApproved      State = "approved"       // the plan may run
+	StateExecuting     State = "executing"      // an attempt is running
+	StateRecovered     State = "recovered"      // verified: live state equals target and signals are back
+	StateSelfRecovered State = "self_recovered" // it went away before anything was done
+	StateNoAction      State = "no_action"      // no change is to blame: nothing to take back
+	StateHalted        State = "halted"         // the attempt stopped; what is left is stated
+	StateFrozen        State = "frozen"         // backout can't see: nothing is done until it can
+	StateAborted       State = "aborted"        // a person stopped it
+	StateTakenOver     State = "taken_over"     // a person carries on by hand
+	StateShadowed      State = "shadowed"       // decided and recorded, never acted
+	StateFalseAlarm    State = "false_alarm"    // nothing was wrong
+	StateReviewed      State = "reviewed"       // closed, labelled and learnt from
+)
+
+// Terminal reports whether nothing more happens by itself.
+func (s State) Terminal() bool {
+	switch s {
+	case StateRecovered, StateSelfRecovered, StateNoAction, StateHalted, StateAborted, StateTakenOver, StateShadowed, StateFalseAlarm, StateReviewed:
+		return true
+	}
+	return false
+}
+
+// Incident is one trouble from first finding to review. Its row is owned by
+// respond and saved with compare-and-swap on Row.
+type Incident struct {
+	Format int        `json:"format"`
+	ID     IncidentID `json:"id"`
+	// Key makes opening idempotent: one open incident for each environment and origin.
+	Key         string       `json:"key"`
+	Row         int64        `json:"row"` // version of the row, for compare-and-swap
+	Environment Environment  `json:"environment"`
+	State       State        `json:"state"`
+	Why         string       `json:"why"` // why it is in this state, in words
+	OpenedAt    time.Time    `json:"opened_at"`
+	Onset       time.Time    `json:"onset"`
+	UpdatedAt   time.Time    `json:"updated_at"`
+	Wake        time.Time    `json:"wake,omitzero"`     // when to look again at the latest
+	Deadline    time.Time    `json:"deadline,omitzero"` // when the approval's default applies
+	Findings    []Finding    `json:"findings"`
+	Baselines   []Baseline   `json:"baselines"` // frozen when the incident opened
+	Attribution *Attribution `json:"attribution,omitempty"`
+	Forecast    *Forecast    `json:"forecast,omitempty"`
+	// FirstForecast is the one made before anything was done, kept for scoring.
+	FirstForecast *Forecast `json:"first_forecast,omitempty"`
+	Plan          *Plan     `json:"plan,omitempty"`
+	Attempts      []Attempt `json:"attempts"`
+	Tried         []Tried   `json:"tried"`
+	Degraded      []string  `json:"degraded"` // what backout can't see now
+	Paused        bool      `json:"paused"`
+}
+
+// Attempt is one approved plan being carried out.
+type Attempt struct {
+	ID        AttemptID  `json:"id"`
+	Digest    string     `json:"digest"` // of the plan that was approved
+	Plan      Plan       `json:"plan"`
+	Approvals []Approval `json:"approvals"`
+	StartedAt time.Time  `json:"started_at"`
+	EndedAt   time.Time  `json:"ended_at,omitzero"`
+	Result    RunState   `json:"result"`
+	Why       string     `json:"why,omitempty"`
+}

@@ -1,0 +1,114 @@
+package backout
+
+import "time"
+
+// Autonomy says how far backout may go by itself.
+type Autonomy string
+
+// The levels of autonomy, least first.
+const (
+	AutonomyShadow Autonomy = "shadow" // decide and record, never act
+	AutonomyAsk    Autonomy = "ask"    // act after approval
+	AutonomyAct    Autonomy = "act"    // act by itself where the policy's conditions hold
+)
+
+// ColdStart says what is allowed while history is too short to know whether an
+// incident is novel.
+type ColdStart string
+
+// The cold-start policies.
+const (
+	ColdStartAsk             ColdStart = "ask"               // a person decides
+	ColdStartActIfReversible ColdStart = "act-if-reversible" // cheap, lossless, proven-safe, staged plans may run
+)
+
+// Policy says what may be done by whom. The zero value asks for everything.
+type Policy struct {
+	Version   string    `json:"version"`
+	Autonomy  Autonomy  `json:"autonomy"`
+	ColdStart ColdStart `json:"cold_start"`
+	// MinConfidence is the least probability of the plan's targets together at
+	// which a plan may run by itself.
+	MinConfidence float64 `json:"min_confidence"`
+	// MaxPNone is the greatest probability of "no change did this" at which a plan
+	// may run by itself.
+	MaxPNone float64 `json:"max_p_none"`
+	// MaxSteps and MaxServices bound what one plan may touch; 0 = no bound.
+	MaxSteps    int `json:"max_steps"`
+	MaxServices int `json:"max_services"`
+	// FourEyesTier: plans that touch a service of this tier or a more critical one
+	// need two approvers when a person must decide. Negative = never.
+	FourEyesTier Tier `json:"four_eyes_tier"`
+	// ApprovalTimeout is how long a plan waits; afterwards it is not carried out.
+	ApprovalTimeout Duration `json:"approval_timeout"`
+	Cooldown        Duration `json:"cooldown"`     // between two automatic attempts on one component
+	MaxAttempts     int      `json:"max_attempts"` // automatic attempts per incident
+	Freezes         []Freeze `json:"freezes"`
+	// Rules are CEL expressions that must all be true for a plan to run by itself.
+	Rules []PolicyRule `json:"rules"`
+	// KillSwitch stops every effect at once.
+	KillSwitch bool `json:"kill_switch"`
+}
+
+// PolicyRule is one CEL expression with the sentence shown when it says no.
+type PolicyRule struct {
+	Name string `json:"name"`
+	Expr string `json:"expr"`
+	Deny string `json:"deny"`
+}
+
+// Freeze is a window in which nothing is changed but, where it says so, taken back.
+type Freeze struct {
+	From           time.Time `json:"from"`
+	To             time.Time `json:"to"`
+	Reason         string    `json:"reason"`
+	AllowRollbacks bool      `json:"allow_rollbacks"`
+}
+
+// Role is what a principal may do.
+type Role string
+
+// The roles, least first.
+const (
+	RoleViewer   Role = "viewer"
+	RoleApprover Role = "approver"
+	RoleAdmin    Role = "admin"
+)
+
+// Principal is a person or program that acts.
+type Principal struct {
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+}
+
+// Approval is one person's decision on one digest.
+type Approval struct {
+	By     Principal `json:"by"`
+	At     time.Time `json:"at"`
+	Digest string    `json:"digest"`
+	Reason string    `json:"reason"`
+	Yes    bool      `json:"yes"`
+}
+
+// Hold keeps a component from being moved forward while a plan runs and after
+// a bad version was taken back.
+type Hold struct {
+	Component ComponentID `json:"component"`
+	Owner     string      `json:"owner"`
+	Reason    string      `json:"reason"`
+	BadDigest string      `json:"bad_digest,omitempty"`
+	BadTo     Version     `json:"bad_to,omitempty"`
+	Until     time.Time   `json:"until"`
+	Release   string      `json:"release"` // what ends it before Until, in words
+}
+
+// Ruling is the policy's answer for one plan.
+type Ruling struct {
+	// Automatic is set when the plan may run without a person.
+	Automatic bool `json:"automatic"`
+	// Forbidden is set when it may not run at all.
+	Forbidden bool `json:"forbidden"`
+	// Approvers is how many different people must say yes; 0 when Automatic.
+	Approvers int      `json:"approvers"`
+	Reasons   []string `json:"reasons"` // each condition that spoke, in words
+}

@@ -1,0 +1,36 @@
+package backout
+
+// VerdictValue is the answer of a verification.
+type VerdictValue string
+
+// The three answers. Inconclusive is a first-class outcome, not a failure.
+const (
+	VerdictRecovered    VerdictValue = "recovered"
+	VerdictWorse        VerdictValue = "worse"
+	VerdictInconclusive VerdictValue = "inconclusive"
+)
+
+// Verdict is what the signals say since a stage began, valid however often one
+// looks.
+type Verdict struct {
+	Value   VerdictValue    `json:"value"`
+	Reasons []VerdictReason `json:"reasons"`
+	// Blind is set when too little could be measured to say anything: a gate that
+	// sees this freezes.
+	Blind bool `json:"blind"`
+}
+
+// VerdictReason is one metric's part in a verdict.
+type VerdictReason struct {
+	Series SeriesID     `json:"series"`
+	Value  VerdictValue `json:"value"`
+	// Unmeasured is set when the metric had no usable sample.
+	Unmeasured bool `json:"unmeasured"`
+	Samples    int  `json:"samples"`
+	// LogERecovered and LogEWorse are natural logarithms of the e-values.
+	LogERecovered float64 `json:"log_e_recovered"`
+	LogEWorse     float64 `json:"log_e_worse"`
+	Now           float64 `json:"now"`    // in the signal's own unit
+	Target        float64 `json:"target"` // in the signal's own unit
+	Text          string  `json:"text"`
+}

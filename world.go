@@ -1,0 +1,110 @@
+package backout
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// World is everything a decision may depend on, at one moment, as values.
+type World struct {
+	Now time.Time `json:"now"`
+	// Minute is how long one model minute lasts. It is a minute for real
+	// products; rehearsals run faster so that nobody waits. Delays, bakes and
+	// money rates are all in model minutes.
+	Minute    Duration                 `json:"minute"`
+	Graph     Graph                    `json:"graph"`
+	Changes   []Change                 `json:"changes"` // of the window, oldest first
+	Responses []Response               `json:"responses"`
+	Live      map[ComponentID]Live     `json:"live"`
+	Contracts []Contract               `json:"contracts"`
+	Pairs     []Pair                   `json:"pairs"`
+	Reversals map[ComponentID]Reversal `json:"reversals"`
+	Holds     []Hold                   `json:"holds"`
+	Policy    Policy                   `json:"policy"`
+	Priors    Priors                   `json:"priors"`
+}
+
+// Live is what runs of one component right now: shares by version, summing to 1.
+type Live struct {
+	Shares  map[Version]float64 `json:"shares_ratio"`
+	Healthy bool                `json:"healthy"` // the target says that it is ready
+	At      time.Time           `json:"at"`
+}
+
+// Version is the version with the largest share; of equals the later one. It is
+// "" when nothing is known.
+func (l Live) Version() Version {
+	best, share := Version(""), -1.0
+	for _, v := range slices.SortedFunc(maps.Keys(l.Shares), CompareVersions) {
+		if l.Shares[v] >= share {
+			best, share = v, l.Shares[v]
+		}
+	}
+	return best
+}
+
+// Stack is the recent changes of one component, oldest first: level l is the
+// state after the first l of them, and the current level is their number.
+func (w World) Stack(id ComponentID) []Change {
+	var out []Change
+	for _, c := range w.Changes {
+		if c.Component == id {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// VersionAt is the version of a component at a level, and whether it is known.
+// Levels without changes are the live version.
+func (w World) VersionAt(id ComponentID, l Level) (Version, bool) {
+	st := w.Stack(id)
+	switch {
+	case l < 0 || int(l) > len(st):
+		return "", false
+	case len(st) == 0:
+		live, ok := w.Live[id]
+		return live.Version(), ok
+	case l == 0:
+		return st[0].From, st[0].From != ""
+	}
+	return st[l-1].To, true
+}
+
+// Fingerprint hashes what a plan over these components rests on: their live
+// versions, changes, reachable levels and holds, those of their neighbours under
+// contracts, and the policy's version. Metrics and the time are left out, so it
+// stays equal while nothing relevant moved.
+func (w World) Fingerprint(touched []ComponentID) string {
+	near := map[ComponentID]bool{}
+	for _, id := range touched {
+		near[id] = true
+	}
+	h := sha256.New()
+	for _, c := range w.Contracts {
+		if slices.Contains(touched, c.Consumer) || slices.Contains(touched, c.Provider) {
+			near[c.Consumer], near[c.Provider] = true, true
+			fmt.Fprintf(h, "contract %s %s %s %v\n", c.ID, c.Consumer, c.Provider, c.Rules)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(near)) {
+		fmt.Fprintf(h, "component %s live %s\n", id, w.Live[id].Version())
+		for _, c := range w.Stack(id) {
+			fmt.Fprintf(h, " change %s %s>%s\n", c.ID, c.From, c.To)
+		}
+		for _, r := range w.Reversals[id].Levels {
+			fmt.Fprintf(h, " level %d %s %s\n", r.Level, r.Version, r.Loss)
+		}
+		for _, hold := range w.Holds {
+			if hold.Component == id {
+				fmt.Fprintf(h, " hold %s %s\n", hold.Owner, hold.BadTo)
+			}
+		}
+	}
+	fmt.Fprintf(h, "policy %s kill %t\n", w.Policy.Version, w.Policy.KillSwitch)
+	return hex.EncodeToString(h.Sum(nil))[:32]
+}
