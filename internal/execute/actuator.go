@@ -1,0 +1,22 @@
+package execute
+
+import (
+	"context"
+
+	"github.com/backout-dev/backout"
+)
+
+// Actuator moves one kind of component. Its methods are called with a deadline
+// in ctx and must give up when it passes.
+type Actuator interface {
+	// Survey says what could be undone, without side effects. stack is the
+	// component's recent changes, oldest first. What can't be found out is an
+	// answer too: a Reversal with Known false and the reason in Why.
+	Survey(ctx context.Context, c backout.Component, stack []backout.Change) (backout.Reversal, error)
+	// Probe reads what is live now.
+	Probe(ctx context.Context, c backout.Component) (backout.Reality, error)
+	// Do tries one effect. It answers done or not done only when it is certain;
+	// with any doubt (a lost answer, a timeout) the outcome is unknown, and the
+	// error says why. A stale IfVersion is not done with a conflict error.
+	Do(ctx context.Context, e backout.Effect) (backout.Outcome, error)
+}
