@@ -42,3 +42,5 @@
 // numbers with their unit in the name (_s, _ms, _ratio), money in minor units,
 // text enums. Times are UTC. Probabilities are in [0,1]. Unknown is a value.
 package backout
+
+//go:generate go run ./test/glossary

@@ -1,0 +1,39 @@
+# Everything a person runs. `make help` lists it.
+GO ?= go
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULN := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+SEEDS ?= 10
+
+.PHONY: help demo demo-matrix test check lint fuzz bench build generate
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## the main job, live: a shop, ten changes, one bad, the way back
+	@$(GO) run ./cmd/backout demo $(ARGS)
+
+demo-matrix: ## both scenarios, SEEDS seeds, with and without --blind; takes about a minute a run
+	@$(GO) run ./bench/matrix --seeds $(SEEDS)
+
+test: ## unit, property and short end-to-end tests; needs no C compiler
+	CGO_ENABLED=0 $(GO) test ./...
+
+check: ## what CI runs; installs or explains what it needs
+	@bash .ci/run
+
+lint: ## format, vet and linters
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI) run ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10m)
+	@bash test/fuzz.sh $${FUZZTIME:-10m}
+
+bench: ## hot paths; docs/PERFORMANCE.md quotes these
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+build: ## one binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o backout ./cmd/backout
+
+generate: ## what is made from source: the glossary
+	$(GO) generate ./...
