@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/dbos-inc/dbos-transact-golang/dbos"
+	_ "github.com/dbos-inc/dbos-transact-golang/dbos/driver/sqlite" // registers DBOS' SQLite dialect
+)
+
+// ApplicationVersion is what flows are recorded under. It is constant on
+// purpose: DBOS' own default is a hash of the binary, and after an upgrade it
+// would leave every flow of the old binary lying. A change of a flow's shape is
+// made with [Flow.Patch].
+const ApplicationVersion = "backout-1"
+
+// executor owns the flows of a database file; with one process to a file there
+// is only one.
+const executor = "backout"
+
+// maxRecoveries is how many deaths a flow survives before DBOS gives it up.
+const maxRecoveries = 1000
+
+// Config is what an engine needs. File is required.
+type Config struct {
+	File *File
+	Log  *slog.Logger // nil = silent
+}
+
+// FlowFunc is a durable function. Its input and output are JSON.
+type FlowFunc func(f *Flow, input json.RawMessage) json.RawMessage
+
+// Engine runs flows. Register all of them, then Launch.
+type Engine struct {
+	log  *slog.Logger
+	file *File
+	root dbos.Context
+	data *dbos.DataSource
+
+	mu     sync.Mutex
+	flows  map[string]FlowFunc      // guarded by mu; written before Launch only
+	parked map[string]error         // guarded by mu; by flow id
+	ended  map[string]chan struct{} // guarded by mu; by flow id, closed when it ended here
+}
+
+// job is what DBOS stores as the input of a flow.
+type job struct {
+	Flow  string          `json:"flow"`
+	Input json.RawMessage `json:"input"`
+}
+
+// New prepares an engine on a database file and creates the tables it needs.
+func New(ctx context.Context, c Config) (*Engine, error) {
+	if c.File == nil {
+		return nil, errors.New("new engine: no database file given")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, name := range []string{"DBOS__APPVERSION", "DBOS__VMID"} {
+		if os.Getenv(name) != "" {
+			return nil, fmt.Errorf("new engine: environment variable %s is set and would orphan running flows; unset it", name)
+		}
+	}
+	root, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
+		AppName:                  "backout",
+		SQLiteSystemDB:           c.File.DB,
+		ApplicationVersion:       ApplicationVersion,
+		ExecutorID:               executor,
+		Logger:                   slog.New(quiet{c.Log.Handler()}),
+		SchedulerPollingInterval: time.Hour, // no schedules here
+	})
+	if err != nil {
+		return nil, fmt.Errorf("new engine on %s: %w", c.File.Path, explain(err))
+	}
+	data, err := dbos.NewDataSource(root, c.File.DB)
+	if err != nil {
+		return nil, fmt.Errorf("new engine on %s: %w", c.File.Path, explain(err))
+	}
+	e := &Engine{
+		log: c.Log, file: c.File, root: root, data: data,
+		flows: map[string]FlowFunc{}, parked: map[string]error{}, ended: map[string]chan struct{}{},
+	}
+	dbos.RegisterWorkflow(root, e.run, dbos.WithWorkflowName("flow"), dbos.WithMaxRecoveryAttempts(maxRecoveries))
+	return e, nil
+}
+
+// Register names a flow. It must happen before Launch, with the same names at
+// every start of the process: a recorded flow is found again by its name.
+func (e *Engine) Register(name string, f FlowFunc) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.flows[name] = f
+}
+
+// Launch begins to run, and resumes by itself every flow that had not ended.
+func (e *Engine) Launch() error {
+	if err := dbos.Launch(e.root); err != nil {
+		return fmt.Errorf("launch engine: %w", explain(err))
+	}
+	return nil
+}
+
+// Close stops all flows where they are and closes the database handle. A step
+// under way gets its context cancelled and up to timeout to return. Flows are
+// not ended by this; the next Launch resumes them.
+func (e *Engine) Close(timeout time.Duration) error {
+	if err := dbos.Shutdown(e.root, timeout); err != nil {
+		return fmt.Errorf("close engine: %w", err)
+	}
+	return nil
+}
+
+// Start begins the flow registered under name, with an id of the caller's
+// choice. When the id was started before, whatever became of it, nothing happens.
+func (e *Engine) Start(name, id string, input any) error {
+	b, err := json.Marshal(input)
+	if err != nil {
+		return fmt.Errorf("start flow %s: encode its input: %w", id, err)
+	}
+	e.mu.Lock()
+	_, known := e.flows[name]
+	e.mu.Unlock()
+	if !known {
+		return fmt.Errorf("start flow %s: no flow is registered as %q", id, name)
+	}
+	if _, err := dbos.RunWorkflow(e.root, e.run, job{Flow: name, Input: b}, dbos.WithWorkflowID(id)); err != nil {
+		return fmt.Errorf("start flow %s: %w", id, explain(err))
+	}
+	return nil
+}
+
+// Parked says why a flow of this process waits for the next start of it; nil
+// when it does not.
+func (e *Engine) Parked(id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.parked[id]
+}
+
+// errParked ends a flow's goroutine without ending the flow.
+var errParked = errors.New("flow is parked")
+
+// run is the one workflow DBOS knows; it looks up which flow is meant.
+func (e *Engine) run(ctx dbos.Context, j job) (out json.RawMessage, err error) {
+	id, err := dbos.GetWorkflowID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := &Flow{ID: id, ctx: ctx, engine: e}
+	defer func() {
+		if r := recover(); r != nil {
+			out, err = nil, f.wait(r)
+			return
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		closeOnce(e.endedLocked(id))
+	}()
+	e.mu.Lock()
+	fn := e.flows[j.Flow]
+	delete(e.parked, id)
+	e.mu.Unlock()
+	if fn == nil {
+		panic(fmt.Errorf("no flow is registered as %q in this version", j.Flow))
+	}
+	return fn(f, j.Input), nil
+}
+
+// wait parks a flow for the reason it panicked with. Returning an error here
+// would end the flow for good, so it blocks until the engine closes; DBOS leaves
+// a flow that ends by shutdown to be resumed.
+func (f *Flow) wait(reason any) error {
+	err, ok := reason.(error)
+	if !ok {
+		err = fmt.Errorf("%v", reason)
+	}
+	if !errors.Is(err, context.Canceled) && f.ctx.Err() == nil {
+		f.engine.log.Error("flow is parked until the next start", "flow", f.ID, "error", err)
+	}
+	f.engine.mu.Lock()
+	f.engine.parked[f.ID] = err
+	f.engine.mu.Unlock()
+	<-f.ctx.Done()
+	return errors.Join(errParked, context.Cause(f.ctx))
+}
+
+func (e *Engine) endedLocked(id string) chan struct{} {
+	ch, ok := e.ended[id]
+	if !ok {
+		ch = make(chan struct{})
+		e.ended[id] = ch
+	}
+	return ch
+}
+
+func closeOnce(ch chan struct{}) {
+	select {
+	case <-ch:
+	default:
+		close(ch)
+	}
+}
