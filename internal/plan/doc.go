@@ -1,0 +1,54 @@
+// Package plan finds the cheapest safe way back.
+//
+// # The model
+//
+// Every [backout.Component] with recent changes has levels: level l is its state
+// after the first l of them. A plan chooses for each a level to be at, the
+// present one or an earlier one, and when to move. While a component moves, its
+// old and its new version are both live. Contracts say for pairs of components
+// which versions may be live together; an immovable neighbour only takes levels
+// away. A plan is safe when at every instant every live version of every
+// component may meet every live version of every related component. Pairs that
+// were live together at the start are not held against a plan.
+//
+// Of the safe plans the one with the least expected loss is taken. With p the
+// probability of a change being the cause, r the money lost in a minute, H the
+// minutes until a person would have mended it, q the probability that an action
+// fails and X what that costs, v the value of a change lost in vain, e the effort:
+//
+//	a change that stays     p r H
+//	one that is taken back  p r (C + q (H-C)) + (1-p) v      C = minutes until it takes effect
+//	a component that moves  e + q X
+//
+// The sum is exact for one cause at a time and actions that can run side by
+// side; that a failed action delays its successors is left out. "Do nothing" is
+// one of the plans compared. Money is counted in whole minor units and time in
+// model seconds, so that cheapest is exact and not a matter of rounding.
+//
+// # Two theorems
+//
+// Order: fix the targets. For a related pair that moves on both sides look at
+// the two mixed states, "first gone back, second not yet" and the reverse. Both
+// allowed: any order will do. One allowed: it says who goes first. None: the
+// pair would need an atomic switch, and the targets are impossible. If "goes
+// first" has no cycle, starting every move as soon as those before it have
+// ended is safe, and no safe plan ends any move earlier. If it has one, no safe
+// plan exists; the cycle is the proof.
+//
+// Waves: put each move into the wave numbered by the longest chain of moves
+// before it. Within a wave every mixed state is safe, all 2^k of them for k
+// moves, since contracts speak of pairs and every live pair was allowed. So
+// proving it takes one look at each contract, not at each state.
+//
+// # How it is solved
+//
+// Levels that fit no level of some neighbour are struck out; components that no
+// contract ties together any more are solved apart; a part in which no move pays
+// for itself stays as it is. The rest is branch and bound. Its lower bound is a
+// minimum cut (Picard and Ratliff 1975; Ishikawa 2003): each level threshold is a node, each table
+// is relaxed to the implications between thresholds that it keeps. A search that
+// meets its node limit returns the best plan found with the bound that is left.
+//
+// Everything here is a pure function of its input. The proof of a plan is
+// redone by package check, which shares no code with this one.
+package plan
