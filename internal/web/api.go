@@ -1,0 +1,81 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/backout-dev/backout"
+)
+
+type incidentList struct {
+	Body struct {
+		Incidents []backout.Incident `json:"incidents"`
+	}
+}
+
+type incidentOne struct {
+	Body backout.Incident
+}
+
+type decideInput struct {
+	ID   string `path:"id" doc:"the incident"`
+	Verb string `path:"verb" enum:"approve,reject,pause,resume,abort"`
+	Body struct {
+		Digest string `json:"digest,omitempty" doc:"of the plan as it was shown; needed to approve and reject"`
+		Reason string `json:"reason,omitempty" doc:"kept in the audit log; at least 3 characters to approve and reject"`
+		By     string `json:"by,omitempty" doc:"who decides"`
+	}
+}
+
+// api describes the REST API; /openapi.json is generated from it.
+func (s *Server) api() {
+	cfg := huma.DefaultConfig("backout", "v1alpha1")
+	cfg.DocsPath, cfg.CreateHooks = "", nil
+	api := humago.New(s.mux, cfg)
+	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
+		r, _ := humago.Unwrap(ctx)
+		if ctx.Method() != http.MethodGet && !s.holdsToken(r) {
+			_ = huma.WriteErr(api, ctx, http.StatusForbidden, "this needs the header Authorization: Bearer TOKEN")
+			return
+		}
+		next(ctx)
+	})
+	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
+		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
+	})
+	huma.Get(api, "/api/v1/incidents", func(ctx context.Context, _ *struct{}) (*incidentList, error) {
+		all, err := s.cfg.Incidents.Incidents(ctx, 100)
+		out := &incidentList{}
+		out.Body.Incidents = all
+		return out, apiError(err)
+	})
+	huma.Get(api, "/api/v1/incidents/{id}", func(ctx context.Context, in *struct {
+		ID string `path:"id"`
+	}) (*incidentOne, error) {
+		inc, err := s.cfg.Incidents.Incident(ctx, backout.IncidentID(in.ID))
+		return &incidentOne{inc}, apiError(err)
+	})
+	huma.Post(api, "/api/v1/incidents/{id}/{verb}", func(ctx context.Context, in *decideInput) (*incidentOne, error) {
+		by := in.Body.By
+		if by == "" {
+			by = "api"
+		}
+		inc, err := s.cfg.Decisions.Decide(ctx, Decision{backout.IncidentID(in.ID), in.Verb, backout.Principal{Name: by, Role: backout.RoleApprover}, in.Body.Digest, in.Body.Reason})
+		return &incidentOne{inc}, apiError(err)
+	})
+}
+
+func apiError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *backout.Error
+	if errors.As(err, &e) {
+		return huma.NewError(status(err), e.Message)
+	}
+	return huma.NewError(http.StatusInternalServerError, err.Error())
+}

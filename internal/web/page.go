@@ -1,0 +1,225 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/render"
+	"github.com/backout-dev/backout/internal/render/picture"
+)
+
+// view is what a page template sees.
+type view struct {
+	Title    string
+	Status   Status
+	SignedIn bool
+	Data     any
+}
+
+// incidentView is the incident page's own part.
+type incidentView struct {
+	backout.Incident
+	Headline string
+	Entries  []backout.Entry
+	Suspects template.HTML
+	Cascade  template.HTML
+	Plan     template.HTML
+	CanAct   bool
+}
+
+func words() template.FuncMap {
+	return template.FuncMap{
+		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock,
+		"span":  func(d backout.Duration) string { return render.Span(d.Std()) },
+		"what":  render.What,
+		"short": func(s string) string { return s[:min(8, len(s))] },
+		"mark": func(st backout.State) template.HTML {
+			g, w, ink := render.StateMark(st)
+			class := [...]string{"plain", "plain", "muted", "ok", "waits", "bad", "running", "held"}[ink]
+			return template.HTML(fmt.Sprintf(`<span class="mark %s">%s %s</span>`, class, g, template.HTMLEscapeString(w)))
+		},
+		"entry": func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
+	}
+}
+
+func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
+	all, err := s.cfg.Incidents.Incidents(r.Context(), 50)
+	if err != nil {
+		s.problem(w, err)
+		return
+	}
+	s.page(w, r, "overview.html", "Overview", struct {
+		Headline  string
+		Incidents []backout.Incident
+		Graph     backout.Graph
+	}{headlineOf(all), all, s.cfg.World.Graph()})
+}
+
+func headlineOf(all []backout.Incident) string {
+	for _, inc := range all {
+		if !inc.State.Terminal() {
+			return headline(inc)
+		}
+	}
+	return "All quiet. No open incident."
+}
+
+func (s *Server) incident(w http.ResponseWriter, r *http.Request) {
+	v, err := s.incidentView(r.Context(), backout.IncidentID(r.PathValue("id")))
+	if err != nil {
+		s.problem(w, err)
+		return
+	}
+	s.page(w, r, "incident.html", string(v.ID), v)
+}
+
+func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incidentView, error) {
+	inc, err := s.cfg.Incidents.Incident(ctx, id)
+	if err != nil {
+		return incidentView{}, err
+	}
+	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting}
+	for _, at := range inc.Attempts {
+		run, err := s.cfg.Incidents.Run(ctx, at.ID)
+		if err != nil && backout.CodeOf(err) != backout.CodeNotFound {
+			return v, err
+		}
+		v.Entries = append(v.Entries, run.Entries...)
+	}
+	if inc.Attribution != nil {
+		v.Suspects = template.HTML(picture.Suspects(*inc.Attribution).SVG())
+	}
+	if inc.Forecast != nil {
+		v.Cascade = template.HTML(picture.Cascade(*inc.Forecast, s.cfg.World.Graph()).SVG())
+	}
+	if inc.Plan != nil {
+		v.Plan = template.HTML(picture.Plan(*inc.Plan, v.Entries).SVG())
+	}
+	return v, nil
+}
+
+// headline answers in one sentence: who, what next, what it costs, what now.
+func headline(inc backout.Incident) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Trouble since %s.", render.Clock(inc.Onset))
+	if a := inc.Attribution; a != nil {
+		switch {
+		case len(a.Suspects) == 0 || a.PNone > a.Suspects[0].P:
+			fmt.Fprintf(&b, " Most likely no change did this: %s.", render.Chance(a.PNone))
+		default:
+			fmt.Fprintf(&b, " %s is the suspect: %s.", render.What(a.Suspects[0].Component, a.Suspects[0].To), render.Chance(a.Suspects[0].P))
+		}
+	}
+	if f := inc.Forecast; f != nil && f.CostNow.P90.Minor > 0 && !inc.State.Terminal() {
+		fmt.Fprintf(&b, " Costs %s.", render.Rate(f.CostNow))
+	}
+	return b.String()
+}
+
+func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
+	all, err := s.cfg.World.Changes(r.Context())
+	if err != nil {
+		s.problem(w, err)
+		return
+	}
+	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
+		all[i], all[j] = all[j], all[i]
+	}
+	s.page(w, r, "changes.html", "Changes", all)
+}
+
+func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, "signin.html", "Sign in", nil)
+}
+
+func (s *Server) decideForm(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	d := Decision{
+		Incident: backout.IncidentID(r.PathValue("id")), Verb: r.PathValue("verb"), Digest: r.FormValue("digest"), Reason: r.FormValue("reason"),
+		By: backout.Principal{Name: "page", Role: backout.RoleApprover},
+	}
+	if _, err := s.cfg.Decisions.Decide(r.Context(), d); err != nil {
+		s.problem(w, err)
+		return
+	}
+	http.Redirect(w, r, "/incidents/"+r.PathValue("id"), http.StatusSeeOther)
+}
+
+func (s *Server) page(w http.ResponseWriter, r *http.Request, name, title string, data any) {
+	v := view{Title: title, Status: s.cfg.World.Status(r.Context()), SignedIn: s.holdsToken(r), Data: data}
+	var b bytes.Buffer
+	if err := s.pages.ExecuteTemplate(&b, name, v); err != nil {
+		s.cfg.Log.Error("write page", "page", name, "err", err)
+		http.Error(w, "this page could not be written; see the log", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(b.Bytes())
+}
+
+func (s *Server) problem(w http.ResponseWriter, err error) {
+	var b bytes.Buffer
+	if terr := s.pages.ExecuteTemplate(&b, "problem.html", view{Title: "That did not work", Status: s.cfg.World.Status(context.Background()), Data: err.Error()}); terr != nil {
+		http.Error(w, err.Error(), status(err))
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status(err))
+	_, _ = w.Write(b.Bytes())
+}
+
+// events tells a page when what it shows has changed: one event for each new
+// version of the incident (or of the list when no id is given). It sends no
+// content; the page fetches itself, so that there is one rendering only.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		http.Error(w, "this connection can't stream", http.StatusNotImplemented)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	tick := time.NewTicker(max(s.cfg.Step, 250*time.Millisecond))
+	defer tick.Stop()
+	last := ""
+	for {
+		if v := s.versionOf(r.Context(), backout.IncidentID(r.URL.Query().Get("incident"))); v != last {
+			last = v
+			fmt.Fprintf(w, "id: %s\nevent: changed\ndata: %s\n\n", v, v)
+		} else {
+			fmt.Fprint(w, ": still here\n\n")
+		}
+		flusher.Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) versionOf(ctx context.Context, id backout.IncidentID) string {
+	h := fnv.New64a()
+	all, err := s.cfg.Incidents.Incidents(ctx, 50)
+	if err != nil {
+		return "unknown"
+	}
+	for _, inc := range all {
+		if id != "" && inc.ID != id {
+			continue
+		}
+		fmt.Fprintf(h, "%s %d %s;", inc.ID, inc.Row, inc.State)
+		if n := len(inc.Attempts); n > 0 {
+			run, _ := s.cfg.Incidents.Run(ctx, inc.Attempts[n-1].ID)
+			fmt.Fprintf(h, "%d", len(run.Entries))
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum64())
+}

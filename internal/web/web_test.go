@@ -1,0 +1,156 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+type fakeWorld struct {
+	incidents []backout.Incident
+	decided   []Decision
+	degraded  []string
+}
+
+func (f *fakeWorld) Incidents(context.Context, int) ([]backout.Incident, error) {
+	return f.incidents, nil
+}
+func (f *fakeWorld) Incident(_ context.Context, id backout.IncidentID) (backout.Incident, error) {
+	for _, i := range f.incidents {
+		if i.ID == id {
+			return i, nil
+		}
+	}
+	return backout.Incident{}, &backout.Error{Code: backout.CodeNotFound, Message: "no incident " + string(id)}
+}
+func (f *fakeWorld) Run(context.Context, backout.AttemptID) (backout.Run, error) {
+	return backout.Run{}, nil
+}
+func (f *fakeWorld) Decide(_ context.Context, d Decision) (backout.Incident, error) {
+	f.decided = append(f.decided, d)
+	if d.Digest != "right" {
+		return backout.Incident{}, &backout.Error{Code: backout.CodeConflict, Message: "the plan changed: look again"}
+	}
+	return f.incidents[0], nil
+}
+func (f *fakeWorld) Status(context.Context) Status {
+	return Status{Mode: "ask", Degraded: f.degraded}
+}
+func (f *fakeWorld) Graph() backout.Graph { return backout.Graph{} }
+func (f *fakeWorld) Changes(context.Context) ([]backout.Change, error) {
+	return []backout.Change{}, nil
+}
+
+func newTestServer(t *testing.T) (*httptest.Server, *fakeWorld) {
+	t.Helper()
+	w := &fakeWorld{degraded: []string{"metrics: refused"}, incidents: []backout.Incident{{
+		ID: "INC-1", State: backout.StateWaiting, Why: `shop & <b>co</b>`, Onset: time.Unix(0, 0),
+		Plan:        &backout.Plan{Digest: "right", Summary: "take back <x>", Action: backout.ActionRollBack, Waves: []backout.Wave{{Steps: []backout.Step{{ID: "a", Component: "deployment:pay@p/e", From: "2", To: "1", Why: "cause", Stages: []backout.Stage{{Share: 1, Bake: backout.Duration(time.Second)}}}}}}},
+		Attribution: &backout.Attribution{PNone: .1, Suspects: []backout.Suspect{{Component: "deployment:pay@p/e", To: "2", P: .9}}},
+		Forecast:    &backout.Forecast{Horizon: backout.Duration(time.Minute), Hits: []backout.Hit{{Target: "a<&\"b", Kind: backout.TargetService, P: .5}}},
+	}}}
+	s, err := New(Config{Incidents: w, Decisions: w, World: w, Token: "secret", Step: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s)
+	t.Cleanup(srv.Close)
+	return srv, w
+}
+
+func do(t *testing.T, method, url, body string, header map[string]string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var b strings.Builder
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := res.Body.Read(buf)
+		b.Write(buf[:n])
+		if err != nil {
+			return res.StatusCode, b.String()
+		}
+	}
+}
+
+func TestPages_showStateAndEscape(t *testing.T) {
+	srv, _ := newTestServer(t)
+	for path, wants := range map[string][]string{
+		"/":                {"waits for a person", "shop &amp; &lt;b&gt;co", "metrics: refused", "No journeys are declared"},
+		"/incidents/INC-1": {"pay 2 is the suspect: likely (90 %)", "take back &lt;x&gt;", "Sign in", "a&lt;&amp;&quot;b"},
+		"/changes":         {"No changes yet"},
+		"/openapi.json":    {"/api/v1/incidents/{id}/{verb}"},
+	} {
+		code, body := do(t, "GET", srv.URL+path, "", nil)
+		if code != 200 {
+			t.Errorf("GET %s: %d %s", path, code, body)
+		}
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("GET %s misses %q", path, want)
+			}
+		}
+	}
+	if code, body := do(t, "GET", srv.URL+"/incidents/none", "", nil); code != 404 || !strings.Contains(body, "no incident none") {
+		t.Errorf("unknown incident: %d %s", code, body)
+	}
+}
+
+func TestWrites_needTokenAndSameOrigin(t *testing.T) {
+	srv, w := newTestServer(t)
+	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	with := func(extra map[string]string, more ...string) map[string]string {
+		m := map[string]string{}
+		for k, v := range extra {
+			m[k] = v
+		}
+		for i := 0; i < len(more); i += 2 {
+			m[more[i]] = more[i+1]
+		}
+		return m
+	}
+	cases := map[string]struct {
+		path, body string
+		header     map[string]string
+		want, made int
+	}{
+		"no token":         {"/incidents/INC-1/approve", "digest=right&reason=because", form, 403, 0},
+		"wrong token":      {"/incidents/INC-1/approve", "digest=right&reason=because", with(form, "Authorization", "Bearer no"), 403, 0},
+		"other origin":     {"/incidents/INC-1/approve", "digest=right&reason=because", with(form, "Authorization", "Bearer secret", "Sec-Fetch-Site", "cross-site"), 403, 0},
+		"foreign Origin":   {"/incidents/INC-1/approve", "digest=right", with(form, "Cookie", "backout_token=secret", "Origin", "http://evil.example"), 403, 0},
+		"cookie":           {"/incidents/INC-1/approve", "digest=right&reason=because", with(form, "Cookie", "backout_token=secret", "Sec-Fetch-Site", "same-origin"), 303, 1},
+		"stale digest":     {"/incidents/INC-1/approve", "digest=old&reason=because", with(form, "Cookie", "backout_token=secret"), 409, 1},
+		"api no token":     {"/api/v1/incidents/INC-1/approve", `{"digest":"right"}`, nil, 403, 0},
+		"api token":        {"/api/v1/incidents/INC-1/approve", `{"digest":"right"}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 200, 1},
+		"api unknown verb": {"/api/v1/incidents/INC-1/explode", `{}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 422, 0},
+	}
+	for name, c := range cases {
+		w.decided = nil
+		if code, body := do(t, "POST", srv.URL+c.path, c.body, c.header); code != c.want || len(w.decided) != c.made {
+			t.Errorf("%s: status %d, %d decisions; want %d, %d: %s", name, code, len(w.decided), c.want, c.made, body)
+		}
+	}
+}
+
+func TestCheckAddress_refusesOtherThanLoopback(t *testing.T) {
+	for addr, ok := range map[string]bool{"127.0.0.1:0": true, "localhost:80": true, "[::1]:1": true, "0.0.0.0:1": false, ":80": false, "example.com:1": false, "nonsense": false} {
+		if err := CheckAddress(addr); (err == nil) != ok {
+			t.Errorf("CheckAddress(%q) = %v", addr, err)
+		}
+	}
+}
