@@ -1,0 +1,211 @@
+package attribute
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// comparison is treated against control for one change.
+type comparison struct {
+	known bool
+	// logBF is the evidence, by minute, that the treated are worse from then on;
+	// 0 where nothing can be compared.
+	logBF []float64
+	// worst is the metric with the strongest difference (or, with none, the
+	// calmest) and the mean difference of it, in standard deviations.
+	worst    backout.SignalKind
+	meanDiff float64
+	factor   float64 // the same as a factor of the raw signal; 0 = unknown
+	minutes  int     // how long both were live in the window
+}
+
+// arms are the residuals of versions, by service, location and metric.
+type arms struct {
+	clock clock
+	by    map[armKey]map[backout.Version]armSums
+	scale map[backout.SeriesID]float64
+}
+
+type armKey struct {
+	service  backout.ServiceID
+	location backout.Location
+	kind     backout.SignalKind
+	signal   backout.SignalName
+}
+
+type armSums struct {
+	minuteSums
+	phi float64
+	id  backout.SeriesID
+}
+
+func newArms(q Question, c clock) arms {
+	out := arms{c, map[armKey]map[backout.Version]armSums{}, map[backout.SeriesID]float64{}}
+	for _, b := range q.Baselines {
+		out.scale[b.Series] = b.Scale
+	}
+	for _, r := range q.Residuals {
+		s := r.ID.Subject
+		if s.Version == "" || s.Service == "" || s.Caller != "" || s.Client != "" || r.Mode == backout.ModeWarming || r.Step <= 0 {
+			continue
+		}
+		if r.Kind != backout.SignalLatency && r.Kind != backout.SignalErrors {
+			continue
+		}
+		k := armKey{s.Service, s.Location, r.Kind, r.ID.Signal}
+		if out.by[k] == nil {
+			out.by[k] = map[backout.Version]armSums{}
+		}
+		out.by[k][s.Version] = armSums{c.sums(r), r.Phi, r.ID}
+	}
+	return out
+}
+
+// compare sets the instances with the change against those without, while both
+// are live. The difference has the common trend, season and incident removed.
+func (a arms) compare(c backout.Change, loc backout.Location) comparison {
+	var metrics [][]float64
+	out := comparison{}
+	best := math.Inf(-1)
+	keys := make([]armKey, 0, len(a.by))
+	for k := range a.by {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(x, y armKey) int {
+		return strings.Compare(string(x.service)+"|"+string(x.location)+"|"+string(x.signal), string(y.service)+"|"+string(y.location)+"|"+string(y.signal))
+	})
+	for _, k := range keys {
+		if !slices.Contains(c.Services, k.service) || (loc != "" && k.location != "" && k.location != loc) {
+			continue
+		}
+		d, ok := a.difference(k, c)
+		if !ok {
+			continue
+		}
+		lb := shiftEvidence(d.minuteSums, d.phi)
+		metrics = append(metrics, lb)
+		if top := slices.Max(lb); top > best {
+			best = top
+			out.worst, out.meanDiff, out.minutes = k.kind, d.lateMean(), d.minutes()
+			out.factor = a.factor(k, c, d)
+		}
+	}
+	if len(metrics) == 0 {
+		return out
+	}
+	out.known, out.logBF = true, anyOf(metrics)
+	for i, x := range out.logBF {
+		out.logBF[i] = min(capLogBF, x)
+	}
+	return out
+}
+
+// difference is treated − control by minute, divided by sd.
+type difference struct {
+	minuteSums
+	phi float64
+	sd  float64
+}
+
+// difference compares the arms of one metric. Two arms differ by √2 standard
+// deviations by luck, and by more when few instances make them noisy.
+func (a arms) difference(k armKey, c backout.Change) (difference, bool) {
+	versions := a.by[k]
+	treated, ok := versions[c.To]
+	if !ok {
+		return difference{}, false
+	}
+	controls := a.controls(versions, c)
+	d := difference{minuteSums{make([]float64, a.clock.n), make([]float64, a.clock.n)}, treated.phi, 1}
+	for _, s := range controls {
+		d.phi = max(d.phi, s.phi)
+	}
+	found := false
+	for i := range d.sum {
+		sum, n := 0.0, 0.0
+		for _, s := range controls {
+			sum, n = sum+s.sum[i], n+s.n[i]
+		}
+		if n > 0 && treated.n[i] > 0 && a.clock.since(i, c.Exposure.Start()) > 0 {
+			d.sum[i], d.n[i], found = treated.sum[i]/treated.n[i]-sum/n, 1, true
+		}
+	}
+	d.sd = noise(d.minuteSums, d.phi)
+	for i := range d.sum {
+		d.sum[i] /= d.sd
+	}
+	return d, found
+}
+
+// controls are the version that the change replaced, or else all others, in order.
+func (a arms) controls(versions map[backout.Version]armSums, c backout.Change) []armSums {
+	if from, ok := versions[c.From]; ok && c.From != c.To {
+		return []armSums{from}
+	}
+	var out []armSums
+	for _, v := range slices.SortedFunc(maps.Keys(versions), backout.CompareVersions) {
+		if v != c.To {
+			out = append(out, versions[v])
+		}
+	}
+	return out
+}
+
+// noise estimates the standard deviation from neighbouring minutes, so that a
+// lasting difference does not count as noise.
+func noise(d minuteSums, phi float64) float64 {
+	var steps []float64
+	for i := 1; i < len(d.sum); i++ {
+		if d.n[i] > 0 && d.n[i-1] > 0 {
+			steps = append(steps, math.Abs(d.sum[i]-d.sum[i-1]))
+		}
+	}
+	if len(steps) < 4 {
+		return 2
+	}
+	slices.Sort(steps)
+	sd := 1.4826 * steps[len(steps)/2] / math.Sqrt(2*(1-min(phi, 0.9)))
+	return max(math.Sqrt2, min(sd, 4))
+}
+
+// minutes is how many minutes could be compared.
+func (d difference) minutes() int { return int(total(d.n)) }
+
+// lateMean is the mean over the later half of the minutes compared: where a ramp
+// has arrived.
+func (d difference) lateMean() float64 {
+	skip := d.minutes() / 2
+	sum, n := 0.0, 0.0
+	for i, k := range d.n {
+		switch {
+		case k == 0:
+		case skip > 0:
+			skip--
+		default:
+			sum, n = sum+d.sum[i], n+1
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / n
+}
+
+// factor turns the difference back into the raw signal: latency and error ratios
+// are standardised on a logarithmic scale, so a difference is a factor.
+func (a arms) factor(k armKey, c backout.Change, d difference) float64 {
+	id := a.by[k][c.To].id
+	scale, ok := a.scale[id]
+	if !ok {
+		id.Subject.Version = ""
+		scale, ok = a.scale[id]
+	}
+	if !ok || scale <= 0 {
+		return 0
+	}
+	return math.Exp(d.lateMean() * d.sd * scale)
+}

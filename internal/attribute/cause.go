@@ -1,0 +1,206 @@
+package attribute
+
+import (
+	"math"
+	"slices"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// cause is one hypothesis: a change, or an origin without one.
+type cause struct {
+	change   *backout.Change // nil for origins
+	kind     backout.OriginKind
+	service  backout.ServiceID
+	rest     int // origins that nothing distinguishes, told as one
+	prior    float64
+	delay    []float64 // probability per minute, given that it is the cause
+	blast    blast
+	evidence []float64 // Λ by minute
+	arms     comparison
+	outcome  float64 // log likelihood of what came of actions taken
+	// weight is the logarithm of all parts multiplied, by minute.
+	weight []float64
+}
+
+// trial is the state of one ranking: what was asked, measured and supposed.
+type trial struct {
+	q      Question
+	panel  *panel
+	roads  roads
+	arms   arms
+	causes []cause
+}
+
+func newTrial(q Question) *trial {
+	t := &trial{q: q, panel: newPanel(q), roads: newRoads(q.World.Graph, q.World.Priors)}
+	t.arms = newArms(q, t.panel.clock)
+	t.addChanges()
+	t.addOrigins()
+	for i := range t.causes {
+		t.weigh(&t.causes[i])
+	}
+	return t
+}
+
+func (t *trial) addChanges() {
+	byKind := map[backout.ComponentKind]delays{}
+	type spot struct {
+		services string
+		loc      backout.Location
+	}
+	type shown struct {
+		blast    blast
+		evidence []float64
+	}
+	cache := map[spot]shown{}
+	for i := range t.q.World.Changes {
+		c := &t.q.World.Changes[i]
+		d, ok := byKind[c.Kind]
+		if !ok {
+			d = newDelays(t.q.World.Priors.Delays[c.Kind])
+			byKind[c.Kind] = d
+		}
+		loc := t.location(c.Component)
+		at := spot{joined(c.Services), loc}
+		sh, ok := cache[at]
+		if !ok {
+			sh.blast = t.panel.blastOf(t.q.World.Graph, t.roads, c.Services, loc)
+			sh.evidence = t.panel.evidence(sh.blast)
+			cache[at] = sh
+		}
+		t.causes = append(t.causes, cause{
+			change: c, prior: kindRisk(c.Kind, t.q.World.Priors), delay: hazard(c.Exposure, d, t.panel.clock),
+			blast: sh.blast, evidence: sh.evidence, arms: t.arms.compare(*c, loc), outcome: outcome(t.q, *c),
+		})
+	}
+}
+
+// location is where a component's changes show; "" when they show everywhere, or
+// when no series tells its location.
+func (t *trial) location(id backout.ComponentID) backout.Location {
+	_, _, _, loc, err := id.Split()
+	if err != nil || everywhere(loc) || len(t.panel.where) == 0 {
+		return ""
+	}
+	return loc
+}
+
+// addOrigins supposes that no change did it. Together these causes get the
+// learnt share of incidents without a culprit, spread over 90 minutes like the
+// changes are. Services that are ill, what they need within two hops, and
+// providers are looked at one by one; of the others nothing is known that would
+// tell them apart.
+func (t *trial) addOrigins() {
+	g, n := t.q.World.Graph, t.panel.clock.n
+	near := t.nearIll()
+	var own, external []backout.ServiceID
+	for _, s := range g.Services {
+		if s.Kind == backout.ServiceExternal {
+			external = append(external, s.ID)
+		} else {
+			own = append(own, s.ID)
+		}
+	}
+	none := nonePrior(t.q.World.Priors)
+	odds := none / (1 - none) * float64(max(4, min(40, len(t.q.World.Changes))))
+	const spontaneous, provider, surge = 0.30, 0.35, 0.35 // shares of what no change causes
+	flat := func(p float64) []float64 { return repeat(p/horizon, n) }
+	rest := 0
+	for _, s := range own {
+		if !near[s] {
+			rest++
+			continue
+		}
+		t.addOrigin(backout.OriginSpontaneous, s, odds*spontaneous/float64(len(own)), flat(1))
+	}
+	for _, s := range external {
+		t.addOrigin(backout.OriginExternal, s, odds*provider/float64(max(3, len(external))), flat(1))
+	}
+	if rest > 0 {
+		t.causes = append(t.causes, cause{kind: backout.OriginSpontaneous, rest: rest,
+			prior: odds * spontaneous * float64(rest) / float64(len(own)), delay: flat(1), evidence: make([]float64, n), outcome: outcomeNone(t.q)})
+	}
+	t.causes = append(t.causes, cause{kind: backout.OriginSurge, prior: odds * surge, delay: flat(1),
+		evidence: t.panel.surgeEvidence(g), outcome: outcomeNone(t.q)})
+}
+
+func (t *trial) addOrigin(kind backout.OriginKind, s backout.ServiceID, prior float64, delay []float64) {
+	locations := []backout.Location{""}
+	if len(t.panel.where) > 1 && kind == backout.OriginSpontaneous {
+		locations = append(locations, t.panel.where...) // it may have broken in one of them
+	}
+	for _, loc := range locations {
+		b := t.panel.blastOf(t.q.World.Graph, t.roads, []backout.ServiceID{s}, loc)
+		t.causes = append(t.causes, cause{kind: kind, service: s, prior: prior / float64(len(locations)), delay: delay,
+			blast: b, evidence: t.panel.evidence(b), outcome: outcomeNone(t.q)})
+	}
+}
+
+// nearIll are the services that look ill and what could have made them so within
+// two hops.
+func (t *trial) nearIll() map[backout.ServiceID]bool {
+	causesOf := map[backout.ServiceID][]backout.ServiceID{}
+	for v, rs := range t.roads {
+		for _, r := range rs {
+			causesOf[r.to] = append(causesOf[r.to], v)
+		}
+	}
+	out := map[backout.ServiceID]bool{}
+	var front []backout.ServiceID
+	for _, r := range t.panel.readings {
+		if r.at.service != "" && r.ill() {
+			front = append(front, r.at.service)
+		}
+	}
+	for range 3 {
+		var next []backout.ServiceID
+		for _, s := range front {
+			if !out[s] {
+				out[s] = true
+				next = append(next, causesOf[s]...)
+			}
+		}
+		front = next
+	}
+	return out
+}
+
+// weigh multiplies the parts: prior × delay × evidence^η × arms × outcome.
+func (t *trial) weigh(c *cause) {
+	c.weight = make([]float64, t.panel.clock.n)
+	for i := range c.weight {
+		w := math.Log(c.prior) + math.Log(c.delay[i]) + tempering*c.evidence[i] + c.outcome
+		if c.arms.known && t.panel.clock.since(i, c.change.Exposure.Start()) > 0 {
+			w += armsEvidence(c.arms.logBF[i])
+		}
+		c.weight[i] = w
+	}
+}
+
+// armsEvidence is log(0.85·BF^η + 0.15): a fault may be invisible on the changed
+// instances, so even perfectly equal arms don't acquit.
+func armsEvidence(logBF float64) float64 {
+	return logAdd(math.Log(armsVisible)+tempering*logBF, math.Log(1-armsVisible))
+}
+
+// ill says that a reading is better explained by trouble than by the background,
+// clearly: by a factor of 20.
+func (r reading) ill() bool { return r.peak > math.Log(20) }
+
+func repeat(x float64, n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = x
+	}
+	return out
+}
+
+func joined(ids []backout.ServiceID) string {
+	sorted := slices.Sorted(slices.Values(ids))
+	out := ""
+	for _, s := range sorted {
+		out += string(s) + "\x00"
+	}
+	return out
+}

@@ -1,0 +1,36 @@
+// Package attribute answers "who did it": it gives every recent change, and "no
+// change at all", a probability, with the reasons in words.
+//
+// # The model in one page
+//
+// At most one cause started the trouble, at minute t0. Causes compete:
+//
+//   - every change c, with a hazard that is high just after it was exposed:
+//     prior of its kind × delay(t0 − exposure), over its stages;
+//   - every service and provider, with a small constant hazard ("it broke by
+//     itself"), and a surge of demand.
+//
+// What was measured then decides. For each series the shift evidence BF(τ) says
+// how much likelier the residuals are if the series turned worse at minute τ,
+// at once or along a ramp, than if nothing happened. A cause at service o
+// reaches service s with probability a(o,s), some minutes later for every hop
+// (trouble spreads from callee to caller, and the other way along dependencies
+// that hold resources). So, against the background that anything may go wrong
+// by itself with probability b,
+//
+//	Λ_o(t0) = Σ_s log( (1 − a_os) + a_os · Σ_τ kernel(τ − t0) · BF_s(τ)/g_s ),   g_s = 1 − b + b·mean BF_s
+//
+// which rewards an ill service that the cause reaches, and punishes a quiet one
+// that it should have reached. A service is seen by itself and by its callers;
+// both are folded into one reading, and a provider, which tells us nothing
+// itself, is seen by its callers alone. One caller failing where the others
+// succeed speaks against that caller, not against the callee.
+//
+// A change that is live on some instances only has a control group: treated
+// against control gives B_c(t0), and equal arms speak strongly against it. What
+// came of actions already taken is evidence too. The parts multiply (tempered by
+// 0.6, because services that fail together are not independent witnesses), t0 is
+// summed out, and the sum over all causes is normalised to 1.
+//
+// Everything is a pure function of [Question]: no clock, no randomness.
+package attribute

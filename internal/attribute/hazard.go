@@ -1,0 +1,141 @@
+package attribute
+
+import (
+	"math"
+	"time"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// horizon is how long after its exposure a change is suspected, model minutes.
+const horizon = 90.0
+
+// delayEdges are the bins in which past delays are counted, model minutes.
+var delayEdges = [...]float64{0, 1, 2, 5, 10, 20, 40, horizon}
+
+// priorDelays is how many observations the delay formula is worth against
+// learnt counts.
+const priorDelays = 20.0
+
+// delayBefore is the probability that trouble starts within d minutes of the
+// exposure that causes it: three quarters soon (mean 3 minutes), a quarter any
+// time within 90.
+func delayBefore(d float64) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return 0.75*-math.Expm1(-d/3) + 0.25*min(d, horizon)/horizon
+}
+
+// delays is the delay of one kind of change: the formula, its bins re-weighted by
+// what was learnt (a Dirichlet posterior).
+type delays struct{ weight [len(delayEdges) - 1]float64 }
+
+func newDelays(counts []float64) delays {
+	var d delays
+	sum := 0.0
+	for i := range d.weight {
+		if i < len(counts) {
+			sum += max(0, counts[i])
+		}
+	}
+	for i := range d.weight {
+		mass := delayBefore(delayEdges[i+1]) - delayBefore(delayEdges[i])
+		n := 0.0
+		if i < len(counts) {
+			n = max(0, counts[i])
+		}
+		d.weight[i] = (priorDelays*mass + n) / (priorDelays + sum) / mass
+	}
+	return d
+}
+
+// within is the probability of a start between lo and hi minutes after exposure.
+func (d delays) within(lo, hi float64) float64 {
+	p := 0.0
+	for i, w := range d.weight {
+		a, b := max(lo, delayEdges[i]), min(hi, delayEdges[i+1])
+		if b > a {
+			p += w * (delayBefore(b) - delayBefore(a))
+		}
+	}
+	return p
+}
+
+// hazard is, for each minute, the probability that a change with this exposure
+// starts trouble in it. Each stage counts with the square root of what it adds to
+// the share: a tenth of the traffic already shows a third of the faults. Starts
+// before the exposure get 1e-6 (a thousandth within one minute, for clocks differ).
+func hazard(e backout.Exposure, d delays, c clock) []float64 {
+	type stage struct {
+		at time.Time
+		w  float64
+	}
+	var stages []stage
+	last, sum := 0.0, 0.0
+	for _, s := range e.Stages {
+		if s.Share > last || len(stages) == 0 {
+			w := math.Sqrt(max(s.Share-last, 0.01))
+			stages, sum, last = append(stages, stage{s.At, w}), sum+w, max(last, s.Share)
+		}
+	}
+	out := make([]float64, c.n)
+	for i := range out {
+		for _, s := range stages {
+			age := c.since(i, s.at)
+			w := s.w / sum
+			switch {
+			case age > 0:
+				out[i] += w * max(afterOnset, d.within(max(0, age-1), age))
+			case age > -1:
+				out[i] += w * clockSkew
+			default:
+				out[i] += w * afterOnset
+			}
+		}
+		out[i] = max(out[i], afterOnset)
+	}
+	return out
+}
+
+// kindPrior is how much likelier than a deployment a change of this kind hurts.
+func kindPrior(k backout.ComponentKind) float64 {
+	switch k {
+	case backout.KindConfig:
+		return 1.2
+	case backout.KindFlag:
+		return 0.8
+	case backout.KindSchema:
+		return 1.6
+	case backout.KindInfrastructure:
+		return 1.3
+	}
+	return 1
+}
+
+// kindRisk corrects the prior by the share of culprits among all shipped changes
+// of the kind, worth 20 shipped changes of prior, within [1/5, 5]: what was
+// blamed before must not be blamed for ever because of it.
+func kindRisk(k backout.ComponentKind, pr backout.Priors) float64 {
+	base := kindPrior(k)
+	culprits, shipped := 0.0, 0.0
+	for kind, n := range pr.Shipped {
+		shipped += max(0, n)
+		culprits += max(0, pr.Culprit[kind])
+	}
+	if shipped <= 0 || culprits <= 0 {
+		return base
+	}
+	rate := culprits / shipped
+	const worth = 20
+	learnt := (max(0, pr.Culprit[k]) + worth*rate*base) / (max(0, pr.Shipped[k]) + worth) / rate
+	return base * max(0.2, min(5, learnt/base))
+}
+
+// nonePrior is the share of incidents that no change caused: 0.35, worth twenty
+// incidents, corrected by what was learnt.
+func nonePrior(pr backout.Priors) float64 {
+	const worth, share = 20, 0.35
+	p := (worth*share + max(0, pr.None)) / (worth + max(0, pr.Incidents, pr.None))
+	return max(0.1, min(0.8, p))
+}

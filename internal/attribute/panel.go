@@ -1,0 +1,209 @@
+package attribute
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// place is one thing whose health is read: a service or journey in a location,
+// or (all empty) the product as a whole.
+type place struct {
+	service  backout.ServiceID
+	journey  backout.JourneyID
+	location backout.Location
+}
+
+// call is one caller's view of one callee.
+type call struct {
+	caller, callee backout.ServiceID
+	location       backout.Location
+}
+
+const maxHops = 6
+
+// reading is what was seen of one place. Ratios are evidence over background.
+type reading struct {
+	at    place
+	ratio []float64              // log, by the minute the place turned worse
+	hops  [maxHops + 1][]float64 // the same, not logarithmic, by the minute of the cause h hops away
+	peak  float64                // largest log ratio: how clearly it is ill
+	onset int                    // minute of the peak
+}
+
+// panel is everything that was measured, read and ordered.
+type panel struct {
+	clock        clock
+	readings     []reading
+	index        map[place]int
+	calls        map[call]reading // single callers' views, for faults of one caller
+	callOrder    []call
+	traffic      map[place]track // demand, for surges
+	trafficOrder []place
+	where        []backout.Location // distinct locations, "" excluded
+}
+
+// gathering collects series by what they are about before they are folded.
+type gathering struct {
+	own     map[place][][]float64
+	calls   map[call][][]float64
+	traffic map[place][][]float64
+}
+
+func newPanel(q Question) *panel {
+	n := q.minutes()
+	c := clock{from: q.until().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n}
+	g := gathering{map[place][][]float64{}, map[call][][]float64{}, map[place][][]float64{}}
+	for _, r := range q.Residuals {
+		if r.Mode == backout.ModeWarming || r.ID.Subject.Client != "" || r.ID.Subject.Version != "" || r.Step <= 0 {
+			continue
+		}
+		g.add(r, c)
+	}
+	p := &panel{clock: c, index: map[place]int{}, calls: map[call]reading{}, traffic: map[place]track{}}
+	for k, lbs := range g.traffic {
+		p.traffic[k] = overBackground(shrink(anyOf(lbs)))
+		p.trafficOrder = append(p.trafficOrder, k)
+	}
+	slices.SortFunc(p.trafficOrder, comparePlaces)
+	p.fold(g)
+	return p
+}
+
+func (g gathering) add(r backout.Residuals, c clock) {
+	s := r.ID.Subject
+	sums := c.sums(r)
+	if total(sums.n) == 0 {
+		return // silent about this window
+	}
+	lb := shiftEvidence(sums, r.Phi)
+	switch {
+	case s.Caller != "" && s.Service != "":
+		k := call{s.Caller, s.Service, s.Location}
+		g.calls[k] = append(g.calls[k], lb)
+	case s.Journey != "":
+		k := place{journey: s.Journey, location: s.Location}
+		g.own[k] = append(g.own[k], lb)
+	case r.Kind == backout.SignalTraffic:
+		k := place{service: s.Service, location: s.Location}
+		g.traffic[k] = append(g.traffic[k], lb)
+	default:
+		k := place{service: s.Service, location: s.Location}
+		g.own[k] = append(g.own[k], lb)
+	}
+}
+
+// fold joins a service's own series with its callers' views of it. Given that it
+// is ill, each witness notices with probability 0.85, independently.
+func (p *panel) fold(g gathering) {
+	witnesses := map[place][]track{}
+	for at, lbs := range g.own {
+		witnesses[at] = append(witnesses[at], overBackground(shrink(anyOf(lbs))))
+	}
+	callers := make([]call, 0, len(g.calls))
+	views := map[call]track{}
+	for k, lbs := range g.calls {
+		callers = append(callers, k)
+		views[k] = overBackground(shrink(anyOf(lbs)))
+		p.calls[k] = newReading(place{service: k.callee, location: k.location}, views[k], 0)
+	}
+	slices.SortFunc(callers, compareCalls)
+	p.callOrder = callers
+	for _, k := range callers {
+		at := place{service: k.callee, location: k.location}
+		witnesses[at] = append(witnesses[at], views[k])
+	}
+	places := make([]place, 0, len(witnesses))
+	for at := range witnesses {
+		places = append(places, at)
+		if at.location != "" && !slices.Contains(p.where, at.location) {
+			p.where = append(p.where, at.location)
+		}
+	}
+	slices.SortFunc(places, comparePlaces)
+	slices.Sort(p.where)
+	for i, at := range places {
+		p.index[at] = i
+		p.readings = append(p.readings, newReading(at, foldWitnesses(witnesses[at]), maxHops))
+	}
+}
+
+func foldWitnesses(seen []track) track {
+	if len(seen) == 1 {
+		return seen[0]
+	}
+	out := track{ratio: make([]float64, len(seen[0].ratio))}
+	miss, see := math.Log(1-witness), math.Log(witness)
+	for _, t := range seen {
+		out.never += logAdd(miss, see+t.never)
+		for i, r := range t.ratio {
+			out.ratio[i] += logAdd(miss, see+r)
+		}
+	}
+	out.ratio = shrink(out.ratio)
+	return out
+}
+
+// newReading spreads evidence over the minutes of a cause up to so many hops away.
+func newReading(at place, t track, hops int) reading {
+	r := reading{at: at, ratio: t.ratio, peak: math.Inf(-1)}
+	lin := make([]float64, len(t.ratio))
+	for i, x := range t.ratio {
+		lin[i] = math.Exp(x)
+		if x > r.peak {
+			r.peak, r.onset = x, i
+		}
+	}
+	for h := range hops + 1 {
+		k := hopKernel(h)
+		r.hops[h] = convolve(lin, k[:], math.Exp(t.never))
+	}
+	return r
+}
+
+// hopKernel says how many minutes after its cause a place h hops away turns
+// worse: around 0.6 minutes a hop, ever less certain.
+func hopKernel(h int) (k [12]float64) {
+	sum := 0.0
+	for d := range k {
+		k[d] = math.Exp(-math.Abs(float64(d)-0.6*float64(h)) / (0.8 + 0.5*float64(h)))
+		sum += k[d]
+	}
+	for d := range k {
+		k[d] /= sum
+	}
+	return k
+}
+
+func convolve(x, kernel []float64, beyond float64) []float64 {
+	out := make([]float64, len(x))
+	for i := range out {
+		for d, k := range kernel {
+			if i+d < len(x) {
+				out[i] += k * x[i+d]
+			} else {
+				out[i] += k * beyond
+			}
+		}
+	}
+	return out
+}
+
+func comparePlaces(a, b place) int {
+	return cmp.Or(cmp.Compare(a.service, b.service), cmp.Compare(a.journey, b.journey), cmp.Compare(a.location, b.location))
+}
+
+func compareCalls(a, b call) int {
+	return cmp.Or(cmp.Compare(a.callee, b.callee), cmp.Compare(a.caller, b.caller), cmp.Compare(a.location, b.location))
+}
+
+func total(x []float64) float64 {
+	s := 0.0
+	for _, v := range x {
+		s += v
+	}
+	return s
+}

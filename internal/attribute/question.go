@@ -1,0 +1,74 @@
+package attribute
+
+import (
+	"time"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// Question is everything that [Rank] may depend on.
+type Question struct {
+	// World gives Now, Minute (zero = a minute), Graph, Changes and Priors; the
+	// rest of it is not read.
+	World backout.World
+	// Residuals are what the detector keeps of each series. What a series is
+	// about is read from its subject: Caller and Service is a caller's view of
+	// its calls, Version is one arm of a partial rollout (arms of one service must
+	// be standardised by one common baseline), Journey is a journey, none of them
+	// and no Service a KPI of the whole product. Series that are still warming and
+	// series of a single client are ignored.
+	Residuals []backout.Residuals
+	// Baselines turn differences of arms into factors for people ("6x slower");
+	// without them differences are told in standard deviations.
+	Baselines []backout.Baseline
+	// Minutes is the length of the evidence window in model minutes; 0 = 60.
+	Minutes int
+	// Until ends the evidence window, because our own first effect changed the
+	// picture; zero = World.Now.
+	Until time.Time
+	// Tried is what was taken back already in this incident.
+	Tried []backout.Tried
+}
+
+// The numbers of the model. They were chosen on generated worlds
+// (bench/attribution, tuning seeds) and are not fitted to any deployment.
+const (
+	defaultMinutes = 60
+	tempering      = 0.6  // η: exponent of the evidence, for witnesses are dependent
+	priorShare     = 0.02 // ε: share of the answer that stays with time and prior alone
+	background     = 0.03 // b: an unrelated series is ill at the same time
+	ownVisible     = 0.8  // a(o,o): the origin itself shows it
+	badCalls       = 0.3  // a fault in a caller shows only in its calls to one healthy callee
+	witness        = 0.85 // one witness of an ill service (itself, one caller) notices
+	severalTargets = 0.7  // a change with several services alters each of them
+	negligible     = 1e-4 // reach below this is none
+	shiftSD        = 6.0  // λ: scale of the shift's half-normal prior, standard deviations
+	clipZ          = 12.0 // residuals beyond this count as this
+	capLogBF       = 60.0 // log evidence of one series beyond this is shrunk to it
+	armsVisible    = 0.85 // the fault shows as a difference between treated and control
+	afterOnset     = 1e-6 // delay density of a change that came after the trouble
+	clockSkew      = 1e-3 // the same, within one minute: clocks differ
+	surgeReach     = 0.35 // a surge makes a service ill
+	surgeTraffic   = 0.7  // a surge shows in the traffic of one entry
+)
+
+func (q Question) minute() time.Duration {
+	if m := q.World.Minute.Std(); m > 0 {
+		return m
+	}
+	return time.Minute
+}
+
+func (q Question) minutes() int {
+	if q.Minutes > 0 {
+		return q.Minutes
+	}
+	return defaultMinutes
+}
+
+func (q Question) until() time.Time {
+	if q.Until.IsZero() || q.Until.After(q.World.Now) {
+		return q.World.Now
+	}
+	return q.Until
+}

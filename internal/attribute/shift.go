@@ -1,0 +1,194 @@
+package attribute
+
+import (
+	"math"
+	"time"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// clock cuts the evidence window into model minutes. Minute i covers the samples
+// in (from + i·minute, from + (i+1)·minute].
+type clock struct {
+	from   time.Time
+	minute time.Duration
+	n      int
+}
+
+// since is how many minutes after at the i-th minute ends; negative when at is later.
+func (c clock) since(i int, at time.Time) float64 {
+	return float64(c.from.Add(time.Duration(i+1)*c.minute).Sub(at)) / float64(c.minute)
+}
+
+// start is when minute i begins.
+func (c clock) start(i int) time.Time { return c.from.Add(time.Duration(i) * c.minute) }
+
+// minuteSums are residuals added up by minute: sum and number of samples.
+type minuteSums struct{ sum, n []float64 }
+
+func (c clock) sums(r backout.Residuals) minuteSums {
+	out := minuteSums{make([]float64, c.n), make([]float64, c.n)}
+	for k, z := range r.Levels {
+		if math.IsNaN(z) {
+			continue
+		}
+		at := r.From.Add(time.Duration(k) * r.Step)
+		past := at.Sub(c.from)
+		i := int((past - 1) / c.minute) // (0,minute] is minute 0
+		if past <= 0 || i >= c.n {
+			continue
+		}
+		out.sum[i] += max(-clipZ, min(clipZ, z))
+		out.n[i]++
+	}
+	return out
+}
+
+// ramps are the shapes a shift may take: full at once, or growing linearly over
+// so many minutes. Without the slow ones the most likely onset of a creeping
+// regression lies in the middle of the ramp, and whatever was changed there is
+// blamed.
+var ramps = [...]int{1, 4, 10}
+
+// shiftEvidence gives for each minute τ the log Bayes factor of "worse from τ
+// on" against "as ever". For a ramp with weights w_i the least-squares size is
+// m = Σ w z / Σ w², with variance v = k/Σ w² and k = (1+φ)/(1−φ) for
+// autocorrelation; the size has a half-normal prior. The shapes are averaged.
+func shiftEvidence(s minuteSums, phi float64) []float64 {
+	n := len(s.sum)
+	phi = max(0, min(0.95, phi))
+	k := (1 + phi) / (1 - phi)
+	tailSum, tailN := make([]float64, n+1), make([]float64, n+1)
+	for i := n - 1; i >= 0; i-- {
+		tailSum[i], tailN[i] = tailSum[i+1]+s.sum[i], tailN[i+1]+s.n[i]
+	}
+	out := make([]float64, n)
+	var shapes [len(ramps)]float64
+	for tau := range out {
+		if tailN[tau] == 0 {
+			continue
+		}
+		for j, r := range ramps {
+			full := min(n, tau+r-1)
+			wz, ww := tailSum[full], tailN[full]
+			for i := tau; i < full; i++ {
+				w := float64(i-tau+1) / float64(r)
+				wz, ww = wz+w*s.sum[i], ww+w*w*s.n[i]
+			}
+			if ww > 0 {
+				shapes[j] = logBFShift(wz/ww, k/ww, shiftSD)
+			} else {
+				shapes[j] = 0
+			}
+		}
+		out[tau] = logSum(shapes[:]) - math.Log(float64(len(ramps)))
+	}
+	return againstOffset(out)
+}
+
+// againstOffset takes "worse in the whole window" into the null hypothesis: it is
+// a baseline that is off by a little far oftener than trouble that began in the
+// very first minute of the window.
+func againstOffset(lb []float64) []float64 {
+	if len(lb) == 0 {
+		return lb
+	}
+	null := logAdd(0, lb[0]) - math.Ln2
+	for i := range lb {
+		lb[i] -= null
+	}
+	return lb
+}
+
+// shrink brings the largest log evidence down to the cap and what is positive
+// besides in proportion. Cutting it off instead would make all minutes beyond
+// the cap equal, and lose the onset of large shifts.
+func shrink(lb []float64) []float64 {
+	top := 0.0
+	for _, x := range lb {
+		top = max(top, x)
+	}
+	if top > capLogBF {
+		for i, x := range lb {
+			if x > 0 {
+				lb[i] = x * capLogBF / top
+			}
+		}
+	}
+	return lb
+}
+
+// anyOf joins the evidence of several metrics of one thing: at least one of them
+// shifted, all non-empty subsets alike. For two it is log[(A + B + AB)/3].
+func anyOf(metrics [][]float64) []float64 {
+	if len(metrics) == 1 {
+		return metrics[0]
+	}
+	out := make([]float64, len(metrics[0]))
+	norm := math.Log(math.Exp2(float64(len(metrics))) - 1)
+	for i := range out {
+		prod := 0.0 // log Π (1 + BF)
+		for _, m := range metrics {
+			prod += softplus(m[i])
+		}
+		// log(e^prod − 1), stable at both ends.
+		if prod > 30 {
+			out[i] = prod - norm
+		} else {
+			out[i] = math.Log(math.Expm1(prod)) - norm
+		}
+	}
+	return out
+}
+
+// track is the log ratio of evidence over background for each minute at which a
+// shift may have begun, and the same for "not within the window".
+type track struct {
+	ratio []float64
+	never float64
+}
+
+// overBackground divides by g = 1 − b + b·mean BF: what the series shows if it is
+// none of the cause's doing.
+func overBackground(lb []float64) track {
+	mean := logSum(lb) - math.Log(float64(len(lb)))
+	g := logAdd(math.Log1p(-background), math.Log(background)+mean)
+	out := track{make([]float64, len(lb)), -g}
+	for i, x := range lb {
+		out.ratio[i] = x - g
+	}
+	return out
+}
+
+func softplus(x float64) float64 {
+	if x > 30 {
+		return x
+	}
+	return math.Log1p(math.Exp(x))
+}
+
+func logAdd(a, b float64) float64 {
+	if a < b {
+		a, b = b, a
+	}
+	if math.IsInf(b, -1) {
+		return a
+	}
+	return a + math.Log1p(math.Exp(b-a))
+}
+
+// logSum is log Σ exp x; of nothing it is minus infinity.
+func logSum(x []float64) float64 {
+	top := math.Inf(-1)
+	for _, v := range x {
+		top = max(top, v)
+	}
+	if math.IsInf(top, -1) {
+		return top
+	}
+	s := 0.0
+	for _, v := range x {
+		s += math.Exp(v - top)
+	}
+	return top + math.Log(s)
+}
