@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// Transition is one change of an incident, with who did it, what to write into
+// the audit log, and whom to tell what.
+type Transition struct {
+	// Incident is the new content. Its Row is the version that was read; the
+	// stored one gets the next number.
+	Incident backout.Incident
+	At       time.Time
+	By       string
+	What     string
+	Messages []backout.Message
+	// Lease, when its Name is set, must still be held in the same epoch: a
+	// replica that was frozen meanwhile writes nothing.
+	Lease Lease
+}
+
+// Open stores a new incident, or gives the one that is open under the same key.
+// opened says which. Audit entry and messages are written only when it opened.
+func (s *Store) Open(ctx context.Context, t Transition) (in backout.Incident, opened bool, err error) {
+	in = t.Incident
+	in.Row, in.Format = 1, Format
+	err = s.within(ctx, func(tx *sql.Tx) error {
+		if err := fence(ctx, tx, t.Lease, t.At); err != nil {
+			return err
+		}
+		body, err := encode(in)
+		if err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `INSERT INTO incident (id, key, version, environment, state, is_open, opened_at, wake, body)
+			VALUES ($1, $2, 1, $3, $4, 1, $5, $6, $7) ON CONFLICT DO NOTHING`,
+			in.ID, in.Key, in.Environment, in.State, micros(in.OpenedAt), micros(in.Wake), body)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 1 {
+			opened = err == nil
+			return errors.Join(err, record(ctx, tx, t))
+		}
+		return tx.QueryRowContext(ctx, "SELECT body FROM incident WHERE key = $1 AND is_open = 1", in.Key).Scan(&column{&in})
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = conflict("an incident %s exists already under another key", in.ID)
+	}
+	return in, opened, explain(fmt.Sprintf("open incident %s", t.Incident.ID), err)
+}
+
+// column scans a JSON column into a noun.
+type column struct{ into any }
+
+func (b *column) Scan(src any) error {
+	switch v := src.(type) {
+	case string:
+		return json.Unmarshal([]byte(v), b.into)
+	case []byte:
+		return json.Unmarshal(v, b.into)
+	}
+	return fmt.Errorf("decode %T: expected text, got %T", b.into, src)
+}
+
+// Transition saves an incident's new content, its audit entry and its messages
+// together, if the stored row still is the version that Incident.Row names;
+// otherwise nothing is saved and the error is a conflict: read again, decide
+// again. It gives the incident back as stored.
+func (s *Store) Transition(ctx context.Context, t Transition) (backout.Incident, error) {
+	in := t.Incident
+	in.Row, in.Format = in.Row+1, Format
+	err := s.within(ctx, func(tx *sql.Tx) error {
+		if err := fence(ctx, tx, t.Lease, t.At); err != nil {
+			return err
+		}
+		body, err := encode(in)
+		if err != nil {
+			return err
+		}
+		open := 0
+		if !in.State.Terminal() {
+			open = 1
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE incident SET version = $1, state = $2, is_open = $3, wake = $4, body = $5
+			WHERE id = $6 AND version = $7`, in.Row, in.State, open, micros(in.Wake), body, in.ID, t.Incident.Row)
+		if err != nil {
+			return reopened(ctx, tx, in, err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, missed(ctx, tx, in.ID, t.Incident.Row))
+		}
+		return record(ctx, tx, t)
+	})
+	if err != nil {
+		return t.Incident, explain(fmt.Sprintf("save incident %s as %s", in.ID, in.State), err)
+	}
+	return in, nil
+}
+
+// missed says why an update found no row.
+func missed(ctx context.Context, tx *sql.Tx, id backout.IncidentID, had int64) error {
+	var now int64
+	err := tx.QueryRowContext(ctx, "SELECT version FROM incident WHERE id = $1", id).Scan(&now)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return notFound("there is no incident %s", id)
+	case err != nil:
+		return err
+	}
+	return conflict("incident %s moved on from version %d to %d", id, had, now)
+}
+
+// reopened tells a closed incident that can't come back, because another one is
+// open under its key, from other errors.
+func reopened(ctx context.Context, tx *sql.Tx, in backout.Incident, err error) error {
+	var other string
+	if tx.QueryRowContext(ctx, "SELECT id FROM incident WHERE key = $1 AND is_open = 1 AND id <> $2", in.Key, in.ID).Scan(&other) == nil {
+		return conflict("incident %s is open for the same trouble", other)
+	}
+	return err
+}
+
+// record writes a transition's audit entry and messages.
+func record(ctx context.Context, tx *sql.Tx, t Transition) error {
+	if err := appendAudit(ctx, tx, t.Incident.ID, t.At, t.By, t.What); err != nil {
+		return err
+	}
+	for i, m := range t.Messages {
+		body, err := encode(m)
+		if err != nil {
+			return err
+		}
+		// The same news is told once.
+		if _, err := tx.ExecContext(ctx, `INSERT INTO outbox (incident, audience, key, position, next_at, tries, delivered_at, failure, body)
+			VALUES ($1, $2, $3, $4, $5, 0, 0, '', $6) ON CONFLICT DO NOTHING`,
+			m.Incident, m.Audience, m.Key, i, micros(t.At), body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Incident reads one incident.
+func (s *Store) Incident(ctx context.Context, id backout.IncidentID) (backout.Incident, error) {
+	var in backout.Incident
+	err := s.db.QueryRowContext(ctx, "SELECT body FROM incident WHERE id = $1", id).Scan(&column{&in})
+	if errors.Is(err, sql.ErrNoRows) {
+		err = notFound("there is no incident %s", id)
+	}
+	if err == nil {
+		err = checkFormat(fmt.Sprintf("incident %s", id), in.Format)
+	}
+	return in, explain(fmt.Sprintf("read incident %s", id), err)
+}
+
+// Query selects incidents. Its zero value selects all.
+type Query struct {
+	Open  bool // only those that are not in a terminal state
+	Limit int  // 0 = 1000
+}
+
+// Incidents reads incidents, newest first.
+func (s *Store) Incidents(ctx context.Context, q Query) ([]backout.Incident, error) {
+	if q.Limit <= 0 {
+		q.Limit = 1000
+	}
+	where := ""
+	if q.Open {
+		where = "WHERE is_open = 1 "
+	}
+	out, err := all[backout.Incident](ctx, s.db, "SELECT body FROM incident "+where+"ORDER BY opened_at DESC, id LIMIT $1", q.Limit)
+	for _, in := range out {
+		err = errors.Join(err, checkFormat(fmt.Sprintf("incident %s", in.ID), in.Format))
+	}
+	return out, explain("read incidents", err)
+}
+
+// Audit reads an incident's audit log, oldest entry first.
+func (s *Store) Audit(ctx context.Context, id backout.IncidentID) ([]backout.AuditEntry, error) {
+	out, err := all[backout.AuditEntry](ctx, s.db, "SELECT body FROM audit WHERE incident = $1 ORDER BY seq", id)
+	return out, explain(fmt.Sprintf("read audit log of %s", id), err)
+}
+
+// Note adds an audit entry without touching the incident, for what is worth
+// recording and decides nothing.
+func (s *Store) Note(ctx context.Context, id backout.IncidentID, at time.Time, by, what string) error {
+	err := s.within(ctx, func(tx *sql.Tx) error { return appendAudit(ctx, tx, id, at, by, what) })
+	return explain(fmt.Sprintf("note in audit log of %s", id), err)
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// Lease is the right to do one thing alone, until a time. Each new holder gets
+// the next epoch; what it writes carries the epoch, so that a holder that slept
+// past its time changes nothing any more.
+type Lease struct {
+	Name   string
+	Holder string
+	Epoch  int64
+	Until  time.Time
+}
+
+// Acquire takes a lease that is free, has run out or is the holder's own, until
+// now+ttl. held says whether the caller has it; if not, the lease given back is
+// the one somebody else holds.
+func (s *Store) Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (l Lease, held bool, err error) {
+	err = s.within(ctx, func(tx *sql.Tx) error {
+		if l, err = readLease(ctx, tx, name); err != nil {
+			return err
+		}
+		own := l.Holder == holder && l.Until.After(now)
+		if !own && l.Until.After(now) {
+			return nil
+		}
+		if !own {
+			l.Epoch++
+		}
+		l.Holder, l.Until, held = holder, now.Add(ttl).UTC().Truncate(time.Microsecond), true
+		_, err := tx.ExecContext(ctx, `INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = excluded.epoch, expires_at = excluded.expires_at`,
+			name, holder, l.Epoch, micros(l.Until))
+		return err
+	})
+	return l, held && err == nil, explain(fmt.Sprintf("acquire lease %s", name), err)
+}
+
+// Yield gives a lease back before its time. Yielding one that is lost already is
+// no error.
+func (s *Store) Yield(ctx context.Context, l Lease) error {
+	_, err := s.db.ExecContext(ctx, "UPDATE lease SET expires_at = 0 WHERE name = $1 AND holder = $2 AND epoch = $3", l.Name, l.Holder, l.Epoch)
+	return explain(fmt.Sprintf("yield lease %s", l.Name), err)
+}
+
+func readLease(ctx context.Context, tx *sql.Tx, name string) (Lease, error) {
+	l := Lease{Name: name}
+	var until int64
+	err := tx.QueryRowContext(ctx, "SELECT holder, epoch, expires_at FROM lease WHERE name = $1", name).Scan(&l.Holder, &l.Epoch, &until)
+	if errors.Is(err, sql.ErrNoRows) {
+		return l, nil
+	}
+	l.Until = time.UnixMicro(until).UTC()
+	return l, err
+}
+
+// fence refuses a write whose lease was lost. A write without a lease passes.
+func fence(ctx context.Context, tx *sql.Tx, l Lease, now time.Time) error {
+	if l.Name == "" {
+		return nil
+	}
+	cur, err := readLease(ctx, tx, l.Name)
+	if err != nil {
+		return err
+	}
+	if cur.Epoch != l.Epoch || cur.Holder != l.Holder || !cur.Until.After(now) {
+		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("the lease %s of %s was lost to %s", l.Name, l.Holder, cur.Holder)}
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Pruned counts what was removed.
+type Pruned struct {
+	Observations int64
+	Messages     int64
+	Pairs        int64
+	Holds        int64
+}
+
+// Prune removes what happened before a time and is of no more use: observations,
+// delivered messages, pairs not seen since, holds that ran out. Undelivered
+// messages stay; incidents, audit logs, reviews and priors are never removed.
+func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
+	var p Pruned
+	err := s.within(ctx, func(tx *sql.Tx) error {
+		for _, d := range []struct {
+			count *int64
+			query string
+		}{
+			{&p.Observations, "DELETE FROM observation WHERE at < $1"},
+			{&p.Messages, "DELETE FROM outbox WHERE delivered_at > 0 AND delivered_at < $1"},
+			{&p.Pairs, "DELETE FROM pair WHERE seen_at < $1"},
+			{&p.Holds, "DELETE FROM hold WHERE expires_at < $1"},
+		} {
+			res, err := tx.ExecContext(ctx, d.query, micros(before))
+			if err != nil {
+				return err
+			}
+			if *d.count, err = res.RowsAffected(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Pruned{}, explain("prune", err)
+	}
+	return p, nil
+}

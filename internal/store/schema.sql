@@ -1,0 +1,89 @@
+-- One text for both databases: $n placeholders, BIGINT times in microseconds of
+-- UTC, nouns as their JSON wire form in body, and beside it only the columns
+-- that are searched by.
+CREATE TABLE IF NOT EXISTS store_schema (version BIGINT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS incident (
+    id          TEXT PRIMARY KEY,
+    key         TEXT   NOT NULL,
+    version     BIGINT NOT NULL,
+    environment TEXT   NOT NULL,
+    state       TEXT   NOT NULL,
+    is_open     BIGINT NOT NULL,
+    opened_at   BIGINT NOT NULL,
+    wake        BIGINT NOT NULL,
+    body        TEXT   NOT NULL
+);
+-- Opening an incident is idempotent because of this index and nothing else.
+CREATE UNIQUE INDEX IF NOT EXISTS incident_open ON incident (key) WHERE is_open = 1;
+CREATE INDEX IF NOT EXISTS incident_opened ON incident (opened_at);
+
+CREATE TABLE IF NOT EXISTS audit (
+    incident TEXT   NOT NULL,
+    seq      BIGINT NOT NULL,
+    body     TEXT   NOT NULL,
+    PRIMARY KEY (incident, seq)
+);
+
+CREATE TABLE IF NOT EXISTS outbox (
+    incident     TEXT   NOT NULL,
+    audience     TEXT   NOT NULL,
+    key          TEXT   NOT NULL,
+    position     BIGINT NOT NULL,
+    next_at      BIGINT NOT NULL,
+    tries        BIGINT NOT NULL,
+    delivered_at BIGINT NOT NULL,
+    failure      TEXT   NOT NULL,
+    body         TEXT   NOT NULL,
+    PRIMARY KEY (incident, audience, key)
+);
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (next_at) WHERE delivered_at = 0;
+
+CREATE TABLE IF NOT EXISTS observation (
+    source    TEXT   NOT NULL,
+    native_id TEXT   NOT NULL,
+    at        BIGINT NOT NULL,
+    component TEXT   NOT NULL,
+    body      TEXT   NOT NULL,
+    PRIMARY KEY (source, native_id)
+);
+CREATE INDEX IF NOT EXISTS observation_at ON observation (at);
+
+CREATE TABLE IF NOT EXISTS pair (
+    a         TEXT   NOT NULL,
+    b         TEXT   NOT NULL,
+    a_version TEXT   NOT NULL,
+    b_version TEXT   NOT NULL,
+    healthy   BIGINT NOT NULL,
+    seen_at   BIGINT NOT NULL,
+    PRIMARY KEY (a, b, a_version, b_version)
+);
+
+CREATE TABLE IF NOT EXISTS hold (
+    component  TEXT   NOT NULL,
+    owner      TEXT   NOT NULL,
+    expires_at BIGINT NOT NULL,
+    body       TEXT   NOT NULL,
+    PRIMARY KEY (component, owner)
+);
+
+CREATE TABLE IF NOT EXISTS review (
+    incident TEXT PRIMARY KEY,
+    at       BIGINT NOT NULL,
+    body     TEXT   NOT NULL
+);
+
+-- Snapshots of detectors, baselines, priors: one value under one name.
+CREATE TABLE IF NOT EXISTS document (
+    name   TEXT PRIMARY KEY,
+    format BIGINT NOT NULL,
+    at     BIGINT NOT NULL,
+    body   BLOB   NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS lease (
+    name       TEXT PRIMARY KEY,
+    holder     TEXT   NOT NULL,
+    epoch      BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
