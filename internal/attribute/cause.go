@@ -104,7 +104,7 @@ func (t *trial) addOrigins() {
 	}
 	none := nonePrior(t.q.World.Priors)
 	odds := none / (1 - none) * float64(max(4, min(40, len(t.q.World.Changes))))
-	const spontaneous, provider, surge = 0.30, 0.35, 0.35 // shares of what no change causes
+	const spontaneous, provider, surge = 0.45, 0.35, 0.20 // shares of what no change causes
 	flat := func(p float64) []float64 { return repeat(p/horizon, n) }
 	rest := 0
 	for _, s := range own {

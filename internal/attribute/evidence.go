@@ -53,6 +53,8 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 				all = append(all, j.Services...)
 			}
 			at = journeyReach(all, reached, 0.3)
+		case at.hops == 0 && at.a == ownVisible && r.seen:
+			at.a = seenByCallers
 		}
 		if at.a > negligible {
 			out.readings = append(out.readings, through{i, at})

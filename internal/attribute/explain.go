@@ -59,6 +59,10 @@ func (t *trial) timeEvidence(c *cause, onset int) backout.Evidence {
 			last = i
 		}
 	}
+	if last < 0 && stages[0].At.Sub(seen) < t.panel.clock.minute {
+		e.Text = "trouble began just before it was exposed"
+		return e
+	}
 	if last < 0 {
 		e.Text = fmt.Sprintf("trouble began %s before it was exposed", span(stages[0].At.Sub(seen)))
 		return e
@@ -144,7 +148,7 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 				continue
 			}
 			others++
-			if t.panel.calls[k].ill() && !t.changed(k.caller) {
+			if t.panel.calls[k].ill() && !t.changed(k.caller, onset) {
 				failing++
 			}
 		}
@@ -170,9 +174,11 @@ func (t *trial) healthyTo(callee backout.ServiceID, c *cause) bool {
 	return true
 }
 
-// changed says that a service had a change of its own in the window.
-func (t *trial) changed(s backout.ServiceID) bool {
-	return slices.ContainsFunc(t.q.World.Changes, func(c backout.Change) bool { return slices.Contains(c.Services, s) })
+// changed says that a service had a change of its own before the trouble.
+func (t *trial) changed(s backout.ServiceID, onset int) bool {
+	return slices.ContainsFunc(t.q.World.Changes, func(c backout.Change) bool {
+		return slices.Contains(c.Services, s) && t.panel.clock.since(onset, c.Exposure.Start()) > 0
+	})
 }
 
 func (t *trial) armsText(c *cause, onset int) backout.Evidence {
@@ -218,7 +224,7 @@ func (t *trial) outcomeEvidence(c *cause) []backout.Evidence {
 }
 
 // originText says what the trouble would be if no change did it.
-func (t *trial) originText(c *cause) string {
+func (t *trial) originText(c *cause, onset int) string {
 	switch {
 	case c.kind == backout.OriginSurge:
 		up := 0
@@ -258,8 +264,8 @@ func (t *trial) originText(c *cause) string {
 	if c.kind == backout.OriginExternal {
 		return fmt.Sprintf("the provider %s%s", c.service, seen)
 	}
-	change := "which did not change"
-	if t.changed(c.service) {
+	change := "which did not change before"
+	if t.changed(c.service, onset) {
 		change = "though it also changed"
 	}
 	return fmt.Sprintf("%s broke by itself, %s%s", c.service, change, seen)
@@ -274,7 +280,7 @@ func (p place) name() string {
 		name = "the product's KPI"
 	}
 	if p.location != "" {
-		return name
+		return name + " in " + string(p.location)
 	}
 	return name
 }

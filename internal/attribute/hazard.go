@@ -63,34 +63,34 @@ func (d delays) within(lo, hi float64) float64 {
 }
 
 // hazard is, for each minute, the probability that a change with this exposure
-// starts trouble in it. Each stage counts with the square root of what it adds to
-// the share: a tenth of the traffic already shows a third of the faults. Starts
-// before the exposure get 1e-6 (a thousandth within one minute, for clocks differ).
+// starts trouble in it. A fault shows by the time it has share s with probability
+// √s (a tenth of the traffic shows a third of the faults), so each stage counts
+// with what it adds to that. Starts before the exposure get 1e-6, or a
+// thousandth within one minute, for clocks differ.
 func hazard(e backout.Exposure, d delays, c clock) []float64 {
 	type stage struct {
 		at time.Time
 		w  float64
 	}
 	var stages []stage
-	last, sum := 0.0, 0.0
+	last := 0.0
 	for _, s := range e.Stages {
-		if s.Share > last || len(stages) == 0 {
-			w := math.Sqrt(max(s.Share-last, 0.01))
-			stages, sum, last = append(stages, stage{s.At, w}), sum+w, max(last, s.Share)
+		if share := max(0.01, min(1, s.Share)); share > last {
+			stages = append(stages, stage{s.At, math.Sqrt(share) - math.Sqrt(last)})
+			last = share
 		}
 	}
 	out := make([]float64, c.n)
 	for i := range out {
 		for _, s := range stages {
 			age := c.since(i, s.at)
-			w := s.w / sum
 			switch {
 			case age > 0:
-				out[i] += w * max(afterOnset, d.within(max(0, age-1), age))
+				out[i] += s.w * max(afterOnset, d.within(max(0, age-1), age))
 			case age > -1:
-				out[i] += w * clockSkew
+				out[i] += s.w * clockSkew
 			default:
-				out[i] += w * afterOnset
+				out[i] += s.w * afterOnset
 			}
 		}
 		out[i] = max(out[i], afterOnset)

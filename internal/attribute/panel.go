@@ -31,14 +31,13 @@ type reading struct {
 	ratio []float64              // log, by the minute the place turned worse
 	hops  [maxHops + 1][]float64 // the same, not logarithmic, by the minute of the cause h hops away
 	peak  float64                // largest log ratio: how clearly it is ill
-	onset int                    // minute of the peak
+	seen  bool                   // by callers, not only by itself
 }
 
 // panel is everything that was measured, read and ordered.
 type panel struct {
 	clock        clock
 	readings     []reading
-	index        map[place]int
 	calls        map[call]reading // single callers' views, for faults of one caller
 	callOrder    []call
 	traffic      map[place]track // demand, for surges
@@ -63,7 +62,7 @@ func newPanel(q Question) *panel {
 		}
 		g.add(r, c)
 	}
-	p := &panel{clock: c, index: map[place]int{}, calls: map[call]reading{}, traffic: map[place]track{}}
+	p := &panel{clock: c, calls: map[call]reading{}, traffic: map[place]track{}}
 	for k, lbs := range g.traffic {
 		p.traffic[k] = overBackground(shrink(anyOf(lbs)))
 		p.trafficOrder = append(p.trafficOrder, k)
@@ -125,9 +124,10 @@ func (p *panel) fold(g gathering) {
 	}
 	slices.SortFunc(places, comparePlaces)
 	slices.Sort(p.where)
-	for i, at := range places {
-		p.index[at] = i
-		p.readings = append(p.readings, newReading(at, foldWitnesses(witnesses[at]), maxHops))
+	for _, at := range places {
+		r := newReading(at, foldWitnesses(witnesses[at]), maxHops)
+		r.seen = slices.ContainsFunc(callers, func(k call) bool { return k.callee == at.service && k.location == at.location })
+		p.readings = append(p.readings, r)
 	}
 }
 
@@ -154,7 +154,7 @@ func newReading(at place, t track, hops int) reading {
 	for i, x := range t.ratio {
 		lin[i] = math.Exp(x)
 		if x > r.peak {
-			r.peak, r.onset = x, i
+			r.peak = x
 		}
 	}
 	for h := range hops + 1 {

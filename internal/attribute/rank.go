@@ -32,7 +32,7 @@ func Rank(q Question) backout.Attribution {
 			continue
 		}
 		origins[key] = len(out.Origins)
-		out.Origins = append(out.Origins, backout.Origin{Kind: c.kind, Service: c.service, P: p[i], Text: t.originText(c)})
+		out.Origins = append(out.Origins, backout.Origin{Kind: c.kind, Service: c.service, P: p[i], Text: t.originText(c, onset)})
 	}
 	slices.SortStableFunc(out.Suspects, func(a, b backout.Suspect) int {
 		return cmp.Or(cmp.Compare(b.P, a.P), cmp.Compare(a.Change, b.Change))
