@@ -1,0 +1,173 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/backout-dev/backout"
+)
+
+// score prices the plan and its alternatives in the same money and fills in the
+// certificate's half that the planner can speak for; Safe is the checker's.
+func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []action) {
+	rest := clamp(m.none * float64(m.rate) * float64(m.horizon)) // what no rollback can mend
+	nothing := in.cost(in.current, make([]int, len(in.current)))
+	cost := in.cost(kept.target, m.starts(kept, actions))
+	p.Cost, p.CostNothing = m.money(cost+rest), m.money(nothing+rest)
+	p.Certificate = backout.Certificate{
+		Checks:    []string{},
+		Optimal:   s.optimal && cost == s.lower,
+		LowerCost: m.money(s.lower + rest),
+	}
+	chosen := backout.Alternative{
+		Name: "this plan", Cost: p.Cost, Steps: len(p.Steps()), Chosen: true, Why: "the cheapest safe way",
+		Terms: m.terms(in, kept, m.starts(kept, actions), rest),
+	}
+	var all []backout.Alternative
+	if p.Action == backout.ActionRollBack {
+		all = append(all, chosen, m.price(in, "do nothing", m.stay(in), rest, actions), m.askFirst(in, kept, actions, rest))
+	} else {
+		chosen.Name, chosen.Why = "do nothing", "nothing is taken back without good reason"
+		if p.Action == backout.ActionAsk {
+			chosen.Name, chosen.Why = "ask a person", "what is likely to help is not safe by itself"
+		}
+		all = append(all, chosen)
+		if len(m.moves(s)) > 0 {
+			a := m.price(in, "cheapest rollback", s, rest, actions)
+			a.Why = "would go against the odds that no change did this"
+			all = append(all, a)
+		}
+	}
+	if a, ok := m.topOnly(in, rest, actions); ok {
+		all = append(all, a)
+	}
+	all = append(all, m.everything(in, rest, actions))
+	for k := range all {
+		if all[k].Why == "" {
+			all[k].Why = m.versus(all[k].Cost, p.Cost)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b backout.Alternative) int { return cmp.Compare(a.Cost.Minor, b.Cost.Minor) })
+	p.Alternatives = all
+}
+
+func (m model) versus(cost, chosen backout.Money) string {
+	diff := backout.Money{Minor: cost.Minor - chosen.Minor, Currency: m.currency}
+	switch {
+	case diff.Minor > 0:
+		return fmt.Sprintf("expected to cost %s more", diff)
+	case diff.Minor < 0:
+		diff.Minor = -diff.Minor
+		return fmt.Sprintf("expected to cost %s less", diff)
+	}
+	return "expected to cost the same"
+}
+
+// price is one alternative carried out in waves.
+func (m model) price(in *instance, name string, s solution, rest int64, actions []action) backout.Alternative {
+	starts := m.starts(s, actions)
+	return backout.Alternative{
+		Name: name, Cost: m.money(in.cost(s.target, starts) + rest), Steps: in.steps(s.target),
+		Terms: m.terms(in, s, starts, rest),
+	}
+}
+
+func (in *instance) steps(target []int) int {
+	n := 0
+	for i, l := range target {
+		if l != in.current[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// terms splits a cost into what people ask about.
+func (m model) terms(in *instance, s solution, starts []int, rest int64) []string {
+	var stays, acting, waiting int64
+	for i, l := range s.target {
+		if l == in.current[i] {
+			stays += in.fixed[i][l]
+			continue
+		}
+		w := in.price(i, l, starts[i]) - in.fixed[i][l]
+		waiting += w
+		acting += in.fixed[i][l]
+	}
+	out := []string{
+		fmt.Sprintf("%s if no change did it", m.money(rest)),
+		fmt.Sprintf("%s if a change that stays did it", m.money(stays)),
+	}
+	if in.steps(s.target) > 0 {
+		out = append(out,
+			fmt.Sprintf("%s until the steps take effect", m.money(waiting)),
+			fmt.Sprintf("%s for the steps themselves, their risks and what they take away in vain", m.money(acting)))
+	}
+	if m.assumed {
+		out = append(out, fmt.Sprintf("no journey has a value: %s a minute is assumed", backout.Money{Minor: m.rate, Currency: m.currency}))
+	}
+	return out
+}
+
+// askFirst is the chosen plan, after a person was found and has read it.
+func (m model) askFirst(in *instance, s solution, actions []action, rest int64) backout.Alternative {
+	starts := m.starts(s, actions)
+	for i := range starts {
+		starts[i] += humanMinutes * ticksPerMinute
+	}
+	a := backout.Alternative{Name: "ask a person first", Cost: m.money(in.cost(s.target, starts) + rest), Steps: in.steps(s.target)}
+	a.Terms = append(m.terms(in, s, starts, rest), fmt.Sprintf("%d minutes until a person has decided", humanMinutes))
+	return a
+}
+
+// topOnly takes the likeliest suspect back and nothing else, safe or not.
+func (m model) topOnly(in *instance, rest int64, actions []action) (backout.Alternative, bool) {
+	top := m.topSuspect()
+	if top == nil {
+		return backout.Alternative{}, false
+	}
+	target := slices.Clone(in.current)
+	target[top.site] = nearest(in.domain[top.site]&(1<<(top.change+1)-1), in.current[top.site])
+	if target[top.site] == in.current[top.site] {
+		return backout.Alternative{}, false
+	}
+	return m.naive(in, "top suspect only: "+m.name(top), target, rest, actions), true
+}
+
+// everything takes back all that can be taken back, safe or not: what a team does
+// that has no idea.
+func (m model) everything(in *instance, rest int64, actions []action) backout.Alternative {
+	target := slices.Clone(in.current)
+	for i, d := range in.domain {
+		target[i] = d.lowest()
+	}
+	return m.naive(in, "everything in the window", target, rest, actions)
+}
+
+// naive prices a target that nobody checked, and says so when it is unsafe.
+func (m model) naive(in *instance, name string, target []int, rest int64, actions []action) backout.Alternative {
+	s := solution{target: target}
+	p := compile(in)
+	why := ""
+	for k, e := range in.edges {
+		if a, b := target[e.i], target[e.j]; p.relations[k][a][b] == forbidden && why == "" {
+			if c, clash, bad := m.ties[k].broken(m.sites, a, b); bad {
+				why = fmt.Sprintf("not safe: contract %s forbids %s", c.ID, clash)
+			} else {
+				why = "not safe: " + m.fourCells(m.ties[k], a, b)
+			}
+		}
+	}
+	s.schedule = p.order(target)
+	if s.cycle != nil && why == "" {
+		why = "not safe: " + m.explain(in, conflict{edge: -1, cycle: s.cycle}, s.cycle[0])
+	}
+	if why != "" { // priced as if nothing stood in the way, all at once
+		n := len(target)
+		s.schedule = schedule{start: make([]int, n), depth: make([]int, n), before: make([][]int, n)}
+	}
+	a := m.price(in, name, s, rest, actions)
+	a.Why = why
+	return a
+}

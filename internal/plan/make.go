@@ -1,0 +1,203 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// Request is everything that a plan depends on.
+type Request struct {
+	// ID names the plan; empty = derived from its digest.
+	ID       backout.PlanID
+	Incident backout.IncidentID
+	World    backout.World
+	// Attribution gives p, Forecast the money rate and the horizon.
+	Attribution backout.Attribution
+	Forecast    backout.Forecast
+	// Forbidden names components that policy does not let us move, each with the
+	// sentence that says why.
+	Forbidden map[backout.ComponentID]string
+	// Nodes bounds the search of each independent part; 0 = 5000, which is under a
+	// second for parts of up to a hundred components.
+	Nodes int
+}
+
+func (r Request) minute() time.Duration {
+	if r.World.Minute > 0 {
+		return r.World.Minute.Std()
+	}
+	return time.Minute
+}
+
+// model is a request compiled: the sites, what ties them, and the stakes. It is
+// not changed once built.
+type model struct {
+	stakes
+	request Request
+	world   backout.World
+	onset   time.Time
+	minute  time.Duration
+	sites   []site
+	ties    []tie
+	edges   []edge // of the ties, in their order
+	calls   map[[2]backout.ServiceID]bool
+	none    float64 // probability that nothing here is the cause
+}
+
+// Make finds the cheapest safe way back. When the likeliest explanation is that
+// no change did it, or undoing costs more than it is expected to save, the plan
+// is to take no action; when the likeliest cause can't be taken back safely, it is
+// to ask a person. Both have no steps and say why. Make fails only on input that
+// makes no sense, with [backout.CodeInvalid].
+func Make(req Request) (backout.Plan, error) {
+	if err := valid(req); err != nil {
+		return backout.Plan{}, err
+	}
+	m := newModel(req)
+	actions, in, s, err := m.settle()
+	if err != nil {
+		return backout.Plan{}, err
+	}
+	d := m.decide(in, s)
+	kept := s
+	if d.action != backout.ActionRollBack {
+		kept = m.stay(in)
+	}
+	p := backout.Plan{
+		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
+		Action: d.action, Summary: d.summary,
+		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept), Gaps: gaps(m, kept),
+		Left: m.left(in, kept),
+	}
+	if d.gap != "" {
+		p.Gaps = append(p.Gaps, d.gap)
+	}
+	p.Success, p.Takes = m.success(kept, actions), m.takes(kept, actions)
+	m.score(&p, in, s, kept, actions)
+	p.Fingerprint = req.World.Fingerprint(p.Touched())
+	p.Digest = p.ExecutableDigest()
+	if p.ID == "" {
+		p.ID = backout.PlanID("P-" + p.Digest[:8])
+	}
+	return p, nil
+}
+
+func valid(req Request) error {
+	total := req.Attribution.PNone
+	for _, s := range req.Attribution.Suspects {
+		if s.P < 0 || s.P > 1 {
+			return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: suspect %s has probability %v, expected 0 to 1", s.Change, s.P)}
+		}
+		total += s.P
+	}
+	if req.Attribution.PNone < 0 || total > 1.001 {
+		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: probabilities of the attribution sum to %.3f, expected at most 1", total)}
+	}
+	if req.Nodes < 0 {
+		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: node limit %d, expected 0 or more", req.Nodes)}
+	}
+	return nil
+}
+
+func newModel(req Request) model {
+	if req.Nodes == 0 {
+		req.Nodes = 5000
+	}
+	if why := frozen(req.World); why != "" {
+		all := map[backout.ComponentID]string{}
+		for _, c := range req.World.Changes {
+			all[c.Component] = why
+		}
+		req.Forbidden = all
+	}
+	m := model{
+		request: req, world: req.World, stakes: stakesOf(req), minute: req.minute(),
+		sites: survey(req), calls: map[[2]backout.ServiceID]bool{}, none: 1, onset: req.Attribution.Onset,
+	}
+	if m.onset.IsZero() {
+		m.onset = req.World.Now
+	}
+	for _, d := range req.World.Graph.Dependencies {
+		m.calls[[2]backout.ServiceID{d.From, d.To}] = true
+	}
+	m.ties = ties(m.sites, req.World.Contracts)
+	for _, t := range m.ties {
+		m.edges = append(m.edges, t.table(m.sites))
+	}
+	for _, s := range m.sites {
+		for x := range s.current {
+			m.none -= s.p[x]
+		}
+	}
+	m.none = max(m.none, 0)
+	return m
+}
+
+// frozen says why nothing may be taken back now; "" when it may.
+func frozen(w backout.World) string {
+	for _, f := range w.Policy.Freezes {
+		if !w.Now.Before(f.From) && w.Now.Before(f.To) && !f.AllowRollbacks {
+			return fmt.Sprintf("nothing may be changed until %s: %s", f.To.UTC().Format(time.RFC3339), f.Reason)
+		}
+	}
+	return ""
+}
+
+// settle solves, and solves again with stagings fit for the pressure that the
+// solution puts on each move: a step that others wait for should not dawdle. The
+// optimum is that of the last round's stagings.
+func (m model) settle() ([]action, *instance, solution, error) {
+	own, waited := make([]float64, len(m.sites)), make([]float64, len(m.sites))
+	for i, s := range m.sites {
+		for x := range s.current {
+			own[i] += s.p[x] * float64(m.rate)
+		}
+	}
+	var actions []action
+	for round := 0; ; round++ {
+		next := make([]action, len(m.sites))
+		same := actions != nil
+		for i, s := range m.sites {
+			next[i] = m.stage(s, own[i], waited[i])
+			same = same && slices.Equal(next[i].stages, actions[i].stages)
+		}
+		actions = next
+		in := m.instance(actions)
+		s, why := solve(in, m.request.Nodes)
+		if why != nil {
+			return nil, nil, solution{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
+		}
+		if same || round == 2 {
+			return actions, in, s, nil
+		}
+		waited = m.pressure(in, s)
+	}
+}
+
+// pressure is the money lost per model minute by what waits for each move.
+func (m model) pressure(in *instance, s solution) []float64 {
+	waited := make([]float64, len(m.sites))
+	order := make([]int, len(m.sites))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return s.depth[b] - s.depth[a] })
+	for _, i := range order { // deepest first, so that pressure adds up on the way
+		for _, b := range s.before[i] {
+			waited[b] += waited[i] + float64(in.rate[i][s.target[i]])
+		}
+	}
+	return waited
+}
+
+// stay is the solution in which nothing moves.
+func (m model) stay(in *instance) solution {
+	s := solution{target: slices.Clone(in.current), optimal: true}
+	s.schedule = compile(in).order(s.target)
+	s.cost = in.cost(s.target, s.start)
+	s.lower = s.cost
+	return s
+}

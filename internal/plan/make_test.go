@@ -1,0 +1,417 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/backout-dev/backout"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func id(kind backout.ComponentKind, name string) backout.ComponentID {
+	return backout.NewComponentID(kind, name, "production", "eu-1")
+}
+
+func eur(major int64) backout.Money { return backout.Money{Minor: major * 100, Currency: "EUR"} }
+
+// town builds small worlds for the tests.
+type town struct{ req Request }
+
+func newTown() *town {
+	h := backout.Duration(45 * time.Minute)
+	rate := backout.MoneyRange{P50: eur(120)}
+	return &town{Request{
+		Incident: "INC-1",
+		World: backout.World{
+			Now: noon, Minute: backout.Duration(time.Minute),
+			Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{},
+		},
+		Attribution: backout.Attribution{Onset: noon.Add(-5 * time.Minute)},
+		Forecast:    backout.Forecast{Horizon: h, CostNow: rate, CostHorizon: rate},
+	}}
+}
+
+// part adds a component that went through versions, one change each. ago is
+// how long before noon the last change was, with earlier ones an hour apart.
+func (w *town) part(kind backout.ComponentKind, name string, ago time.Duration, versions ...backout.Version) backout.ComponentID {
+	c := id(kind, name)
+	world, last := &w.req.World, len(versions)-1
+	world.Graph.Components = append(world.Graph.Components, backout.Component{
+		ID: c, Kind: kind, Name: name, Service: backout.ServiceID(name), Environment: "production", Location: "eu-1", Actuator: "test", Instances: 3,
+	})
+	world.Graph.Services = append(world.Graph.Services, backout.Service{ID: backout.ServiceID(name)})
+	world.Live[c] = backout.Live{Shares: map[backout.Version]float64{versions[last]: 1}, Healthy: true}
+	r := backout.Reversal{Component: c, Known: true, Current: versions[last], Mixed: true, Shares: []float64{1. / 3, 2. / 3, 1}}
+	for l := range last {
+		at := noon.Add(-ago - time.Duration(last-1-l)*time.Hour)
+		world.Changes = append(world.Changes, backout.Change{
+			ID: backout.ChangeID(fmt.Sprintf("%s=%s", c, versions[l+1])), Kind: kind, Component: c, From: versions[l], To: versions[l+1],
+			Exposure: backout.Exposure{Stages: []backout.ExposureStage{{At: at, Share: 1}}},
+		})
+		r.Levels = append(r.Levels, backout.Reachable{Level: backout.Level(l), Version: versions[l], Loss: backout.LossNone, Verified: true})
+	}
+	world.Reversals[c] = r
+	return c
+}
+
+// needs adds a contract: consumer from version when on needs provider from version least on.
+func (w *town) needs(name string, consumer backout.ComponentID, when backout.Version, provider backout.ComponentID, least backout.Version) {
+	w.req.World.Contracts = append(w.req.World.Contracts, backout.Contract{
+		ID: name, Consumer: consumer, Provider: provider, Source: backout.ContractDeclared, Reason: "because " + name,
+		Rules: []backout.ContractRule{{When: backout.VersionRange{From: when}, Needs: backout.VersionRange{From: least}}},
+	})
+}
+
+func (w *town) suspect(c backout.ComponentID, to backout.Version, p float64) {
+	w.req.Attribution.Suspects = append(w.req.Attribution.Suspects, backout.Suspect{
+		Change: backout.ChangeID(fmt.Sprintf("%s=%s", c, to)), Component: c, To: to, P: p,
+	})
+}
+
+func (w *town) make(t testing.TB) backout.Plan {
+	t.Helper()
+	total := 0.0
+	for _, s := range w.req.Attribution.Suspects {
+		total += s.P
+	}
+	if w.req.Attribution.PNone == 0 {
+		w.req.Attribution.PNone = 1 - total
+	}
+	p, err := Make(w.req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// shapeOf writes a plan's waves as component:target, for comparison.
+func shapeOf(p backout.Plan) []string {
+	out := []string{}
+	for _, w := range p.Waves {
+		var names []string
+		for _, s := range w.Steps {
+			names = append(names, fmt.Sprintf("%s:%s", s.Component.Name(), s.To))
+		}
+		out = append(out, strings.Join(names, " "))
+	}
+	return out
+}
+
+func wantShape(t *testing.T, p backout.Plan, action backout.Action, waves ...string) {
+	t.Helper()
+	if p.Action != action {
+		t.Errorf("action %s (%s), want %s", p.Action, p.Summary, action)
+	}
+	if diff := cmp.Diff(append([]string{}, waves...), shapeOf(p)); diff != "" {
+		t.Errorf("waves (-want +got):\n%s%s", diff, p.Summary)
+	}
+}
+
+func TestMake_culpritAlone(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 20*time.Minute, "2.13.2", "2.14.0")
+	search := w.part(backout.KindDeployment, "search", 15*time.Minute, "5.0.0", "5.1.0")
+	w.suspect(payment, "2.14.0", .85)
+	w.suspect(search, "5.1.0", .02)
+	p := w.make(t)
+	wantShape(t, p, backout.ActionRollBack, "payment:2.13.2")
+	st := p.Steps()[0]
+	if st.Demanded || st.P != .85 || len(st.Reverts) != 1 {
+		t.Errorf("step %+v: want an undemanded one with P 0.85 and one change", st)
+	}
+	for _, s := range []string{st.Precondition, st.Check, st.WayBack, st.Why} {
+		if s == "" {
+			t.Errorf("step %+v lacks words", st)
+		}
+	}
+	if len(st.Stages) < 2 || st.Stages[len(st.Stages)-1].Share != 1 {
+		t.Errorf("stages %+v: want a canary first and everything last", st.Stages)
+	}
+	if p.Cost.Minor >= p.CostNothing.Minor || p.CostNothing != eur(120*45) {
+		t.Errorf("cost %s against %s for nothing, want less than %s", p.Cost, p.CostNothing, eur(120*45))
+	}
+	if len(p.Gaps) > 0 || !p.Certificate.Optimal || p.Certificate.Safe {
+		t.Errorf("gaps %q, certificate %+v: want none, optimal, and safe left to the checker", p.Gaps, p.Certificate)
+	}
+	if len(p.Left) != 1 || p.Left[0].Component != search {
+		t.Errorf("left %+v, want search", p.Left)
+	}
+	if p.Success < .75 || p.Success > .85 {
+		t.Errorf("success %.3f, want a little less than 0.85", p.Success)
+	}
+}
+
+// A consumer that came to rely on the new payment goes back first; the flag that
+// needs the new code is switched off first; the additive migration stays.
+func TestMake_orderOfMixedKinds(t *testing.T) {
+	w := newTown()
+	schema := w.part(backout.KindSchema, "ledger", 40*time.Minute, "41", "42")
+	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")
+	checkout := w.part(backout.KindDeployment, "checkout", 20*time.Minute, "7.0.0", "7.1.0")
+	flag := w.part(backout.KindFlag, "wallet", 10*time.Minute, "off", "on")
+	w.needs("C-schema", payment, "2.14.0", schema, "42")
+	w.needs("C-api", checkout, "7.1.0", payment, "2.14.0")
+	w.needs("C-flag", flag, "on", checkout, "7.1.0")
+	w.suspect(payment, "2.14.0", .8)
+	p := w.make(t)
+	wantShape(t, p, backout.ActionRollBack, "wallet:off", "checkout:7.0.0", "payment:2.13.2")
+	steps := p.Steps()
+	if !steps[0].Demanded || !steps[1].Demanded || steps[2].Demanded {
+		t.Error("flag and checkout are innocents that contracts demand, payment is not")
+	}
+	if !strings.Contains(steps[1].Why, "C-api") {
+		t.Errorf("why of checkout %q, want its contract", steps[1].Why)
+	}
+	if len(p.OrderReasons) != 2 || !strings.Contains(strings.Join(p.OrderReasons, "\n"), "checkout goes back before payment: contract C-api") {
+		t.Errorf("order reasons %q", p.OrderReasons)
+	}
+	if i := slices.IndexFunc(p.Left, func(l backout.Left) bool { return l.Component == schema }); i < 0 {
+		t.Errorf("left %+v, want the schema in place", p.Left)
+	}
+	if steps[1].Start != steps[0].Takes {
+		t.Errorf("checkout starts at %s, want %s, when the flag is off", steps[1].Start, steps[0].Takes)
+	}
+}
+
+func TestMake_noChangeToBlame(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 20*time.Minute, "2.13.2", "2.14.0")
+	w.suspect(payment, "2.14.0", .2)
+	w.req.Attribution.Origins = []backout.Origin{{Kind: backout.OriginExternal, Service: "bank", P: .7, Text: "the bank answers slowly"}}
+	p := w.make(t)
+	wantShape(t, p, backout.ActionNone)
+	if !strings.Contains(p.Summary, "the bank answers slowly") || p.Cost != p.CostNothing {
+		t.Errorf("summary %q, cost %s of %s", p.Summary, p.Cost, p.CostNothing)
+	}
+}
+
+func TestMake_notWorthIt(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 20*time.Minute, "2.13.2", "2.14.0")
+	w.suspect(payment, "2.14.0", .6)
+	w.req.Forecast.CostNow, w.req.Forecast.CostHorizon = backout.MoneyRange{P50: eur(1)}, backout.MoneyRange{P50: eur(1)}
+	p := w.make(t)
+	wantShape(t, p, backout.ActionNone)
+	if !strings.Contains(p.Summary, "more than it is expected to save") {
+		t.Errorf("summary %q", p.Summary)
+	}
+}
+
+func TestMake_asksWhenBlocked(t *testing.T) {
+	tests := map[string]struct {
+		arrange func(w *town, payment backout.ComponentID)
+		want    string
+	}{
+		"one way": {func(w *town, payment backout.ComponentID) {
+			r := w.req.World.Reversals[payment]
+			r.Levels[0].Loss, r.Levels[0].Lost = backout.LossOneWay, "keys were rotated"
+		}, "keys were rotated"},
+		"unknown": {func(w *town, payment backout.ComponentID) {
+			w.req.World.Reversals[payment] = backout.Reversal{Component: payment, Why: "registry unreachable"}
+		}, "registry unreachable"},
+		"policy": {func(w *town, payment backout.ComponentID) {
+			w.req.Forbidden = map[backout.ComponentID]string{payment: "policy keeps payment"}
+		}, "policy keeps payment"},
+		"freeze": {func(w *town, _ backout.ComponentID) {
+			w.req.World.Policy.Freezes = []backout.Freeze{{From: noon.Add(-time.Hour), To: noon.Add(time.Hour), Reason: "year end"}}
+		}, "year end"},
+		"marked bad": {func(w *town, payment backout.ComponentID) {
+			w.req.World.Holds = []backout.Hold{{Component: payment, Owner: "ann", Reason: "leaks", BadTo: "2.13.2", Until: noon.Add(time.Hour)}}
+		}, "marked bad by ann"},
+		"partner": {func(w *town, payment backout.ComponentID) {
+			app := id(backout.KindDeployment, "mobile")
+			w.req.World.Graph.Components = append(w.req.World.Graph.Components, backout.Component{ID: app, Kind: backout.KindDeployment, Name: "mobile", Immovable: true})
+			w.req.World.Live[app] = backout.Live{Shares: map[backout.Version]float64{"3": .5, "4": .5}}
+			w.needs("C-mobile", app, "4", payment, "2.14.0")
+		}, "mobile can't be moved"},
+		"atomic switch": {func(w *town, payment backout.ComponentID) {
+			peer := w.part(backout.KindDeployment, "peer", 20*time.Minute, "1", "2")
+			w.needs("C-there", peer, "2", payment, "2.14.0")
+			w.needs("C-back", payment, "2.14.0", peer, "2")
+		}, "atomic switch"},
+		"circle": {func(w *town, payment backout.ComponentID) {
+			a := w.part(backout.KindDeployment, "a", 20*time.Minute, "1", "2")
+			b := w.part(backout.KindDeployment, "b", 20*time.Minute, "1", "2")
+			w.needs("C1", a, "2", payment, "2.14.0")
+			w.needs("C2", b, "2", a, "2")
+			w.needs("C3", payment, "2.14.0", b, "2")
+		}, "in a circle"},
+		"own instances": {func(w *town, payment backout.ComponentID) {
+			w.needs("C-self", payment, "2.14.0", payment, "2.14.0")
+		}, "can't run side by side"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newTown()
+			payment := w.part(backout.KindDeployment, "payment", 20*time.Minute, "2.13.2", "2.14.0")
+			w.suspect(payment, "2.14.0", .8)
+			tt.arrange(w, payment)
+			p := w.make(t)
+			wantShape(t, p, backout.ActionAsk)
+			if !strings.Contains(p.Summary, tt.want) {
+				t.Errorf("summary %q, want %q in it", p.Summary, tt.want)
+			}
+		})
+	}
+}
+
+func TestMake_gapsNeedAPerson(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 20*time.Minute, "2.13.2", "2.14.0")
+	cart := w.part(backout.KindDeployment, "cart", 8*time.Minute, "1", "2")
+	w.req.World.Graph.Dependencies = []backout.Dependency{{From: "cart", To: "payment"}}
+	w.suspect(payment, "2.14.0", .8)
+	p := w.make(t)
+	if len(p.Gaps) != 1 || !strings.Contains(p.Gaps[0], "2.13.2 with "+string(cart)+" 2") && !strings.Contains(p.Gaps[0], "2 with "+string(payment)+" 2.13.2") {
+		t.Errorf("gaps %q, want the pair that never met", p.Gaps)
+	}
+	w.req.World.Pairs = []backout.Pair{{A: payment, B: cart, AVersion: "2.13.2", BVersion: "2", Healthy: true}}
+	if p := w.make(t); len(p.Gaps) != 0 {
+		t.Errorf("gaps %q although the pair was seen healthy", p.Gaps)
+	}
+	w.req.World.Reversals[payment].Levels[0].Loss = backout.LossUnknown
+	w.req.Forecast.CostNow, w.req.Forecast.CostHorizon = backout.MoneyRange{P50: eur(900)}, backout.MoneyRange{P50: eur(900)}
+	if p := w.make(t); len(p.Gaps) != 1 || !strings.Contains(p.Gaps[0], "nobody checked") {
+		t.Errorf("gaps %q, want the unknown loss", p.Gaps)
+	}
+}
+
+func TestMake_audienceOfAFlag(t *testing.T) {
+	w := newTown()
+	flag := w.part(backout.KindFlag, "reports", 10*time.Minute, "off", "on")
+	w.req.World.Changes[0].Exposure.Stages[0].Audience = "acme"
+	w.suspect(flag, "on", .9)
+	p := w.make(t)
+	wantShape(t, p, backout.ActionRollBack, "reports:off")
+	if st := p.Steps()[0].Stages; len(st) != 1 || st[0].Audience != "acme" {
+		t.Errorf("stages %+v, want everything of acme and nobody else", st)
+	}
+}
+
+func TestMake_alternatives(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")
+	checkout := w.part(backout.KindDeployment, "checkout", 20*time.Minute, "7.0.0", "7.1.0")
+	w.part(backout.KindDeployment, "search", 20*time.Minute, "1", "2", "3")
+	w.needs("C-api", checkout, "7.1.0", payment, "2.14.0")
+	w.suspect(payment, "2.14.0", .8)
+	p := w.make(t)
+	names := map[string]backout.Alternative{}
+	for _, a := range p.Alternatives {
+		names[strings.SplitN(a.Name, ":", 2)[0]] = a
+		if a.Why == "" || len(a.Terms) == 0 {
+			t.Errorf("alternative %+v lacks words", a)
+		}
+	}
+	if !names["this plan"].Chosen || names["everything in the window"].Steps != 3 || !strings.HasPrefix(names["top suspect only"].Why, "not safe: contract C-api") {
+		t.Errorf("alternatives %+v", p.Alternatives)
+	}
+	for _, n := range []string{"do nothing", "ask a person first", "everything in the window"} {
+		if a, ok := names[n]; !ok || a.Cost.Minor <= p.Cost.Minor {
+			t.Errorf("%s costs %s, want more than the plan's %s", n, a.Cost, p.Cost)
+		}
+	}
+}
+
+func TestMake_resumesAfterOwnRollback(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")
+	w.req.World.Live[payment] = backout.Live{Shares: map[backout.Version]float64{"2.13.2": 1}}
+	w.suspect(payment, "2.14.0", .8)
+	p := w.make(t)
+	wantShape(t, p, backout.ActionNone)
+	if len(p.Left) != 1 || p.Left[0].Why != "it was taken back already" {
+		t.Errorf("left %+v", p.Left)
+	}
+}
+
+func TestMake_rolloutInProgress(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 10*time.Minute, "2.13.2", "2.14.0")
+	w.req.World.Live[payment] = backout.Live{Shares: map[backout.Version]float64{"2.13.2": .9, "2.14.0": .1}}
+	w.suspect(payment, "2.14.0", .8)
+	wantShape(t, w.make(t), backout.ActionRollBack, "payment:2.13.2")
+}
+
+func TestMake_refusesNonsense(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 10*time.Minute, "1", "2")
+	w.suspect(payment, "2", .8)
+	w.req.Attribution.PNone = .9
+	if _, err := Make(w.req); backout.CodeOf(err) != backout.CodeInvalid {
+		t.Errorf("error %v, want invalid", err)
+	}
+}
+
+func TestMake_inputOrderDoesNotMatter(t *testing.T) {
+	for seed := range uint64(40) {
+		w := randomTown(seed, 8)
+		want, _ := json.Marshal(w.make(t))
+		r := rand.New(rand.NewPCG(seed, 1))
+		g := &w.req.World.Graph
+		r.Shuffle(len(g.Components), func(i, j int) { g.Components[i], g.Components[j] = g.Components[j], g.Components[i] })
+		c := w.req.World.Contracts
+		r.Shuffle(len(c), func(i, j int) { c[i], c[j] = c[j], c[i] })
+		p := w.make(t)
+		p.Fingerprint = "" // hashes contracts in the given order
+		var q backout.Plan
+		if err := json.Unmarshal(want, &q); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(shapeOf(q), shapeOf(p)); diff != "" || q.Cost != p.Cost {
+			t.Fatalf("seed %d: cost %s and %s, waves\n%s", seed, q.Cost, p.Cost, diff)
+		}
+	}
+}
+
+// randomTown draws n deployments, flags and schemas with contracts among them.
+func randomTown(seed uint64, n int) *town {
+	r := rand.New(rand.NewPCG(seed, 42))
+	w := newTown()
+	kinds := []backout.ComponentKind{backout.KindDeployment, backout.KindDeployment, backout.KindFlag, backout.KindSchema}
+	var ids []backout.ComponentID
+	var tops []int
+	for k := range n {
+		top := 2 + r.IntN(2)
+		versions := []backout.Version{"1", "2", "3"}[:top]
+		ids = append(ids, w.part(kinds[r.IntN(len(kinds))], fmt.Sprintf("c%03d", k), time.Duration(5+r.IntN(50))*time.Minute, versions...))
+		tops = append(tops, top)
+	}
+	for k := range n * 3 / 2 {
+		i, j := r.IntN(n), r.IntN(n)
+		if i == j {
+			continue
+		}
+		when, least := 1+r.IntN(tops[i]), 1+r.IntN(tops[j])
+		w.needs(fmt.Sprintf("K%d", k), ids[i], backout.Version(fmt.Sprint(when)), ids[j], backout.Version(fmt.Sprint(least)))
+		if r.IntN(3) > 0 {
+			w.req.World.Graph.Dependencies = append(w.req.World.Graph.Dependencies, backout.Dependency{From: backout.ServiceID(ids[i].Name()), To: backout.ServiceID(ids[j].Name())})
+		}
+	}
+	rest := .9
+	for range 3 {
+		k, p := r.IntN(n), rest*r.Float64()
+		rest -= p
+		w.suspect(ids[k], backout.Version(fmt.Sprint(tops[k])), p)
+	}
+	return w
+}
+
+func BenchmarkMake(b *testing.B) {
+	for _, n := range []int{50, 1000} {
+		w := randomTown(1, n)
+		b.Run(fmt.Sprintf("components=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				w.make(b)
+			}
+		})
+	}
+}

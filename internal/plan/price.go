@@ -1,0 +1,177 @@
+package plan
+
+import (
+	"math"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// ticksPerMinute makes the tick, the solver's unit of time, a sixtieth of a model minute. Money that is
+// lost per model minute is then whole in units of a sixtieth of a minor unit,
+// which is the solver's unit of cost.
+const ticksPerMinute = 60
+
+// greatest is where single costs are clamped, so that no sum can overflow.
+const greatest = 1 << 42
+
+// defaults are the prices of an action where the catalog says nothing, in minor
+// units, and its prior chance to work. They are meant to be of the right order:
+// what decides is the money that the incident loses.
+type defaults struct {
+	effort int64   // to carry it out and to put it forward again
+	value  int64   // of what the change brought, lost when it was innocent
+	works  float64 // prior chance that taking it back works technically
+}
+
+var byKind = map[backout.ComponentKind]defaults{
+	backout.KindFlag:           {effort: 500, value: 10000, works: .99},
+	backout.KindConfig:         {effort: 1000, value: 10000, works: .98},
+	backout.KindTraffic:        {effort: 1000, value: 5000, works: .98},
+	backout.KindDeployment:     {effort: 2500, value: 30000, works: .95},
+	backout.KindInfrastructure: {effort: 10000, value: 50000, works: .90},
+	backout.KindSchema:         {effort: 20000, value: 100000, works: .85},
+}
+
+const (
+	lossPrice    = 500000 // going back to a level that loses data, or may
+	doubtPrice   = 5000   // going back to a version that nobody saw healthy
+	nominalRate  = 1000   // lost per model minute when no journey has a value
+	failMinutes  = 5      // of full loss, when an action itself fails
+	priorTrials  = 10     // how many trials the prior chance to work counts for
+	humanMinutes = 15     // until a paged person has decided
+	lagMinutes   = 2      // from effect to the signals' recovery, until learnt
+)
+
+// stakes are the rates at which an incident loses money.
+type stakes struct {
+	currency string
+	rate     int64 // minor units per model minute while the cause is in place
+	assumed  bool  // the rate is nominal: nothing in the catalog has a value
+	horizon  int   // ticks until a person would have mended it
+	lag      int   // ticks from effect to recovery
+}
+
+// stakesOf reads the money rate off the forecast: the mean of now and horizon.
+// The symptoms are what they are whichever change caused them, so the rate is the
+// same for each suspect.
+func stakesOf(req Request) stakes {
+	now, then := req.Forecast.CostNow.P50, req.Forecast.CostHorizon.P50
+	out := stakes{currency: now.Currency, rate: (now.Minor + then.Minor) / 2, horizon: 45 * ticksPerMinute, lag: lagMinutes * ticksPerMinute}
+	for _, j := range req.World.Graph.Journeys {
+		if out.currency == "" {
+			out.currency = j.ValuePerMinute.Currency
+		}
+	}
+	if out.currency == "" {
+		out.currency = then.Currency
+	}
+	if out.currency == "" {
+		out.currency = "XXX" // ISO 4217: no currency
+	}
+	if out.rate <= 0 {
+		out.rate, out.assumed = nominalRate, true
+	}
+	out.rate = min(out.rate, 1<<28)
+	if h := req.Forecast.Horizon; h > 0 {
+		out.horizon = max(ticksPerMinute, ticks(h.Std(), req.minute()))
+	}
+	if m := req.World.Priors.EffectLags; m.N > 0 {
+		w := m.N / (m.N + 3)
+		seconds := math.Exp(w*m.Sum/m.N + (1-w)*math.Log(lagMinutes*60))
+		out.lag = int(math.Round(min(seconds, 3600)))
+	}
+	return out
+}
+
+// ticks turns real time into model time.
+func ticks(d, minute time.Duration) int {
+	return int(min(float64(d)/float64(minute)*ticksPerMinute, 1<<20))
+}
+
+// works is the chance that taking a component back works, the kind's record
+// shrunk to the prior and the service's own record shrunk to the kind's.
+func works(c backout.Component, priors backout.Priors) float64 {
+	d, ok := byKind[c.Kind]
+	if !ok {
+		d.works = .9
+	}
+	chance := d.works
+	for _, key := range []string{string(c.Kind), string(c.Kind) + "/" + string(c.Service)} {
+		r := priors.Actions[key]
+		chance = (chance*priorTrials + r.Worked) / (priorTrials + r.Tried)
+	}
+	return min(max(chance, .01), .999)
+}
+
+// value is what is lost when a component's change is taken back in vain.
+func (m model) value(c backout.Component) int64 {
+	for _, f := range m.world.Graph.Features {
+		if f.Flag == c.ID && f.ValuePerMinute.Minor > 0 {
+			return clamp(float64(f.ValuePerMinute.Minor) * float64(m.horizon) / ticksPerMinute)
+		}
+	}
+	return byKind[c.Kind].value
+}
+
+func clamp(v float64) int64 {
+	return int64(math.Round(min(max(v, -greatest), greatest)))
+}
+
+// instance prices every level of every site and compiles the contracts.
+func (m model) instance(actions []action) *instance {
+	in := &instance{edges: m.edges}
+	for i, s := range m.sites {
+		in.current = append(in.current, s.current)
+		in.domain = append(in.domain, s.domain())
+		in.duration = append(in.duration, actions[i].duration)
+		in.effect = append(in.effect, actions[i].effect+m.lag)
+		fixed, rate := m.prices(s, actions[i])
+		in.fixed, in.rate = append(in.fixed, fixed), append(in.rate, rate)
+	}
+	return in
+}
+
+// prices are the fixed cost and the cost per tick of each level of a site.
+func (m model) prices(s site, a action) (fixed, rate []int64) {
+	fixed, rate = make([]int64, len(s.versions)), make([]int64, len(s.versions))
+	r, h := float64(m.rate), float64(m.horizon)
+	value := float64(m.value(s.component)) * ticksPerMinute
+	for l := range s.versions {
+		var f, w float64
+		for x := range s.current {
+			p := s.p[x]
+			if x < l {
+				f += p * r * h
+			} else {
+				f += p*r*a.fails*h + (1-p)*value
+				w += p * r * (1 - a.fails)
+			}
+		}
+		if l != s.current {
+			f += float64(a.price(s, l)) * ticksPerMinute
+		}
+		fixed[l], rate[l] = clamp(f), clamp(min(w, 1<<28))
+	}
+	return fixed, rate
+}
+
+// price is what moving costs in itself: effort, the risk of the action, and what
+// going to that level loses.
+func (a action) price(s site, l int) int64 {
+	sum := a.effort + clamp(a.fails*a.damage*a.stages[0].Share)
+	if r, ok := s.reach[l]; ok {
+		if r.Loss != backout.LossNone {
+			sum += lossPrice
+		}
+		if !r.Verified {
+			sum += doubtPrice
+		}
+	}
+	return sum
+}
+
+// money turns the solver's cost into an amount.
+func (m model) money(cost int64) backout.Money {
+	return backout.Money{Minor: floorDiv(cost+ticksPerMinute/2, ticksPerMinute), Currency: m.currency}
+}

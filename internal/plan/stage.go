@@ -1,0 +1,134 @@
+package plan
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// action is how one component would be moved, whatever the level.
+type action struct {
+	stages   []backout.Stage
+	takes    time.Duration // from start to the end of the last bake
+	duration int           // takes in ticks
+	effect   int           // ticks of full trouble that its course amounts to
+	fails    float64       // chance that the action itself fails
+	damage   float64       // minor units lost if it fails with everything exposed
+	effort   int64
+}
+
+// bakes are the least time that a gate watches a stage, in model minutes: a
+// verdict needs five samples, and healthy levels are recognised in about ten.
+const (
+	bakePart  = 3
+	bakeWhole = 5
+)
+
+// menu lists the staging plans on offer for a kind, the careful one first. The
+// share of a schema can't be split: expand and contract is its only staging.
+func menu(k backout.ComponentKind) [][]float64 {
+	switch k {
+	case backout.KindFlag, backout.KindConfig:
+		return [][]float64{{.10, 1}, {.50, 1}}
+	case backout.KindDeployment, backout.KindTraffic:
+		return [][]float64{{.05, .25, 1}, {.50, 1}}
+	}
+	return [][]float64{{1}}
+}
+
+// stage chooses the staging of a site's move. pressure is the money lost per
+// model minute while the move has not taken full effect, its own and that of the
+// moves that wait for it. Of the menu the plan is taken with the least sum of
+// pressure times the area above the exposure curve and of the damage that the
+// first stage exposes if the action fails.
+func (m model) stage(s site, pressure float64, waited float64) action {
+	c := s.component
+	base := action{
+		fails:  1 - works(c, m.world.Priors),
+		damage: float64(m.rate) * failMinutes,
+		effort: byKind[c.Kind].effort,
+	}
+	each := s.reversal.Takes.Std()
+	if each <= 0 {
+		each = m.minute / 2
+	}
+	var best action
+	least := math.Inf(1)
+	for _, shares := range menu(c.Kind) {
+		a := base
+		a.run(offered(shares, c.Instances, s.reversal.Shares), each, m.minute)
+		cost := (pressure*float64(a.effect)+waited*float64(a.duration))/ticksPerMinute + a.fails*a.damage*a.stages[0].Share
+		if cost < least {
+			best, least = a, cost
+		}
+	}
+	if audience := s.audience(); audience != "" {
+		best.run([]float64{1}, each, m.minute)
+		best.stages[0].Audience = audience
+	}
+	return best
+}
+
+// run lays the stages out in time.
+func (a *action) run(shares []float64, each, minute time.Duration) {
+	a.stages, a.takes = nil, 0
+	var area time.Duration
+	before := 0.0
+	for _, share := range shares {
+		bake := bakePart * minute
+		if share == 1 {
+			bake = bakeWhole * minute
+		}
+		a.stages = append(a.stages, backout.Stage{Share: share, Bake: backout.Duration(bake)})
+		a.takes += each + bake
+		area += time.Duration((1-before)*float64(each) + (1-share)*float64(bake))
+		before = share
+	}
+	a.duration, a.effect = max(1, ticks(a.takes, minute)), ticks(area, minute)
+}
+
+// offered fits wished shares to what there is: whole instances, at least one, and
+// the shares that the actuator can bring about.
+func offered(wished []float64, instances int, on []float64) []float64 {
+	var out []float64
+	for _, share := range wished {
+		if instances > 0 {
+			share = math.Ceil(share*float64(instances)-1e-9) / float64(instances)
+		}
+		fit := 1.0
+		for _, o := range on {
+			if o >= share-1e-9 && o < fit {
+				fit = o
+			}
+		}
+		if len(out) == 0 || fit > out[len(out)-1]+1e-9 {
+			out = append(out, fit)
+		}
+	}
+	if out[len(out)-1] != 1 {
+		out = append(out, 1)
+	}
+	return out
+}
+
+// audience is the one audience that all of the site's changes were meant for, so
+// that taking them back need not touch anybody else; "" when there is none.
+func (s site) audience() string {
+	if s.component.Kind != backout.KindFlag {
+		return ""
+	}
+	var seen []string
+	for _, ch := range s.changes[:min(s.current, len(s.changes))] {
+		for _, st := range ch.Exposure.Stages {
+			if !slices.Contains(seen, st.Audience) {
+				seen = append(seen, st.Audience)
+			}
+		}
+	}
+	if len(seen) != 1 {
+		return ""
+	}
+	return seen[0]
+}
