@@ -21,6 +21,9 @@ type Effect struct {
 // Reality is what an actuator sees of one component.
 type Reality struct {
 	Live Live `json:"live"`
+	// Audiences says the same of each named audience, where the target tells them
+	// apart. A stage with an audience is verified against it.
+	Audiences map[string]Live `json:"audiences,omitempty"`
 	// Version is the target's own resource version (an ETag, a resourceVersion, a
 	// content hash), for compare-and-swap.
 	Version string    `json:"version"`
