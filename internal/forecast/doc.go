@@ -1,0 +1,28 @@
+// Package forecast answers "what is hit next, when, and what does it cost while
+// nobody acts".
+//
+// # The model in one page
+//
+// Trouble starts at an origin and travels along the ways of [backout.Graph]:
+// from callee to caller, and from caller to callee where resources are held. Of
+// each way we know a posterior: it passes trouble on with probability
+// θ ~ Beta(prior + followed, prior + stayed), after a delay with shape 2 whose
+// mean μ is uncertain too, 1/μ ~ Gamma(2.5 + 2n, 2.25·pooled + 2·Σ delays). Hard,
+// soft, asynchronous and resource-holding dependencies start from different
+// priors.
+//
+// One draw is one possible world: an origin from the attribution, θ and delay of
+// every way, which ways are open, and a first-passage time for every service by
+// Dijkstra's algorithm. Of 400 such worlds those count that agree with what has
+// been seen: a service that was hit must be reached about then, and a service
+// that is still healthy must not have been reached before now. Agreement is a
+// weight; when a few worlds hold all of it the weights are tempered until at
+// least fifty count.
+//
+// A journey is hit when any service of its critical path is; it loses its value
+// in proportion to how severe that is. Severity shrinks on each way travelled.
+// Probabilities, quantiles and money ranges are weighted quantiles over the worlds.
+//
+// Everything is a pure function of [Question], the seed among it. All times are
+// multiples of the world's model minute.
+package forecast
