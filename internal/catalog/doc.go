@@ -1,0 +1,26 @@
+// Package catalog reads what people wrote down about a product, in folders of
+// YAML files, and gives it as the glossary's nouns.
+//
+// # The model in one page
+//
+// Every document is an entity: apiVersion, kind, metadata and spec. Two families
+// are read.
+//
+// Backstage's entities (apiVersion backstage.io/v1alpha1) are taken as they are:
+// Component and Resource become services, dependsOn and consumesApis become
+// dependencies, System and Group are what services belong to. What Backstage has
+// no field for stands in annotations: backout.dev/tier (0 is the most critical,
+// default 2), and backout.dev/soft, /async and /holds, which list those entries
+// of dependsOn or consumesApis that are soft, asynchronous, or keep a resource
+// of the other side while they wait.
+//
+// Our own entities (apiVersion backout.dev/v1alpha1) say the rest: Component
+// (what can be changed), Journey, Feature, Client, Contract, Policy, SignalSet
+// and Playbook. Their fields are camelCase and are those of the glossary.
+//
+// [Load] is strict: an unknown field, a name used twice, a reference that leads
+// nowhere, a second currency or a cycle of hard dependencies is an error. It
+// reports all of them together as [Problems], each with file, line, field and
+// what was expected, because a catalog is mended in an editor and not by
+// guessing one error at a time.
+package catalog
