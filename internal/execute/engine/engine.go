@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -207,3 +208,6 @@ func closeOnce(ch chan struct{}) {
 		close(ch)
 	}
 }
+
+// DB is the handle the engine shares with other tables of the same file.
+func (e *Engine) DB() *sql.DB { return e.file.DB }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,7 +96,7 @@ func TestTransaction_commitsWithTheRecord(t *testing.T) {
 			return nil
 		},
 	})
-	if _, err := handle(t, e).Exec("CREATE TABLE lines (line TEXT)"); err != nil {
+	if _, err := e.DB().Exec("CREATE TABLE lines (line TEXT)"); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Start("write", "w", nil); err != nil {
@@ -108,7 +107,7 @@ func TestTransaction_commitsWithTheRecord(t *testing.T) {
 		t.Errorf("parked with %v, want %v", err, fail)
 	}
 	var got string
-	if err := handle(t, e).QueryRow("SELECT group_concat(line) FROM lines").Scan(&got); err != nil {
+	if err := e.DB().QueryRow("SELECT group_concat(line) FROM lines").Scan(&got); err != nil {
 		t.Fatal(err)
 	}
 	if got != "first" {
@@ -289,7 +288,7 @@ func BenchmarkTransaction(b *testing.B) {
 			return nil
 		},
 	})
-	if _, err := handle(b, e).Exec("CREATE TABLE lines (line INTEGER)"); err != nil {
+	if _, err := e.DB().Exec("CREATE TABLE lines (line INTEGER)"); err != nil {
 		b.Fatal(err)
 	}
 	b.ResetTimer()
@@ -304,5 +303,3 @@ func endedOf(e *Engine, id string) chan struct{} {
 	defer e.mu.Unlock()
 	return e.endedLocked(id)
 }
-
-func handle(_ testing.TB, e *Engine) *sql.DB { return e.file.DB }

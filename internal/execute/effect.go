@@ -1,0 +1,226 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// Reached reports whether a component is where an effect wants it: at least that
+// share at the target version. A component that is further already has reached
+// it, since a stage never moves back.
+func Reached(r backout.Reality, e backout.Effect) bool {
+	return liveOf(r, e).Shares[e.To] >= e.Share-1e-6
+}
+
+func liveOf(r backout.Reality, e backout.Effect) backout.Live {
+	if e.Audience != "" {
+		return r.Audiences[e.Audience]
+	}
+	return r.Live
+}
+
+// result is what became of one proposal; the engine records it.
+type result struct {
+	Outcome backout.Outcome `json:"outcome"`
+	Skipped bool            `json:"skipped,omitempty"` // it was there before anything was tried
+	Aborted bool            `json:"aborted,omitempty"`
+	Why     string          `json:"why,omitempty"`
+}
+
+// look says whether an effect is needed at all. It waits until it can see.
+func (x *Executor) look(ctx context.Context, p Proposal) result {
+	pause := x.patience()
+	for ctx.Err() == nil {
+		aborted, woken := x.cleared(ctx, p.Attempt.ID)
+		if aborted {
+			return result{Outcome: backout.OutcomeNotDone, Aborted: true, Why: "aborted before it was tried"}
+		}
+		r, err := x.probe(ctx, p)
+		if err == nil {
+			x.thaw(ctx, p.Attempt.ID, p.entry(backout.EntryGate))
+			if Reached(r, p.Effect) {
+				return result{Outcome: backout.OutcomeDone, Skipped: true, Why: describe(r, p.Effect)}
+			}
+			return result{Outcome: backout.OutcomeNotDone}
+		}
+		x.blind(ctx, p, fmt.Sprintf("can't see %s: %v", p.Step.Component, err))
+		pause.rest(ctx, woken, x.config.MaxTick)
+	}
+	return result{}
+}
+
+// try brings one effect about, or finds out that it is not to be. All of it is
+// one step of the engine, so every answer it uses is fresh.
+func (x *Executor) try(ctx context.Context, p Proposal) result {
+	again := x.triedBefore(ctx, p.Effect.Key)
+	if again {
+		// A former process may have sent it. Give it time to show before sending
+		// it once more under the same key.
+		if r, ok := x.await(ctx, p, x.config.Settle); ok {
+			return result{Outcome: backout.OutcomeDone, Why: describe(r, p.Effect) + ", found after a restart"}
+		}
+	}
+	pause := x.patience()
+	for ctx.Err() == nil {
+		aborted, woken := x.cleared(ctx, p.Attempt.ID)
+		if aborted {
+			return result{Outcome: backout.OutcomeNotDone, Aborted: true, Why: "aborted before it was tried"}
+		}
+		r, err := x.probe(ctx, p)
+		if err != nil {
+			x.blind(ctx, p, fmt.Sprintf("can't see %s: %v", p.Step.Component, err))
+			pause.rest(ctx, woken, x.config.MaxTick)
+			continue
+		}
+		if Reached(r, p.Effect) {
+			return result{Outcome: backout.OutcomeDone, Skipped: !again, Why: describe(r, p.Effect)}
+		}
+		p.Reality, p.Effect.IfVersion = r, r.Version
+		perm, err := call(ctx, x.config.Timeout, func(ctx context.Context) (Permission, error) { return x.config.Guard.Allow(ctx, p) })
+		if err != nil {
+			x.blind(ctx, p, fmt.Sprintf("can't tell whether %s may be moved: %v", p.Step.Component, err))
+			pause.rest(ctx, woken, x.config.MaxTick)
+			continue
+		}
+		x.thaw(ctx, p.Attempt.ID, p.entry(backout.EntryGate))
+		if !perm.Yes {
+			return result{Outcome: backout.OutcomeNotDone, Why: "refused: " + perm.Why}
+		}
+		return x.do(ctx, p)
+	}
+	return result{}
+}
+
+// do sends the effect and finds out by looking what became of it.
+func (x *Executor) do(ctx context.Context, p Proposal) result {
+	x.markTried(ctx, p.Effect.Key)
+	act, stop := x.untilAbort(ctx, p.Attempt.ID)
+	defer stop()
+	said, err := call(act, x.config.Timeout, func(ctx context.Context) (backout.Outcome, error) {
+		return x.actuator(p).Do(ctx, p.Effect)
+	})
+	if said != backout.OutcomeNotDone && (said != backout.OutcomeDone || err != nil) {
+		said = backout.OutcomeUnknown
+	}
+	settle := x.config.Settle
+	if said == backout.OutcomeNotDone || act.Err() != nil {
+		settle = 0 // one look
+	}
+	r, reached := x.await(ctx, p, settle)
+	res := result{Outcome: said, Aborted: act.Err() != nil && ctx.Err() == nil}
+	switch {
+	case reached && err == nil:
+		res.Outcome, res.Why = backout.OutcomeDone, describe(r, p.Effect)
+	case reached:
+		res.Outcome, res.Why = backout.OutcomeDone, fmt.Sprintf("%s, although it was reported: %v", describe(r, p.Effect), err)
+	case r.At.IsZero():
+		res.Outcome, res.Why = backout.OutcomeUnknown, "it can't be seen what became of it"
+	case Reached(r, p.Effect):
+		res.Outcome, res.Why = backout.OutcomeUnknown, describe(r, p.Effect)+", but not healthy"
+	case said == backout.OutcomeDone:
+		res.Outcome, res.Why = backout.OutcomeNotDone, "reported as done, but "+describe(r, p.Effect)
+	case backout.CodeOf(err) == backout.CodeConflict:
+		res.Why = fmt.Sprintf("somebody else moved it meanwhile: %v", err)
+	default:
+		res.Why = fmt.Sprintf("%s: %v", describe(r, p.Effect), err)
+	}
+	if res.Outcome == backout.OutcomeDone {
+		res.Aborted = false
+	}
+	return res
+}
+
+// await looks until the effect shows and the component is healthy, at most for a
+// time, and at least once. The reality is zero when it never could see.
+func (x *Executor) await(ctx context.Context, p Proposal, settle time.Duration) (backout.Reality, bool) {
+	var last backout.Reality
+	deadline := time.Now().Add(settle)
+	pause := patience{min(x.config.Tick, 100*time.Millisecond), x.config.MaxTick}
+	for {
+		r, err := x.probe(ctx, p)
+		if err == nil {
+			last = r
+			if last.At.IsZero() {
+				last.At = time.Now().UTC()
+			}
+			if Reached(r, p.Effect) && liveOf(r, p.Effect).Healthy {
+				return last, true
+			}
+		}
+		c, woken, cerr := x.control(ctx, p.Attempt.ID)
+		left := time.Until(deadline)
+		if left <= 0 || ctx.Err() != nil || (cerr == nil && c.Kind == ControlAbort) {
+			return last, false
+		}
+		pause.rest(ctx, woken, left)
+	}
+}
+
+func (x *Executor) actuator(p Proposal) Actuator {
+	return x.config.Actuators[p.Effect.Component.Actuator]
+}
+
+func (x *Executor) probe(ctx context.Context, p Proposal) (backout.Reality, error) {
+	return call(ctx, x.config.Timeout, func(ctx context.Context) (backout.Reality, error) {
+		a := x.actuator(p)
+		if a == nil {
+			return backout.Reality{}, fmt.Errorf("actuator %q is not configured any more", p.Effect.Component.Actuator)
+		}
+		return a.Probe(ctx, p.Effect.Component)
+	})
+}
+
+// blind freezes the run for a reason that concerns one effect.
+func (x *Executor) blind(ctx context.Context, p Proposal, why string) {
+	if ctx.Err() != nil {
+		return
+	}
+	e := p.entry(backout.EntryGate)
+	e.Text = why
+	x.freeze(ctx, p.Attempt.ID, e)
+}
+
+// triedBefore says whether Do may have been called for a key.
+func (x *Executor) triedBefore(ctx context.Context, key string) bool {
+	var n int
+	if err := x.db.QueryRowContext(ctx, "SELECT count(*) FROM run_try WHERE key = $1", key).Scan(&n); err != nil && ctx.Err() == nil {
+		panic(fmt.Errorf("read tries of %s: %w", key, err)) // parks the run
+	}
+	return n > 0
+}
+
+// markTried notes that Do is about to be called. What can't be noted is not done.
+func (x *Executor) markTried(ctx context.Context, key string) {
+	if _, err := x.db.ExecContext(ctx, "INSERT INTO run_try (key) VALUES ($1) ON CONFLICT DO NOTHING", key); err != nil {
+		panic(fmt.Errorf("note try of %s: %w", key, err)) // parks the run
+	}
+}
+
+// entry begins a journal entry about a proposal.
+func (p Proposal) entry(kind backout.EntryKind) backout.Entry {
+	return backout.Entry{
+		Kind: kind, Step: p.Step.ID, Component: p.Step.Component,
+		Stage: max(p.Stage, 0), Share: p.Effect.Share, Key: p.Effect.Key,
+	}
+}
+
+// describe says where a component is, as far as an effect is concerned.
+func describe(r backout.Reality, e backout.Effect) string {
+	live := liveOf(r, e)
+	var parts []string
+	for _, v := range slices.SortedFunc(maps.Keys(live.Shares), backout.CompareVersions) {
+		if s := live.Shares[v]; s > 0 {
+			parts = append(parts, fmt.Sprintf("%.4g %% at %s", 100*s, v))
+		}
+	}
+	if len(parts) == 0 {
+		return e.Component.Name + " shows no version"
+	}
+	return e.Component.Name + " is " + strings.Join(parts, ", ")
+}

@@ -1,0 +1,145 @@
+package execute
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute/engine"
+)
+
+//go:embed schema.sql
+var schema string
+
+// writeEntries appends to a run's journal and moves the run to a state, where
+// one is given, inside the engine's transaction.
+func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state backout.RunState, why string, entries []backout.Entry) ([]backout.Entry, error) {
+	if state != "" {
+		if _, err := tx.Exec(ctx, "UPDATE run SET state = $1, why = $2 WHERE attempt = $3", state, why, id); err != nil {
+			return nil, err
+		}
+	}
+	for i := range entries {
+		e, err := stamp(id, entries[i], tx.QueryRow(ctx, lastSeq, id))
+		if err != nil {
+			return nil, err
+		}
+		body, err := json.Marshal(e)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := tx.Exec(ctx, insertEntry, id, e.Seq, string(body)); err != nil {
+			return nil, err
+		}
+		entries[i] = e
+	}
+	return entries, nil
+}
+
+const (
+	lastSeq     = "SELECT coalesce(max(seq), 0) FROM run_entry WHERE attempt = $1"
+	insertEntry = "INSERT INTO run_entry (attempt, seq, body) VALUES ($1, $2, $3)"
+)
+
+// stamp gives an entry its number and time.
+func stamp(id backout.AttemptID, e backout.Entry, last interface{ Scan(...any) error }) (backout.Entry, error) {
+	var n int64
+	if err := last.Scan(&n); err != nil {
+		return e, err
+	}
+	e.Attempt, e.Seq, e.At = id, n+1, time.Now().UTC()
+	return e, nil
+}
+
+// Run reads how far an attempt has come. An attempt that was never started is
+// not found.
+func (x *Executor) Run(ctx context.Context, id backout.AttemptID) (backout.Run, error) {
+	r := backout.Run{Attempt: id, Entries: []backout.Entry{}}
+	err := x.db.QueryRowContext(ctx, "SELECT state, why FROM run WHERE attempt = $1", id).Scan(&r.State, &r.Why)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, &backout.Error{Code: backout.CodeNotFound, Message: fmt.Sprintf("attempt %s was never started", id)}
+	}
+	if err != nil {
+		return r, fmt.Errorf("read run %s: %w", id, err)
+	}
+	if r.Entries, err = x.entries(ctx, id, 0); err != nil {
+		return r, fmt.Errorf("read run %s: %w", id, err)
+	}
+	if why := x.engine.Parked(string(id)); why != nil && !r.State.Terminal() {
+		r.Why = fmt.Sprintf("waits for the next start of backout: %v", why)
+	}
+	return r, nil
+}
+
+func (x *Executor) entries(ctx context.Context, id backout.AttemptID, after int64) ([]backout.Entry, error) {
+	rows, err := x.db.QueryContext(ctx, "SELECT body FROM run_entry WHERE attempt = $1 AND seq > $2 ORDER BY seq", id, after)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := []backout.Entry{}
+	for rows.Next() {
+		var body string
+		var e backout.Entry
+		if err := rows.Scan(&body); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(body), &e); err != nil {
+			return nil, fmt.Errorf("decode entry: %w", err)
+		}
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// note moves a run to a state from inside a step, with a journal entry where e
+// has a text. It does nothing when the run is in that state already, so that a
+// repeated step repeats nothing, or when it has ended.
+func (x *Executor) note(ctx context.Context, id backout.AttemptID, state backout.RunState, why string, e backout.Entry) error {
+	var now backout.RunState
+	read := "SELECT state FROM run WHERE attempt = $1"
+	if err := x.db.QueryRowContext(ctx, read, id).Scan(&now); err != nil || now == state || now.Terminal() {
+		return err
+	}
+	tx, err := x.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	// Read again: the steps of one wave run side by side.
+	if err := tx.QueryRowContext(ctx, read, id).Scan(&now); err != nil || now == state || now.Terminal() {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE run SET state = $1, why = $2 WHERE attempt = $3", state, why, id); err != nil {
+		return err
+	}
+	if e.Text != "" {
+		if e, err = insert(ctx, tx, id, e); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil || e.Text == "" {
+		return err
+	}
+	x.tell(e)
+	return nil
+}
+
+// insert appends one entry inside a plain transaction.
+func insert(ctx context.Context, tx *sql.Tx, id backout.AttemptID, e backout.Entry) (backout.Entry, error) {
+	e, err := stamp(id, e, tx.QueryRowContext(ctx, lastSeq, id))
+	if err != nil {
+		return e, err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return e, err
+	}
+	_, err = tx.ExecContext(ctx, insertEntry, id, e.Seq, string(body))
+	return e, err
+}

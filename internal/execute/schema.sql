@@ -1,0 +1,27 @@
+CREATE TABLE IF NOT EXISTS run (
+    attempt TEXT PRIMARY KEY,
+    digest  TEXT NOT NULL,
+    state   TEXT NOT NULL,
+    why     TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS run_entry (
+    attempt TEXT   NOT NULL,
+    seq     BIGINT NOT NULL,
+    body    TEXT   NOT NULL,
+    PRIMARY KEY (attempt, seq)
+);
+
+-- The latest word of a person to a run.
+CREATE TABLE IF NOT EXISTS run_control (
+    attempt TEXT PRIMARY KEY,
+    kind    TEXT NOT NULL,
+    who     TEXT NOT NULL,
+    why     TEXT NOT NULL
+);
+
+-- A row here means that Do may have been called for the key, in this process or
+-- in one that died.
+CREATE TABLE IF NOT EXISTS run_try (
+    key TEXT PRIMARY KEY
+);
