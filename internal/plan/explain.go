@@ -155,11 +155,22 @@ func (m model) innocent(site site, x int, s solution) string {
 		return why
 	}
 	for i, other := range m.sites {
-		if other.component.Service == site.component.Service && other.component.Kind == backout.KindDeployment && s.target[i] != other.current {
+		if other.component.Kind == backout.KindDeployment && s.target[i] != other.current && m.near(site, other) {
 			return fmt.Sprintf("it stays in place: %s %s works with it, and undoing a migration risks data", other.label(), other.versions[s.target[i]])
 		}
 	}
 	return why + "; undoing a migration risks data"
+}
+
+// near reports whether two sites belong to one service or are under a contract.
+func (m model) near(a, b site) bool {
+	if a.component.Service != "" && a.component.Service == b.component.Service {
+		return true
+	}
+	return slices.ContainsFunc(m.ties, func(t tie) bool {
+		x, y := m.sites[t.i].component.ID, m.sites[t.j].component.ID
+		return x == a.component.ID && y == b.component.ID || x == b.component.ID && y == a.component.ID
+	})
 }
 
 // whyLeft says why a change stays. blocked is set when it can't be taken back

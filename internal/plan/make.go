@@ -70,7 +70,7 @@ func Make(req Request) (backout.Plan, error) {
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
 		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept), Gaps: gaps(m, kept),
-		Left: m.left(in, kept),
+		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
 	}
 	if d.gap != "" {
 		p.Gaps = append(p.Gaps, d.gap)

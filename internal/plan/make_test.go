@@ -176,6 +176,9 @@ func TestMake_orderOfMixedKinds(t *testing.T) {
 	if i := slices.IndexFunc(p.Left, func(l backout.Left) bool { return l.Component == schema }); i < 0 {
 		t.Errorf("left %+v, want the schema in place", p.Left)
 	}
+	if i := slices.IndexFunc(p.Left, func(l backout.Left) bool { return strings.Contains(l.Why, "payment 2.13.2 works with it") }); i < 0 {
+		t.Errorf("left %+v, want the reason that the old code works with the schema", p.Left)
+	}
 	if steps[1].Start != steps[0].Takes {
 		t.Errorf("checkout starts at %s, want %s, when the flag is off", steps[1].Start, steps[0].Takes)
 	}

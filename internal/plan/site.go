@@ -78,7 +78,7 @@ func survey(req Request) []site {
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		c, ok := known[id]
 		if !ok {
-			c = backout.Component{ID: id, Kind: id.Kind(), Name: id.Name()}
+			c = backout.Component{ID: id, Kind: id.Kind(), Name: id.Name(), Immovable: true} // not in the graph, so not ours to move
 		}
 		sites = append(sites, newSite(req, c, stacks[id], suspicion))
 	}
@@ -169,7 +169,8 @@ func (s *site) bar(req Request, l int) string {
 		return fmt.Sprintf("%s %s is what runs already", name, to)
 	}
 	for _, h := range req.World.Holds {
-		if h.Component == s.component.ID && h.Until.After(req.World.Now) && h.BadTo == to {
+		bad := h.BadTo == to || l > 0 && h.BadDigest != "" && h.BadDigest == s.changes[l-1].Digest
+		if h.Component == s.component.ID && h.Until.After(req.World.Now) && bad {
 			return fmt.Sprintf("%s %s is marked bad by %s: %s", name, to, h.Owner, h.Reason)
 		}
 	}

@@ -1,0 +1,308 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// course is what runs of one component over the plan: before, during and after
+// its step. A component without a step stays at before.
+type course struct {
+	id            backout.ComponentID
+	before, after []backout.Version
+	moves         bool
+	wave          int
+	start, end    backout.Duration
+}
+
+// versions that are live at a time.
+func (o course) during(at backout.Duration) []backout.Version {
+	switch {
+	case !o.moves || at < o.start:
+		return o.before
+	case at < o.end:
+		return o.both()
+	}
+	return o.after
+}
+
+// inWave are the versions live at some time in a wave.
+func (o course) inWave(k int) []backout.Version {
+	switch {
+	case !o.moves || k < o.wave:
+		return o.before
+	case k == o.wave:
+		return o.both()
+	}
+	return o.after
+}
+
+func (o course) both() []backout.Version { return append(slices.Clone(o.before), o.after...) }
+
+// pairs looks at every two components of which at least one moves.
+func (c *checker) pairs() {
+	courses := map[backout.ComponentID]course{}
+	for id := range c.parts {
+		courses[id] = course{id: id, before: c.live[id]}
+	}
+	for id := range c.live {
+		courses[id] = course{id: id, before: c.live[id]}
+	}
+	for _, s := range c.steps {
+		if c.done(s) {
+			continue
+		}
+		courses[s.Component] = course{
+			id: s.Component, before: c.live[s.Component], after: []backout.Version{s.To}, moves: true,
+			wave: c.wave[s.ID], start: s.Start, end: s.Start + s.Takes,
+		}
+	}
+	rules := c.rules()
+	near := c.neighbours(rules)
+	for _, id := range slices.Sorted(maps.Keys(courses)) {
+		if !courses[id].moves {
+			continue
+		}
+		for _, other := range near[id] {
+			o, ok := courses[other]
+			if !ok {
+				o = course{id: other}
+			}
+			if o.moves && other < id {
+				continue // was looked at from the other side
+			}
+			c.pair(courses[id], o, rules[key(id, other)])
+		}
+	}
+}
+
+// key names a pair of components whichever comes first.
+func key(a, b backout.ComponentID) [2]backout.ComponentID {
+	return [2]backout.ComponentID{min(a, b), max(a, b)}
+}
+
+// rules are the contracts that count, by pair: for each consumer and provider
+// those of the best source.
+func (c *checker) rules() map[[2]backout.ComponentID][]backout.Contract {
+	best := map[[2]backout.ComponentID]int{}
+	trust := map[backout.ContractSource]int{backout.ContractDeclared: 2, backout.ContractInferred: 1}
+	for _, k := range c.w.Contracts {
+		directed := [2]backout.ComponentID{k.Consumer, k.Provider}
+		best[directed] = max(best[directed], trust[k.Source])
+	}
+	out := map[[2]backout.ComponentID][]backout.Contract{}
+	for _, k := range c.w.Contracts {
+		if trust[k.Source] == best[[2]backout.ComponentID{k.Consumer, k.Provider}] {
+			out[key(k.Consumer, k.Provider)] = append(out[key(k.Consumer, k.Provider)], k)
+		}
+	}
+	return out
+}
+
+// neighbours lists for each component those it can meet: under a contract, or in
+// the graph.
+func (c *checker) neighbours(rules map[[2]backout.ComponentID][]backout.Contract) map[backout.ComponentID][]backout.ComponentID {
+	near := map[backout.ComponentID][]backout.ComponentID{}
+	meet := func(a, b backout.ComponentID) {
+		if a != b && !slices.Contains(near[a], b) {
+			near[a], near[b] = append(near[a], b), append(near[b], a)
+		}
+	}
+	for pair := range rules {
+		meet(pair[0], pair[1])
+	}
+	of := map[backout.ServiceID][]backout.Component{}
+	for _, part := range c.w.Graph.Components {
+		of[part.Service] = append(of[part.Service], part)
+	}
+	for service, parts := range of {
+		for i, a := range parts {
+			for _, b := range parts[i+1:] {
+				if service != "" && sameService(a, b) {
+					meet(a.ID, b.ID)
+				}
+			}
+		}
+	}
+	for _, d := range c.w.Graph.Dependencies {
+		for _, a := range of[d.From] {
+			for _, b := range of[d.To] {
+				if runs(a.Kind) && runs(b.Kind) && samePlace(a, b) {
+					meet(a.ID, b.ID)
+				}
+			}
+		}
+	}
+	for id := range near {
+		slices.Sort(near[id])
+	}
+	return near
+}
+
+func samePlace(a, b backout.Component) bool {
+	return a.Environment == b.Environment && a.Location == b.Location
+}
+
+func runs(k backout.ComponentKind) bool {
+	return k == backout.KindDeployment || k == backout.KindSchema
+}
+
+// sameService reports whether two parts of one service can disagree: code with
+// its flags, configuration or schema.
+func sameService(a, b backout.Component) bool {
+	apart := func(k backout.ComponentKind) bool {
+		return k == backout.KindTraffic || k == backout.KindInfrastructure
+	}
+	code := a.Kind == backout.KindDeployment || b.Kind == backout.KindDeployment
+	return samePlace(a, b) && code && !apart(a.Kind) && !apart(b.Kind)
+}
+
+// pair checks two components at every instant at which what runs of them changes,
+// and in every wave.
+func (c *checker) pair(a, b course, contracts []backout.Contract) {
+	told := map[string]bool{}
+	for _, at := range []backout.Duration{0, a.start, a.end, b.start, b.end} {
+		c.meet(a, b, a.during(at), b.during(at), contracts, fmt.Sprintf("%s after the start", at), told)
+	}
+	for k := range c.p.Waves {
+		c.meet(a, b, a.inWave(k), b.inWave(k), contracts, fmt.Sprintf("in wave %d", k+1), told)
+	}
+}
+
+// meet checks two sets of versions against each other. told keeps the same pair
+// from being reported for each instant.
+func (c *checker) meet(a, b course, as, bs []backout.Version, contracts []backout.Contract, when string, told map[string]bool) {
+	if len(contracts) > 0 && (len(as) == 0 || len(bs) == 0) {
+		if !told["unknown"] && !c.admitted(string(a.id), string(b.id)) {
+			c.report(ReasonUnproven, "", "what runs of %s or %s is not known, so contract %s can't be checked", a.id, b.id, contracts[0].ID)
+		}
+		told["unknown"] = true
+		return
+	}
+	for _, va := range as {
+		for _, vb := range bs {
+			name := fmt.Sprintf("%s %s with %s %s", a.id, va, b.id, vb)
+			if told[name] || slices.Contains(a.before, va) && slices.Contains(b.before, vb) {
+				continue
+			}
+			told[name] = true
+			if k, bad := forbidden(contracts, a.id, va, vb); bad {
+				c.report(ReasonIncompatible, "", "%s, %s: contract %s forbids it", name, when, k.ID)
+			} else if len(contracts) == 0 && !c.met(a.id, va, b.id, vb) && !c.admitted(string(a.id)+" "+string(va), string(b.id)+" "+string(vb)) {
+				c.report(ReasonUnproven, "", "%s, %s: no contract, never seen together, and the plan's gaps don't say so", name, when)
+			}
+		}
+	}
+}
+
+// forbidden finds the first contract that two versions break.
+func forbidden(contracts []backout.Contract, a backout.ComponentID, va, vb backout.Version) (backout.Contract, bool) {
+	for _, k := range contracts {
+		consumer, provider := va, vb
+		if k.Consumer != a {
+			consumer, provider = vb, va
+		}
+		if !k.Allows(consumer, provider) {
+			return k, true
+		}
+	}
+	return backout.Contract{}, false
+}
+
+// self checks that a step's old and new version can run side by side.
+func (c *checker) self(s backout.Step) {
+	for _, k := range c.rules()[key(s.Component, s.Component)] {
+		for _, v := range c.live[s.Component] {
+			if !k.Allows(v, s.To) || !k.Allows(s.To, v) {
+				c.report(ReasonIncompatible, s.ID, "%s %s and %s side by side: contract %s forbids it", s.Component, v, s.To, k.ID)
+			}
+		}
+	}
+}
+
+// known reports whether a version belongs to the step's component at a level
+// between target and start.
+func (c *checker) known(s backout.Step, v backout.Version) bool {
+	for l := s.ToLevel; l <= s.FromLevel; l++ {
+		if at, ok := c.w.VersionAt(s.Component, l); ok && at == v {
+			return true
+		}
+	}
+	return false
+}
+
+// met reports whether two versions were live together before: somebody saw the
+// pair healthy, or the world's changes say that both were exposed at some time.
+func (c *checker) met(a backout.ComponentID, va backout.Version, b backout.ComponentID, vb backout.Version) bool {
+	for _, p := range c.w.Pairs {
+		if !p.Healthy {
+			continue
+		}
+		if p.A == a && p.AVersion == va && p.B == b && p.BVersion == vb || p.B == a && p.BVersion == va && p.A == b && p.AVersion == vb {
+			return true
+		}
+	}
+	for _, x := range c.lives(a, va) {
+		for _, y := range c.lives(b, vb) {
+			if x.from.Before(y.to) && y.from.Before(x.to) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// life is a span of time in which a version ran.
+type life struct{ from, to time.Time }
+
+func (c *checker) lives(id backout.ComponentID, v backout.Version) []life {
+	stack := c.w.Stack(id)
+	var out []life
+	if len(stack) == 0 && slices.Contains(c.live[id], v) || len(stack) > 0 && c.first(id, stack) == v {
+		out = append(out, life{to: c.end(stack, 0)})
+	}
+	for l, ch := range stack {
+		if ch.To == v {
+			out = append(out, life{from: ch.Exposure.Start(), to: c.end(stack, l+1)})
+		}
+	}
+	return out
+}
+
+// first is the version before the first change of a stack.
+func (c *checker) first(id backout.ComponentID, stack []backout.Change) backout.Version {
+	v := stack[0].From
+	for _, r := range c.w.Reversals[id].Levels {
+		if r.Level == 0 {
+			v = cmp.Or(v, r.Version)
+		}
+	}
+	return v
+}
+
+// end is when the state at a level had gone: the last stage of the next change.
+func (c *checker) end(stack []backout.Change, level int) time.Time {
+	if level < len(stack) {
+		if st := stack[level].Exposure.Stages; len(st) > 0 {
+			return st[len(st)-1].At
+		}
+	}
+	return c.w.Now
+}
+
+func words(vs []backout.Version) string {
+	if len(vs) == 0 {
+		return "nothing that anybody knows of"
+	}
+	out := make([]string, len(vs))
+	for i, v := range vs {
+		out[i] = string(v)
+	}
+	return strings.Join(out, " and ")
+}

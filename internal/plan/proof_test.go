@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/plan/check"
+)
+
+// Every plan for a random world passes the independent checker, and plans that
+// were tampered with don't.
+func TestMake_passesTheChecker(t *testing.T) {
+	acts, waits := 0, 0
+	for seed := range uint64(400) {
+		w := randomTown(seed, 4+int(seed%9))
+		p := w.make(t)
+		if found := check.Plan(w.req.World, p); len(found) > 0 {
+			t.Fatalf("seed %d: %v\nwaves %q\ngaps %q", seed, found, shapeOf(p), p.Gaps)
+		}
+		if p.Certificate.LowerCost.Minor > p.Cost.Minor {
+			t.Fatalf("seed %d: cost %s is below the lower bound %s", seed, p.Cost, p.Certificate.LowerCost)
+		}
+		if len(p.Waves) > 0 {
+			acts++
+		}
+		if len(p.Waves) > 1 {
+			waits++
+			tamper(t, seed, w.req.World, p)
+		}
+	}
+	if acts < 100 || waits < 30 {
+		t.Errorf("%d plans act, %d wait: too few to mean anything", acts, waits)
+	}
+}
+
+func tamper(t *testing.T, seed uint64, w backout.World, p backout.Plan) {
+	t.Helper()
+	for name, change := range map[string]func(*backout.Plan){
+		"swap the first two waves": func(q *backout.Plan) {
+			q.Waves[0], q.Waves[1] = q.Waves[1], q.Waves[0]
+			retime(q)
+		},
+		"drop the waits": func(q *backout.Plan) {
+			q.Waves = []backout.Wave{{Steps: q.Steps()}}
+			retime(q)
+		},
+		"start everything at once": func(q *backout.Plan) {
+			for _, wave := range q.Waves {
+				for k := range wave.Steps {
+					wave.Steps[k].Start = 0
+				}
+			}
+		},
+		"leave out the first wave": func(q *backout.Plan) {
+			q.Waves = q.Waves[1:]
+			retime(q)
+		},
+	} {
+		q := p
+		q.Waves = nil
+		for _, wave := range p.Waves {
+			q.Waves = append(q.Waves, backout.Wave{Steps: slices.Clone(wave.Steps)})
+		}
+		change(&q)
+		q.Fingerprint = w.Fingerprint(q.Touched())
+		q.Digest = q.ExecutableDigest() // a forger would do as much
+		if found := check.Plan(w, q); len(found) == 0 {
+			t.Errorf("seed %d: %s was not noticed: %q became %q", seed, name, shapeOf(p), shapeOf(q))
+		}
+	}
+}
+
+// retime gives steps the times that go with their waves.
+func retime(p *backout.Plan) {
+	var at backout.Duration
+	for _, wave := range p.Waves {
+		var longest backout.Duration
+		for k := range wave.Steps {
+			wave.Steps[k].Start = at
+			longest = max(longest, wave.Steps[k].Takes)
+		}
+		at += longest
+	}
+}
+
+// A plan stays provable while it is carried out, whatever steps of the running
+// wave have got how far.
+func TestMake_staysProvableUnderWay(t *testing.T) {
+	for seed := range uint64(120) {
+		w := randomTown(seed, 8)
+		p := w.make(t)
+		live := w.req.World.Live
+		for k, wave := range p.Waves {
+			for _, s := range wave.Steps {
+				live[s.Component] = backout.Live{Shares: map[backout.Version]float64{s.From: .5, s.To: .5}}
+				if found := check.Remaining(w.req.World, p); len(found) > 0 {
+					t.Fatalf("seed %d, wave %d under way: %v", seed, k, found)
+				}
+				if k > 0 && len(check.Plan(w.req.World, p)) == 0 {
+					t.Fatalf("seed %d: a plan half done must not be begun again", seed)
+				}
+			}
+			for _, s := range wave.Steps {
+				live[s.Component] = backout.Live{Shares: map[backout.Version]float64{s.To: 1}}
+			}
+			if found := check.Remaining(w.req.World, p); len(found) > 0 {
+				t.Fatalf("seed %d, wave %d done: %v", seed, k, found)
+			}
+		}
+	}
+}
