@@ -13,7 +13,7 @@ demo: ## the main job, live: a shop, ten changes, one bad, the way back
 	@$(GO) run ./cmd/backout demo $(ARGS)
 
 demo-matrix: ## both scenarios, SEEDS seeds, with and without --blind; takes about a minute a run
-	@$(GO) run ./bench/matrix --seeds $(SEEDS)
+	@$(GO) run ./bench/matrix --seeds $(SEEDS) --write docs/DEMO_MATRIX.md
 
 test: ## unit, property and short end-to-end tests; needs no C compiler
 	CGO_ENABLED=0 $(GO) test ./...

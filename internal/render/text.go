@@ -161,3 +161,23 @@ func Entry(e backout.Entry, s Style) string {
 
 // Clock writes a time of day to the second.
 func Clock(t time.Time) string { return t.UTC().Format("15:04:05") }
+
+// Incident writes everything about one incident on one screen.
+func Incident(inc backout.Incident, s Style) string {
+	var b strings.Builder
+	glyph, word, ink := StateMark(inc.State)
+	fmt.Fprintf(&b, "%s %s  since %s\n%s\n", inc.ID, s.Paint(ink, s.Glyph(glyph)+" "+word), Clock(inc.Onset), inc.Why)
+	for _, d := range inc.Degraded {
+		fmt.Fprintf(&b, "%s can't see now: %s\n", s.Paint(InkWaits, "!"), d)
+	}
+	if inc.Attribution != nil {
+		b.WriteString("\n" + s.Paint(InkBold, "Who did it") + "\n" + Suspects(*inc.Attribution, s, 5))
+	}
+	if inc.Forecast != nil {
+		b.WriteString("\n" + s.Paint(InkBold, "Where it goes") + "\n" + Cascade(*inc.Forecast, s, 10))
+	}
+	if inc.Plan != nil {
+		b.WriteString("\n" + s.Paint(InkBold, "The way back") + "\n" + Plan(*inc.Plan, s))
+	}
+	return b.String()
+}

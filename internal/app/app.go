@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/catalog"
+	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/execute/engine"
+	"github.com/backout-dev/backout/internal/ingest/webhook"
+	"github.com/backout-dev/backout/internal/metrics/embedded"
+	"github.com/backout-dev/backout/internal/permit"
+	"github.com/backout-dev/backout/internal/respond"
+	"github.com/backout-dev/backout/internal/store"
+	"github.com/backout-dev/backout/internal/watch"
+	"github.com/backout-dev/backout/internal/web"
+)
+
+// App is one running backout.
+type App struct {
+	cfg       Config
+	catalog   catalog.Catalog
+	token     string
+	started   time.Time
+	listener  net.Listener
+	file      *engine.File
+	engine    *engine.Engine
+	store     *store.Store
+	facts     *facts
+	watch     *watch.Watch
+	embedded  *embedded.Metrics // nil with an external backend
+	responder *respond.Responder
+	runner    *execute.Executor
+	notifier  *notify.Outbox
+	handler   http.Handler
+
+	deciding sync.Mutex // one decision at a time: ticks and people take turns
+
+	mu      sync.Mutex
+	missing []string  // guarded by mu: what the last tick could not measure
+	open    time.Time // guarded by mu: when the open incident wants to be looked at
+	closers []closer  // in order of opening; closed last in, first out
+}
+
+type closer struct {
+	name  string
+	close func() error
+}
+
+// New opens everything and starts nothing. What was opened is closed again when
+// a later part can't be.
+func New(ctx context.Context, cfg Config) (_ *App, err error) {
+	cfg, err = cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, started: time.Now().UTC()}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if a.catalog, err = catalog.Load(os.DirFS(cfg.Catalog)); err != nil {
+		return nil, fmt.Errorf("read catalog %s: %w", cfg.Catalog, err)
+	}
+	if cfg.Autonomy != "" {
+		a.catalog.Policy.Autonomy = cfg.Autonomy
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	if a.token, err = token(cfg.Data); err != nil {
+		return nil, err
+	}
+	for _, open := range []func(context.Context) error{a.openStore, a.openSignals, a.openActing, a.openWeb} {
+		if err := open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *App) onClose(name string, f func() error) {
+	a.closers = append(a.closers, closer{name, f})
+}
+
+func (a *App) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i].close(); err != nil {
+			a.cfg.Log.Warn("close", "part", a.closers[i].name, "err", err)
+		}
+	}
+	a.closers = nil
+}
+
+func (a *App) openStore(ctx context.Context) (err error) {
+	if a.file, err = engine.OpenFile(ctx, filepath.Join(a.cfg.Data, "backout.db")); err != nil {
+		return err
+	}
+	a.onClose("database", a.file.Close)
+	a.store, err = store.New(ctx, a.file.DB)
+	return err
+}
+
+func (a *App) openSignals(context.Context) error {
+	sampler, own, err := openMetrics(a.cfg)
+	if err != nil {
+		return err
+	}
+	if a.embedded = own; own != nil {
+		a.onClose("metrics", own.Close)
+	}
+	a.watch, err = watch.New(watch.Config{
+		Sampler: sampler, Signals: a.catalog.Signals, Step: a.cfg.Step, Snapshots: snapshots{a.store},
+		Overlap: float64(a.cfg.Step+a.cfg.Scrape) / float64(a.cfg.Step), Report: a.report, Log: a.cfg.Log,
+	})
+	return err
+}
+
+func (a *App) openActing(ctx context.Context) (err error) {
+	named := map[string]bool{}
+	for _, c := range a.catalog.Graph.Components {
+		named[c.Actuator] = true
+	}
+	moving, err := openActuators(a.cfg, named)
+	if err != nil {
+		return err
+	}
+	a.facts = &facts{catalog: a.catalog, store: a.store, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step}
+	rules, err := permit.Compile(a.catalog.Policy)
+	if err != nil {
+		return err
+	}
+	if a.engine, err = engine.New(ctx, engine.Config{File: a.file, Log: a.cfg.Log}); err != nil {
+		return err
+	}
+	a.onClose("engine", func() error { return a.engine.Close(5 * time.Second) })
+	if err := a.openExecutor(moving); err != nil {
+		return err
+	}
+	a.responder, err = respond.New(respond.Config{
+		Store: incidents{a.store}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: a.runner, Permit: rules,
+		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
+	})
+	return err
+}
+
+func (a *App) openWeb(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	if a.listener, err = lc.Listen(ctx, "tcp", a.cfg.Listen); err != nil {
+		return fmt.Errorf("listen on %s: %w", a.cfg.Listen, err)
+	}
+	a.onClose("listener", func() error { _ = a.listener.Close(); return nil }) // the server may have closed it
+	hook, err := webhook.New(webhook.Config{Recorder: recorder{a.store}, Token: a.token, Log: a.cfg.Log})
+	if err != nil {
+		return err
+	}
+	mounts := map[string]http.Handler{"POST /v1/observations": hook}
+	if a.embedded != nil {
+		mounts["/prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
+	}
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	return err
+}
+
+// URL is where it listens; Token is what writes need.
+func (a *App) URL() string   { return "http://" + a.listener.Addr().String() }
+func (a *App) Token() string { return a.token }
+
+// Run runs every loop until ctx ends or one fails, then closes everything.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	if err := a.engine.Launch(); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	srv := &http.Server{Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	g.Go(func() error {
+		if err := srv.Serve(a.listener); err != http.ErrServerClosed {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if srv.Shutdown(stop) != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	if a.embedded != nil {
+		g.Go(func() error { return a.embedded.Run(ctx) })
+	}
+	g.Go(func() error { return a.watch.Run(ctx) })
+	g.Go(func() error { return a.walk(ctx) })
+	g.Go(func() error { return a.tellPeople(ctx) })
+	return g.Wait()
+}
+
+// Environment that incidents belong to.
+func (a *App) environment() backout.Environment { return a.cfg.Environment }

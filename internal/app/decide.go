@@ -1,0 +1,31 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/web"
+)
+
+// Decide passes a person's decision to the responder and looks at the incident
+// at once, so that the answer shows what came of it.
+func (a *App) Decide(ctx context.Context, d web.Decision) (backout.Incident, error) {
+	a.deciding.Lock()
+	defer a.deciding.Unlock()
+	now := time.Now().UTC()
+	switch d.Verb {
+	case "approve":
+		return a.responder.Approve(ctx, now, d.Incident, d.By, d.Digest, d.Reason)
+	case "reject":
+		return a.responder.Reject(ctx, now, d.Incident, d.By, d.Digest, d.Reason)
+	case "pause":
+		return a.responder.Pause(ctx, now, d.Incident, d.By)
+	case "resume":
+		return a.responder.Resume(ctx, now, d.Incident, d.By)
+	case "abort":
+		return a.responder.Abort(ctx, now, d.Incident, d.By)
+	}
+	return backout.Incident{}, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("decision %q: expected approve, reject, pause, resume or abort", d.Verb)}
+}

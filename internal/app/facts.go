@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/catalog"
+	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/store"
+)
+
+// window is how far back changes are suspects, in model minutes.
+const window = 90
+
+// surveyTimeout bounds what one actuator may take to say what it sees.
+const surveyTimeout = 3 * time.Second
+
+// facts loads the world: the catalog, the observations in the store, and what
+// the actuators see.
+type facts struct {
+	catalog   catalog.Catalog
+	store     *store.Store
+	actuators map[string]execute.Actuator
+	minute    time.Duration
+	step      time.Duration
+
+	mu       sync.Mutex
+	degraded []string // guarded by mu: what the last survey could not see
+}
+
+// World gives the world at a moment. Without a survey it costs one read of the
+// store; with one it asks the actuators about every component that changed
+// recently and about those that contracts tie to them.
+func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backout.World, error) {
+	obs, err := f.store.Observations(ctx, now.Add(-window*f.minute))
+	if err != nil {
+		return backout.World{}, fmt.Errorf("load world: %w", err)
+	}
+	priors, err := f.store.Priors(ctx)
+	if err != nil {
+		return backout.World{}, fmt.Errorf("load world: %w", err)
+	}
+	holds, err := f.store.Holds(ctx, now)
+	if err != nil {
+		return backout.World{}, fmt.Errorf("load world: %w", err)
+	}
+	w := backout.World{
+		Now: now, Minute: backout.Duration(f.minute), Graph: f.catalog.Graph, Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
+		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
+	}
+	w.Changes, w.Responses = backout.Fold(obs)
+	for i, c := range w.Changes {
+		w.Changes[i].Services = servicesOf(w.Graph, c.Component)
+	}
+	if surveyed {
+		f.survey(ctx, &w)
+	}
+	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
+	return w, nil
+}
+
+// servicesOf lists whom a change of this component touches first.
+func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
+	c, ok := g.Component(id)
+	if !ok || c.Service == "" {
+		return []backout.ServiceID{}
+	}
+	return []backout.ServiceID{c.Service}
+}
+
+// survey asks the actuators, side by side, about what matters for a plan. A
+// silent actuator leaves its component unknown, and says so.
+func (f *facts) survey(ctx context.Context, w *backout.World) {
+	var mu sync.Mutex
+	var silent []string
+	var g errgroup.Group
+	g.SetLimit(8)
+	for _, id := range matter(*w) {
+		c, ok := w.Graph.Component(id)
+		a := f.actuators[c.Actuator]
+		if !ok || a == nil {
+			continue
+		}
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
+			defer cancel()
+			reality, perr := a.Probe(ctx, c)
+			rev, serr := a.Survey(ctx, c, w.Stack(id))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case perr != nil:
+				silent = append(silent, fmt.Sprintf("%s: %v", id, perr))
+			default:
+				w.Live[id] = reality.Live
+			}
+			if serr != nil {
+				rev = backout.Reversal{Component: id, Why: serr.Error(), At: w.Now}
+			}
+			w.Reversals[id] = rev
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions never fail: silence is an answer
+	slices.Sort(silent)
+	f.mu.Lock()
+	f.degraded = silent
+	f.mu.Unlock()
+}
+
+// matter lists the components that changed recently and those that a contract
+// ties to them.
+func matter(w backout.World) []backout.ComponentID {
+	in := map[backout.ComponentID]bool{}
+	for _, c := range w.Changes {
+		in[c.Component] = true
+	}
+	out := []backout.ComponentID{}
+	for _, c := range w.Contracts {
+		if in[c.Consumer] || in[c.Provider] {
+			out = append(out, c.Consumer, c.Provider)
+		}
+	}
+	for id := range in {
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// blind says what the last survey could not see.
+func (f *facts) blind() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.degraded)
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/store"
+	"github.com/backout-dev/backout/internal/watch"
+)
+
+// report receives every tick of the watch: findings open or join an incident,
+// what could not be measured is remembered for every surface.
+func (a *App) report(ctx context.Context, r watch.Report) {
+	missing := []string{}
+	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
+		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
+	}
+	a.mu.Lock()
+	a.missing = missing
+	a.mu.Unlock()
+	a.deciding.Lock()
+	defer a.deciding.Unlock()
+	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {
+		a.cfg.Log.Error("observe findings", "err", err)
+	}
+}
+
+// walk steps every open incident when it is due. A step that fails is tried again
+// with the next tick; the incident's row says where it stands.
+func (a *App) walk(ctx context.Context) error {
+	wakes := map[backout.IncidentID]time.Time{}
+	tick := time.NewTicker(max(a.cfg.Step/4, 50*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		open, err := a.store.Incidents(ctx, store.Query{Open: true})
+		if err != nil {
+			if ctx.Err() == nil {
+				a.cfg.Log.Error("list open incidents", "err", err)
+			}
+			continue
+		}
+		for _, inc := range open {
+			if now := time.Now().UTC(); !now.Before(wakes[inc.ID]) {
+				wakes[inc.ID] = a.step(ctx, now, inc.ID)
+			}
+		}
+	}
+}
+
+func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) time.Time {
+	a.deciding.Lock()
+	defer a.deciding.Unlock()
+	wake, err := a.responder.Step(ctx, now, id)
+	if err != nil && ctx.Err() == nil {
+		a.cfg.Log.Error("step incident", "incident", id, "err", err)
+	}
+	return wake
+}
+
+// tellPeople drains the outbox to the console; a message that could not be
+// written is tried again.
+func (a *App) tellPeople(ctx context.Context) error {
+	tick := time.NewTicker(max(a.cfg.Step, 200*time.Millisecond))
+	defer tick.Stop()
+	for {
+		if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("tell people", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// start hands the approved plan to execute, once. The row is saved first: should
+// the program die in between, the next call starts the same attempt again, and
+// starting is idempotent.
+func (r *Responder) start(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
+	w, err := r.cfg.Facts.World(ctx, now, false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if moved := w.Fingerprint(inc.Plan.Touched()) != inc.Plan.Fingerprint; moved {
+		_, err := r.move(ctx, now, inc, backout.StateAttributed, "the world moved since the plan was made: planning again")
+		return now, err
+	}
+	n := len(inc.Attempts)
+	if n == 0 || !inc.Attempts[n-1].StartedAt.IsZero() {
+		inc.Attempts = append(inc.Attempts, r.attempt(inc))
+		n++
+	}
+	inc.Attempts[n-1].StartedAt = now
+	inc.Attempts[n-1].Plan = *inc.Plan
+	if err := r.hold(ctx, now, w, inc); err != nil {
+		return time.Time{}, err
+	}
+	inc, err = r.move(ctx, now, inc, backout.StateExecuting, inc.Plan.Summary)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return now.Add(r.cfg.Step), r.cfg.Runner.Start(ctx, inc.Attempts[n-1], components(w, *inc.Plan))
+}
+
+// hold keeps what is taken back from being shipped again meanwhile.
+func (r *Responder) hold(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) error {
+	for _, s := range inc.Plan.Steps() {
+		h := backout.Hold{
+			Component: s.Component, Owner: "backout " + string(inc.ID), Reason: s.Why, BadTo: s.From,
+			Until: now.Add(24 * time.Hour), Release: "a version other than " + string(s.From) + ", or a person",
+		}
+		for _, c := range w.Stack(s.Component) {
+			if c.To == s.From {
+				h.BadDigest = c.Digest
+			}
+		}
+		if err := r.cfg.Learner.SaveHold(ctx, h); err != nil {
+			return fmt.Errorf("hold %s: %w", s.Component, err)
+		}
+	}
+	return nil
+}
+
+func components(w backout.World, p backout.Plan) map[backout.ComponentID]backout.Component {
+	out := map[backout.ComponentID]backout.Component{}
+	for _, id := range p.Touched() {
+		out[id], _ = w.Graph.Component(id)
+	}
+	return out
+}
+
+// follow reads the attempt's journal and draws the conclusion when it ended.
+func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
+	at := &inc.Attempts[len(inc.Attempts)-1]
+	run, err := r.cfg.Runner.Run(ctx, at.ID)
+	if backout.CodeOf(err) == backout.CodeNotFound { // saved, but not started: we died in between
+		w, werr := r.cfg.Facts.World(ctx, now, false)
+		if werr != nil {
+			return time.Time{}, errors.Join(err, werr)
+		}
+		return now.Add(r.cfg.Step), r.cfg.Runner.Start(ctx, *at, components(w, at.Plan))
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	if !run.State.Terminal() {
+		return now.Add(r.cfg.Step), r.followFreeze(ctx, now, inc, run)
+	}
+	at.EndedAt, at.Result, at.Why = now, run.State, run.Why
+	return r.conclude(ctx, now, inc, run)
+}
+
+// followFreeze mirrors a frozen run in the incident's state, so that every
+// surface says that backout can't see.
+func (r *Responder) followFreeze(ctx context.Context, now time.Time, inc backout.Incident, run backout.Run) error {
+	switch {
+	case run.State == backout.RunFrozen && inc.State != backout.StateFrozen:
+		_, err := r.move(ctx, now, inc, backout.StateFrozen, run.Why)
+		return err
+	case run.State != backout.RunFrozen && inc.State == backout.StateFrozen:
+		_, err := r.move(ctx, now, inc, backout.StateExecuting, "it can see again")
+		return err
+	}
+	return nil
+}
+
+// conclude ends an attempt: recovered, aborted, or another look at who did it
+// with what was learnt from trying.
+func (r *Responder) conclude(ctx context.Context, now time.Time, inc backout.Incident, run backout.Run) (time.Time, error) {
+	switch run.State {
+	case backout.RunCompleted, backout.RunStopped:
+		inc, err := r.move(ctx, now, inc, backout.StateRecovered, run.Why)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return time.Time{}, r.learn(ctx, now, inc)
+	case backout.RunAborted:
+		_, err := r.move(ctx, now, inc, backout.StateAborted, run.Why)
+		return time.Time{}, err
+	}
+	at := inc.Attempts[len(inc.Attempts)-1]
+	inc.Tried = append(inc.Tried, tried(now, at, run))
+	w, err := r.cfg.Facts.World(ctx, now, false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(inc.Attempts) >= max(1, w.Policy.MaxAttempts) {
+		_, err := r.move(ctx, now, inc, backout.StateHalted, "stopped safely: "+run.Why+"; a person decides what is next")
+		return time.Time{}, err
+	}
+	_, err = r.move(ctx, now, inc, backout.StateAttributed, "the attempt ended without recovery ("+run.Why+"): looking again")
+	return now.Add(r.cfg.Step), err
+}
+
+// tried says what an attempt that did not bring recovery teaches: which changes
+// were taken back, how far, and whether it got worse.
+func tried(now time.Time, at backout.Attempt, run backout.Run) backout.Tried {
+	t := backout.Tried{Changes: []backout.ChangeID{}, At: now, Result: backout.VerdictInconclusive}
+	for _, e := range run.Entries {
+		if e.Kind == backout.EntryEffect && e.Outcome == backout.OutcomeDone {
+			t.Share = max(t.Share, e.Share)
+			for _, s := range at.Plan.Steps() {
+				if s.ID == e.Step {
+					t.Changes = append(t.Changes, s.Reverts...)
+				}
+			}
+		}
+	}
+	return t
+}

@@ -1,0 +1,112 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/attribute"
+	"github.com/backout-dev/backout/internal/forecast"
+	"github.com/backout-dev/backout/internal/plan"
+	"github.com/backout-dev/backout/internal/plan/check"
+)
+
+// When to stop looking and decide. All waits are in model minutes since the
+// incident opened: too early an answer is an expensive guess, too late a one
+// costs every minute of trouble.
+const (
+	evidenceWindow = 60  // how far back the scorer looks
+	settleWait     = 2.0 // first findings of a cascade arrive one after the other
+	nobodyWait     = 8.0 // "no change did this" loses little by waiting
+	longestWait    = 12.0
+	decisive       = .80
+	decisiveNone   = .85
+)
+
+// decide asks who did it, what is next and what to do, from detected, attributed
+// or waiting. It stays attributed while more evidence is worth more than a
+// minute of trouble, goes to planned when a decision is due, and keeps looking
+// while a person is asked.
+func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
+	if gone, why, err := r.wentAway(ctx, now, inc); err != nil {
+		return time.Time{}, err
+	} else if gone {
+		_, err := r.move(ctx, now, inc, backout.StateSelfRecovered, why)
+		return time.Time{}, err
+	}
+	w, err := r.cfg.Facts.World(ctx, now, true)
+	if err != nil {
+		return time.Time{}, err
+	}
+	att := r.rank(now, w, inc)
+	fc := r.cascade(now, w, att, inc)
+	inc.Attribution, inc.Forecast, inc.Onset = &att, &fc, att.Onset
+	if inc.State == backout.StateWaiting {
+		return r.reconsider(ctx, now, w, inc)
+	}
+	if !r.due(now, inc, att) {
+		if inc.State == backout.StateDetected {
+			inc.FirstForecast = &fc
+			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att))
+		} else {
+			_, err = r.save(ctx, now, inc, "attributed again: "+leading(att), nil)
+		}
+		return now.Add(r.cfg.Step), err
+	}
+	if inc.FirstForecast == nil {
+		inc.FirstForecast = &fc
+	}
+	inc.Plan, err = r.plan(ctx, now, w, inc)
+	if err != nil {
+		return time.Time{}, err
+	}
+	_, err = r.move(ctx, now, inc, backout.StatePlanned, inc.Plan.Summary)
+	return now, err
+}
+
+func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) backout.Attribution {
+	return attribute.Rank(attribute.Question{
+		World: w, Residuals: r.cfg.Signals.Residuals(now.Add(-r.minutes(evidenceWindow)), now), Tried: inc.Tried,
+	})
+}
+
+func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribution, inc backout.Incident) backout.Forecast {
+	return forecast.Cascade(forecast.Question{World: w, Attribution: att, Findings: inc.Findings, Seed: r.cfg.Seed})
+}
+
+// due reports whether it is time to decide.
+func (r *Responder) due(now time.Time, inc backout.Incident, att backout.Attribution) bool {
+	waited := float64(now.Sub(inc.OpenedAt)) / float64(r.cfg.Minute)
+	switch {
+	case waited >= longestWait:
+		return true
+	case att.PNone >= decisiveNone:
+		return waited >= nobodyWait
+	case len(att.Suspects) > 0 && att.Suspects[0].P >= decisive:
+		return waited >= settleWait
+	}
+	return false
+}
+
+// plan makes the way back and lets the independent checker look at it; a plan it
+// refuses is never shown as one.
+func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (*backout.Plan, error) {
+	p, err := plan.Make(plan.Request{World: w, Incident: inc.ID, Attribution: *inc.Attribution, Forecast: *inc.Forecast, Forbidden: r.cfg.Permit.PerAction(w)})
+	if err != nil {
+		return nil, fmt.Errorf("make plan: %w", err)
+	}
+	p.ID = backout.PlanID(fmt.Sprintf("%s/plan-%d", inc.ID, len(inc.Attempts)+1))
+	if violations := check.Plan(w, p); len(violations) > 0 {
+		return nil, fmt.Errorf("check plan: %v", violations)
+	}
+	return &p, nil
+}
+
+func leading(att backout.Attribution) string {
+	if len(att.Suspects) == 0 || att.Suspects[0].P < att.PNone {
+		return fmt.Sprintf("most likely no change did this (%.0f %%)", att.PNone*100)
+	}
+	s := att.Suspects[0]
+	return fmt.Sprintf("%s to %s leads with %.0f %%", s.Component, s.To, s.P*100)
+}

@@ -1,0 +1,123 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// Observe takes what the detector said at a moment. Findings that may open an
+// incident open one, or join the open one of their environment. degraded names
+// what could not be seen; it is shown on the incident and never opens one.
+// It returns the incident that the findings belong to, if any.
+func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []string) (backout.IncidentID, error) {
+	findings = slices.DeleteFunc(slices.Clone(findings), func(f backout.Finding) bool { return !f.Opens })
+	if len(findings) == 0 {
+		return "", nil
+	}
+	inc, opened, err := r.open(ctx, now, env, findings, degraded)
+	if err != nil {
+		return "", fmt.Errorf("open incident: %w", err)
+	}
+	if opened {
+		return inc.ID, nil
+	}
+	next := inc
+	next.Findings = join(inc.Findings, findings)
+	next.Baselines = joinBaselines(inc.Baselines, r.cfg.Signals.Baselines(ids(findings)))
+	next.Degraded = degraded
+	if len(next.Findings) == len(inc.Findings) && slices.Equal(inc.Degraded, next.Degraded) {
+		return inc.ID, nil
+	}
+	_, err = r.save(ctx, now, next, "findings joined: "+names(findings), nil)
+	if backout.CodeOf(err) == backout.CodeConflict {
+		return inc.ID, nil // the row moved meanwhile: the next tick joins them
+	}
+	return inc.ID, err
+}
+
+func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []string) (backout.Incident, bool, error) {
+	onset := findings[0].Onset
+	for _, f := range findings {
+		if f.Onset.Before(onset) {
+			onset = f.Onset
+		}
+	}
+	inc := backout.Incident{
+		Format: 1, ID: backout.IncidentID("INC-" + now.UTC().Format("20060102-150405.000")), Key: string(env), Environment: env,
+		State: backout.StateDetected, Why: names(findings), OpenedAt: now, UpdatedAt: now, Onset: onset, Wake: now,
+		Findings: findings, Baselines: r.cfg.Signals.Baselines(ids(findings)), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded,
+	}
+	return r.cfg.Store.Open(ctx, inc, backout.AuditEntry{Incident: inc.ID, At: now, By: "backout", What: "detected: " + inc.Why}, tell(inc))
+}
+
+// save writes one transition.
+func (r *Responder) save(ctx context.Context, now time.Time, inc backout.Incident, what string, messages []backout.Message) (backout.Incident, error) {
+	inc.UpdatedAt = now
+	return r.cfg.Store.Transition(ctx, inc, backout.AuditEntry{Incident: inc.ID, At: now, By: "backout", What: what}, messages)
+}
+
+// move saves a change of state and tells people about it.
+func (r *Responder) move(ctx context.Context, now time.Time, inc backout.Incident, to backout.State, why string) (backout.Incident, error) {
+	inc.State, inc.Why = to, why
+	return r.save(ctx, now, inc, string(to)+": "+why, tell(inc))
+}
+
+// join adds findings about series that were not known yet; the first finding of
+// a series keeps its onset.
+func join(old, more []backout.Finding) []backout.Finding {
+	out := slices.Clone(old)
+	for _, f := range more {
+		if !slices.ContainsFunc(out, func(o backout.Finding) bool { return o.ID == f.ID }) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// joinBaselines keeps the baseline that was frozen first: a later one may have
+// learnt from the trouble.
+func joinBaselines(old, more []backout.Baseline) []backout.Baseline {
+	out := slices.Clone(old)
+	for _, b := range more {
+		if !slices.ContainsFunc(out, func(o backout.Baseline) bool { return o.Series == b.Series }) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func ids(findings []backout.Finding) []backout.SeriesID {
+	out := make([]backout.SeriesID, len(findings))
+	for i, f := range findings {
+		out[i] = f.ID
+	}
+	return out
+}
+
+func names(findings []backout.Finding) string {
+	s := ""
+	for i, f := range findings {
+		if i == 3 {
+			return s + fmt.Sprintf(" and %d more", len(findings)-3)
+		}
+		if i > 0 {
+			s += ", "
+		}
+		s += name(f)
+	}
+	return s
+}
+
+func name(f backout.Finding) string {
+	switch {
+	case f.ID.Subject.Journey != "":
+		return fmt.Sprintf("journey %s %s", f.ID.Subject.Journey, f.Kind)
+	case f.ID.Subject.Service != "":
+		return fmt.Sprintf("%s %s", f.ID.Subject.Service, f.Kind)
+	}
+	return string(f.ID.Signal)
+}

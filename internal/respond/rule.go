@@ -1,0 +1,125 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// rule asks the policy about the plan, on a fresh world, and opens the way for
+// it: by itself, after approval, or not at all.
+func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
+	p := *inc.Plan
+	if p.Action == backout.ActionNone {
+		_, err := r.move(ctx, now, inc, backout.StateNoAction, p.Summary)
+		return time.Time{}, err
+	}
+	w, err := r.cfg.Facts.World(ctx, now, false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	p.Ruling = r.cfg.Permit.Whole(w, p, *inc.Attribution, inc)
+	inc.Plan = &p
+	switch {
+	case w.Policy.Autonomy == backout.AutonomyShadow:
+		_, err = r.move(ctx, now, inc, backout.StateShadowed, "shadow mode: "+p.Summary)
+		return time.Time{}, err
+	case p.Ruling.Automatic && p.Action == backout.ActionRollBack:
+		_, err = r.move(ctx, now, inc, backout.StateApproved, "the policy lets it run: "+strings.Join(p.Ruling.Reasons, "; "))
+		return now, err
+	}
+	inc.Deadline = now.Add(w.Policy.ApprovalTimeout.Std())
+	if w.Policy.ApprovalTimeout == 0 {
+		inc.Deadline = now.Add(r.minutes(30))
+	}
+	_, err = r.move(ctx, now, inc, backout.StateWaiting, "a person must decide: "+strings.Join(p.Ruling.Reasons, "; "))
+	return now.Add(r.minutes(1)), err
+}
+
+// reconsider looks again while a person is asked. A clearly different picture
+// makes a new plan; the deadline's default is to do nothing more.
+func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (time.Time, error) {
+	if !inc.Deadline.IsZero() && now.After(inc.Deadline) {
+		_, err := r.move(ctx, now, inc, backout.StateHalted, "nobody decided by the deadline; nothing was changed")
+		return time.Time{}, err
+	}
+	next, err := r.plan(ctx, now, w, inc)
+	if err != nil {
+		return now.Add(r.minutes(1)), err
+	}
+	next.Ruling = r.cfg.Permit.Whole(w, *next, *inc.Attribution, inc)
+	changed := next.Digest != inc.Plan.Digest || next.Action != inc.Plan.Action
+	if changed || next.Ruling.Automatic != inc.Plan.Ruling.Automatic {
+		inc.Plan = next
+		_, err = r.move(ctx, now, inc, backout.StatePlanned, "the picture changed: "+next.Summary)
+		return now, err
+	}
+	return now.Add(r.minutes(1)), nil
+}
+
+// Approve records one person's yes to the plan with this digest, and opens the
+// way when enough different people said so. A digest that is not the waiting
+// plan's is a conflict: the plan changed since it was shown.
+func (r *Responder) Approve(ctx context.Context, now time.Time, id backout.IncidentID, by backout.Principal, digest, reason string) (backout.Incident, error) {
+	return r.answer(ctx, now, id, backout.Approval{By: by, At: now, Digest: digest, Reason: reason, Yes: true})
+}
+
+// Reject records one person's no; one is enough.
+func (r *Responder) Reject(ctx context.Context, now time.Time, id backout.IncidentID, by backout.Principal, digest, reason string) (backout.Incident, error) {
+	return r.answer(ctx, now, id, backout.Approval{By: by, At: now, Digest: digest, Reason: reason})
+}
+
+func (r *Responder) answer(ctx context.Context, now time.Time, id backout.IncidentID, a backout.Approval) (backout.Incident, error) {
+	inc, err := r.cfg.Store.Incident(ctx, id)
+	if err != nil {
+		return inc, fmt.Errorf("answer plan of %s: %w", id, err)
+	}
+	if err := answerable(inc, a); err != nil {
+		return inc, err
+	}
+	n := len(inc.Attempts)
+	if n == 0 || !inc.Attempts[n-1].StartedAt.IsZero() {
+		inc.Attempts = append(inc.Attempts, r.attempt(inc))
+		n++
+	}
+	at := &inc.Attempts[n-1]
+	for _, old := range at.Approvals {
+		if old.By.Name == a.By.Name {
+			return inc, &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("%s has answered already", a.By.Name)}
+		}
+	}
+	at.Approvals = append(at.Approvals, a)
+	switch {
+	case !a.Yes:
+		return r.move(ctx, now, inc, backout.StateAborted, fmt.Sprintf("%s rejected the plan: %s", a.By.Name, a.Reason))
+	case len(at.Approvals) < max(1, inc.Plan.Ruling.Approvers):
+		return r.save(ctx, now, inc, fmt.Sprintf("%s approved %.8s: %s; %d more needed", a.By.Name, a.Digest, a.Reason, inc.Plan.Ruling.Approvers-len(at.Approvals)), nil)
+	}
+	return r.move(ctx, now, inc, backout.StateApproved, fmt.Sprintf("%s approved %.8s: %s", a.By.Name, a.Digest, a.Reason))
+}
+
+func answerable(inc backout.Incident, a backout.Approval) error {
+	switch {
+	case mayDecide(a.By) != nil:
+		return mayDecide(a.By)
+	case inc.State != backout.StateWaiting || inc.Plan == nil:
+		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("incident %s is %s: no plan waits for an answer", inc.ID, inc.State)}
+	case len(strings.TrimSpace(a.Reason)) < 3:
+		return &backout.Error{Code: backout.CodeInvalid, Message: "reason: expected at least 3 characters; it is kept in the audit log"}
+	case a.Digest != inc.Plan.Digest:
+		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("digest %.8s is not the waiting plan's (%.8s): look at the plan again", a.Digest, inc.Plan.Digest)}
+	case a.Yes && inc.Plan.Action != backout.ActionRollBack && len(inc.Plan.Waves) == 0:
+		return &backout.Error{Code: backout.CodeConflict, Message: "the plan has no steps to approve"}
+	case a.Yes && inc.Plan.Ruling.Forbidden:
+		return &backout.Error{Code: backout.CodeForbidden, Message: "the policy forbids this plan: " + strings.Join(inc.Plan.Ruling.Reasons, "; ")}
+	}
+	return nil
+}
+
+func (r *Responder) attempt(inc backout.Incident) backout.Attempt {
+	n := len(inc.Attempts) + 1
+	return backout.Attempt{ID: backout.AttemptID(fmt.Sprintf("%s/%d", inc.ID, n)), Digest: inc.Plan.Digest, Plan: *inc.Plan, Approvals: []backout.Approval{}, Result: backout.RunPending}
+}

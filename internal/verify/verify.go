@@ -1,0 +1,296 @@
+// Package verify judges, from what was measured since a stage began, whether the
+// product recovered, got worse, or nothing can be said yet.
+//
+// # The model
+//
+// A metric arrives as residuals: differences from its healthy baseline in
+// standard deviations, worse is positive, so 0 is healthy. Two questions are
+// asked of it, each with an e-process (see package statistics), so that the
+// answer stays honest however often one looks:
+//
+//   - recovered: can "the mean is at least the margin" be rejected?
+//   - worse: can "the mean is at most what it was before, plus the harm margin"
+//     be rejected? Where old and new version run side by side, the same is asked
+//     of treated minus control, and that answer alone counts for the component:
+//     it can't be confused by trouble that goes on elsewhere.
+//
+// Neighbouring residuals are correlated, and an e-process on correlated samples
+// is void: samples are whitened with the metric's phi first.
+//
+// An effect takes time to show, and the samples before it did speak against
+// recovery for ever if they were summed with the rest. So the recovery e-process
+// is a mixture over the moment at which the effect sets in: one process for each
+// possible start, each with the same share of the first bet. A mixture of
+// e-processes is an e-process; the price is the logarithm of the number of
+// starts. Samples inside the warm-up start none.
+//
+// The verdict recovered needs every primary metric (each at alpha: intersection
+// of unions needs no correction) and is given at the last stage only; worse is
+// the mean of the e-values of everything watched, which is an e-value under any
+// dependence. Missing data is never recovered and never worse: it is a reason,
+// and when too little was measured the verdict says that it is blind.
+//
+// Source: ALGORITHMS section 6 of our notes; Howard et al. 2021; Ramdas, Grünwald,
+// Vovk, Shafer, "Game-theoretic statistics and safe anytime-valid inference", 2023.
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/statistics"
+)
+
+// Question is everything a verdict depends on. The zero value of a setting means
+// its default.
+type Question struct {
+	// Primary metrics must all recover.
+	Primary []backout.Residuals
+	// Watched metrics were healthy before and must not become worse.
+	Watched []backout.Residuals
+	// Arms compare what was moved with what was not.
+	Arms []Arm
+	// Since is when the stage's first effect began; Now ends what is judged.
+	Since time.Time
+	Now   time.Time
+	// WarmUp after Since: cold caches and draining queues are not the steady state.
+	WarmUp time.Duration
+	// Last is set at the last stage, where recovery is proven; before it a stage
+	// only has to be not worse.
+	Last bool
+
+	Margin         float64 // recovered means below this, in sd; 0 = 1
+	Harm           float64 // worse means this far above before, in sd; 0 = 1
+	AlphaRecovered float64 // 0 = .05
+	AlphaWorse     float64 // 0 = .01
+	MinSamples     int     // 0 = 5
+}
+
+// Arm is one component's metric on instances that were moved (Treated) beside
+// those that were not (Control).
+type Arm struct {
+	Treated backout.Residuals
+	Control backout.Residuals
+}
+
+// armNoise is how many times the whole service's variance one arm's difference
+// has: two arms, each with a part of the traffic.
+const armNoise = 8.0
+
+// clip bounds what one sample can say, so that a single wild one decides nothing.
+const clip = 12.0
+
+// before is how many samples ahead of the stage say what it was like.
+const before = 5
+
+// Judge answers the question. The same question always gets the same answer.
+func Judge(q Question) backout.Verdict {
+	q.Margin, q.Harm = cmp.Or(q.Margin, 1), cmp.Or(q.Harm, 1)
+	q.AlphaRecovered, q.AlphaWorse = cmp.Or(q.AlphaRecovered, .05), cmp.Or(q.AlphaWorse, .01)
+	q.MinSamples = cmp.Or(q.MinSamples, 5)
+	v := backout.Verdict{Value: backout.VerdictInconclusive, Reasons: []backout.VerdictReason{}}
+	recovered, measured := q.judgePrimary(&v)
+	worse, watched := q.judgeHarm(&v)
+	v.Blind = len(q.Primary)+len(q.Watched)+len(q.Arms) > 0 && measured+watched == 0 ||
+		len(q.Primary) > 0 && 2*measured < len(q.Primary)
+	switch {
+	case worse >= math.Log(1/q.AlphaWorse):
+		v.Value = backout.VerdictWorse
+	case q.Last && recovered && len(q.Primary) > 0 && measured == len(q.Primary):
+		v.Value = backout.VerdictRecovered
+	}
+	return v
+}
+
+// judgePrimary asks every primary metric whether it recovered.
+func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
+	all = true
+	for _, r := range q.Primary {
+		u := q.since(r)
+		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: q.Margin, Now: u.latest}
+		if u.n == 0 || u.stale > q.MinSamples {
+			reason.Unmeasured, reason.Text = true, "not measured since the stage began"
+			if u.n > 0 {
+				reason.Text = fmt.Sprintf("not measured in the last %d samples", u.stale)
+			}
+			v.Reasons, all = append(v.Reasons, reason), false
+			continue
+		}
+		measured++
+		reason.LogERecovered = q.logRecovered(u, r.Phi)
+		switch {
+		case u.n >= q.MinSamples && reason.LogERecovered >= math.Log(1/q.AlphaRecovered):
+			reason.Value = backout.VerdictRecovered
+			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", q.Margin, u.n, odds(reason.LogERecovered))
+		default:
+			all = false
+			reason.Text = fmt.Sprintf("%.1f sd above normal, proof of recovery at odds %s of 1:%.0f needed (%d samples)", u.latest, odds(reason.LogERecovered), 1/q.AlphaRecovered, u.n)
+		}
+		v.Reasons = append(v.Reasons, reason)
+	}
+	return all, measured
+}
+
+// judgeHarm gives the mean e-value of everything that must not become worse.
+func (q Question) judgeHarm(v *backout.Verdict) (logMean float64, measured int) {
+	var logs []float64
+	add := func(id backout.SeriesID, e float64, n int, text string) {
+		if n == 0 {
+			return
+		}
+		measured++
+		logs = append(logs, e)
+		r := backout.VerdictReason{Series: id, Value: backout.VerdictInconclusive, Samples: n, LogEWorse: e, Text: text}
+		if e >= math.Log(1/q.AlphaWorse) {
+			r.Value = backout.VerdictWorse
+		}
+		v.Reasons = append(v.Reasons, r)
+	}
+	for _, r := range q.Watched {
+		u := q.since(r)
+		e := logAbove(u.levels, r.Phi, u.before+q.Harm, 1)
+		add(r.ID, e, u.n, fmt.Sprintf("%.1f sd, was %.1f before (%d samples)", u.latest, u.before, u.n))
+	}
+	for _, a := range q.Arms {
+		d := difference(q.since(a.Treated), q.since(a.Control))
+		e := logAbove(d, max(a.Treated.Phi, a.Control.Phi), 0, armNoise)
+		add(a.Treated.ID, e, count(d), fmt.Sprintf("moved minus not moved over %d samples", count(d)))
+	}
+	if len(logs) == 0 {
+		return math.Inf(-1), 0
+	}
+	top, sum := math.Inf(-1), 0.0
+	for _, e := range logs {
+		top = max(top, e)
+	}
+	for _, e := range logs {
+		sum += math.Exp(e - top)
+	}
+	return top + math.Log(sum/float64(len(logs))), measured
+}
+
+// stretch is a metric's levels since the stage began; NaN marks a gap.
+type stretch struct {
+	levels []float64
+	warm   int     // samples inside the warm-up
+	n      int     // measured samples
+	stale  int     // missing samples at the end
+	before float64 // mean level just before the stage
+	latest float64
+}
+
+func (q Question) since(r backout.Residuals) stretch {
+	u := stretch{}
+	sum, n := 0.0, 0
+	for i, x := range r.Levels {
+		at := r.From.Add(time.Duration(i) * r.Step)
+		switch {
+		case at.After(q.Now):
+		case !at.After(q.Since):
+			if !math.IsNaN(x) && at.After(q.Since.Add(-(before+1)*r.Step)) {
+				sum, n = sum+bounded(x), n+1
+			}
+		default:
+			u.levels = append(u.levels, bounded(x))
+			u.stale++
+			if !math.IsNaN(x) {
+				u.n, u.stale, u.latest = u.n+1, 0, x
+			}
+			if !at.After(q.Since.Add(q.WarmUp)) {
+				u.warm = len(u.levels)
+			}
+		}
+	}
+	if r.Step > 0 && len(u.levels) > 0 { // the series may have ended before Now
+		last := r.From.Add(time.Duration(len(r.Levels)-1) * r.Step)
+		u.stale += max(0, int(q.Now.Sub(last)/r.Step))
+	}
+	if n > 0 {
+		u.before = sum / float64(n)
+	}
+	return u
+}
+
+func bounded(x float64) float64 { return math.Max(-clip, math.Min(clip, x)) }
+
+// logRecovered is the log e-value of "the mean is at least the margin", mixed
+// over the moment at which the effect sets in.
+func (q Question) logRecovered(u stretch, phi float64) float64 {
+	starts := len(u.levels) - u.warm
+	if starts <= 0 {
+		return 0
+	}
+	top, logs := math.Inf(-1), make([]float64, 0, starts)
+	for i := u.warm; i < len(u.levels); i++ {
+		flipped := make([]float64, 0, len(u.levels)-i)
+		for _, x := range u.levels[i:] {
+			flipped = append(flipped, q.Margin-x)
+		}
+		e := logAbove(flipped, phi, 0, 1)
+		logs, top = append(logs, e), max(top, e)
+	}
+	sum := 0.0
+	for _, e := range logs {
+		sum += math.Exp(e - top)
+	}
+	// Starts that have not come yet hold their share of the bet at 1.
+	return top + math.Log(sum) - math.Log(float64(max(starts, horizon)))
+}
+
+// horizon is over how many possible starts the bet is spread.
+const horizon = 30
+
+// logAbove is the log e-value of "the mean of the levels is at most floor".
+// noise scales the variance of one sample.
+func logAbove(levels []float64, phi, floor, noise float64) float64 {
+	phi = math.Max(0, math.Min(.9, phi))
+	s, v := 0.0, 0.0
+	previous := math.NaN()
+	for _, x := range levels {
+		if math.IsNaN(x) {
+			previous = x
+			continue
+		}
+		if math.IsNaN(previous) { // nothing to whiten with: the sample itself
+			s, v = s+(x-floor)*(1-phi), v+noise*(1-phi)*(1-phi)
+		} else {
+			s, v = s+(x-phi*previous)-floor*(1-phi), v+noise*(1-phi*phi)
+		}
+		previous = x
+	}
+	if v == 0 {
+		return 0
+	}
+	return statistics.LogMixtureOneSided(s, v, 10*noise*(1-phi*phi))
+}
+
+// difference is treated minus control where both were measured.
+func difference(a, b stretch) []float64 {
+	n := min(len(a.levels), len(b.levels))
+	out := make([]float64, n)
+	for i := range n {
+		out[i] = a.levels[i] - b.levels[i]
+	}
+	return out
+}
+
+func count(levels []float64) int {
+	n := 0
+	for _, x := range levels {
+		if !math.IsNaN(x) {
+			n++
+		}
+	}
+	return n
+}
+
+// odds writes a log e-value as betting odds.
+func odds(logE float64) string {
+	if logE > math.Log(1e4) {
+		return ">10000"
+	}
+	return fmt.Sprintf("%.1f", math.Exp(logE))
+}

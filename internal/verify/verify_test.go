@@ -1,0 +1,180 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+var start = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+
+const step = time.Second
+
+// metric makes residuals with some samples before the stage at level was.
+func metric(phi, was float64, levels ...float64) backout.Residuals {
+	r := backout.Residuals{ID: backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: "pay"}}, From: start.Add(-5 * step), Step: step, Phi: phi}
+	for range 6 {
+		r.Levels = append(r.Levels, was)
+	}
+	r.Levels = append(r.Levels, levels...)
+	return r
+}
+
+func ask(n int, primary ...backout.Residuals) Question {
+	return Question{Primary: primary, Since: start, Now: start.Add(time.Duration(n) * step), Last: true}
+}
+
+func noise(r *rand.Rand, n int, phi, mean float64) []float64 {
+	out, x := make([]float64, n), r.NormFloat64()
+	for i := range out {
+		x = phi*x + math.Sqrt(1-phi*phi)*r.NormFloat64()
+		out[i] = mean + x
+	}
+	return out
+}
+
+func flat(n int, v float64) []float64 { return slices.Repeat([]float64{v}, n) }
+
+func TestJudge_verdicts(t *testing.T) {
+	nan := math.NaN()
+	healthy, ill := flat(20, 0), flat(20, 8)
+	late := append(flat(8, 9), flat(22, 0)...)
+	watched := func(levels ...float64) Question {
+		q := ask(len(levels), metric(0, 5, flat(len(levels), 5)...))
+		q.Watched = []backout.Residuals{metric(0, 0, levels...)}
+		return q
+	}
+	arms := func(treated, control float64) Question {
+		q := ask(20)
+		q.Arms = []Arm{{metric(0, 5, flat(20, treated)...), metric(0, 5, flat(20, control)...)}}
+		return q
+	}
+	middle := ask(20, metric(0, 8, healthy...))
+	middle.Last = false
+	cases := map[string]struct {
+		q     Question
+		want  backout.VerdictValue
+		blind bool
+	}{
+		"healthy again":            {ask(20, metric(0, 8, healthy...)), backout.VerdictRecovered, false},
+		"still ill":                {ask(20, metric(0, 8, ill...)), backout.VerdictInconclusive, false},
+		"the effect came late":     {ask(30, metric(0, 8, late...)), backout.VerdictRecovered, false},
+		"one of two is still ill":  {ask(20, metric(0, 8, healthy...), metric(0, 8, ill...)), backout.VerdictInconclusive, false},
+		"too few samples":          {ask(4, metric(0, 8, flat(4, -12)...)), backout.VerdictInconclusive, false},
+		"an intermediate stage":    {middle, backout.VerdictInconclusive, false},
+		"nothing measured":         {ask(20, metric(0, 8, flat(20, nan)...)), backout.VerdictInconclusive, true},
+		"no metric at all":         {ask(20), backout.VerdictInconclusive, false},
+		"it vanished at the end":   {ask(30, metric(0, 8, append(flat(12, 0), flat(18, nan)...)...)), backout.VerdictInconclusive, true},
+		"one of three unmeasured":  {ask(20, metric(0, 8, healthy...), metric(0, 8, healthy...), metric(0, 8, flat(20, nan)...)), backout.VerdictInconclusive, false},
+		"a healthy one turned ill": {watched(flat(20, 6)...), backout.VerdictWorse, false},
+		"a healthy one stays":      {watched(flat(20, .2)...), backout.VerdictInconclusive, false},
+		"moved is worse":           {arms(11, 3), backout.VerdictWorse, false},
+		"moved is better":          {arms(0, 8), backout.VerdictInconclusive, false},
+	}
+	for name, c := range cases {
+		v := Judge(c.q)
+		if v.Value != c.want || v.Blind != c.blind {
+			t.Errorf("%s: %s (blind %t), want %s (blind %t): %+v", name, v.Value, v.Blind, c.want, c.blind, v.Reasons)
+		}
+		for _, r := range v.Reasons {
+			if r.Text == "" || math.IsNaN(r.LogERecovered) || math.IsNaN(r.LogEWorse) {
+				t.Errorf("%s: a reason without words or with NaN: %+v", name, r)
+			}
+		}
+	}
+}
+
+// False verdicts under peeking at every sample stay below their alpha, also on
+// correlated samples and exactly at the boundary of each null.
+func TestJudge_isHonestUnderPeeking(t *testing.T) {
+	const runs, samples = 1500, 40
+	for _, phi := range []float64{0, .4, .7} {
+		r := rand.New(rand.NewPCG(uint64(phi*10), 3))
+		recovered, worse := 0, 0
+		for range runs {
+			at := metric(phi, 1, noise(r, samples, phi, 1)...)
+			harmed := metric(phi, 0, noise(r, samples, phi, 1)...)
+			rec, bad := false, false
+			for n := 5; n <= samples; n += 3 {
+				q := ask(n, at)
+				rec = rec || Judge(q).Value == backout.VerdictRecovered
+				q = ask(n)
+				q.Watched = []backout.Residuals{harmed}
+				bad = bad || Judge(q).Value == backout.VerdictWorse
+			}
+			if rec {
+				recovered++
+			}
+			if bad {
+				worse++
+			}
+		}
+		for name, c := range map[string]struct {
+			n     int
+			alpha float64
+		}{"recovered": {recovered, .05}, "worse": {worse, .01}} {
+			limit := c.alpha + 2.58*math.Sqrt(c.alpha*(1-c.alpha)/runs)
+			if rate := float64(c.n) / runs; rate > limit {
+				t.Errorf("phi %.1f: false %s in %.4f of runs, at most %.4f", phi, name, rate, limit)
+			}
+		}
+	}
+}
+
+// How many samples a healthy level needs to be recognised, as a median.
+func TestJudge_power(t *testing.T) {
+	for _, c := range []struct {
+		phi   float64
+		limit int
+	}{{0, 22}, {.4, 34}} {
+		r := rand.New(rand.NewPCG(5, uint64(c.phi*10)))
+		var took []int
+		for range 301 {
+			m := metric(c.phi, 8, noise(r, 80, c.phi, 0)...)
+			n := 5
+			for n < 80 && Judge(ask(n, m)).Value != backout.VerdictRecovered {
+				n++
+			}
+			took = append(took, n)
+		}
+		slices.Sort(took)
+		if median := took[len(took)/2]; median > c.limit {
+			t.Errorf("phi %.1f: recovery recognised after %d samples (median), want at most %d", c.phi, median, c.limit)
+		}
+	}
+}
+
+func TestJudge_samplesAfterNowDontCount(t *testing.T) {
+	long := append(flat(10, 8), flat(20, 0)...)
+	got, want := Judge(ask(10, metric(0, 8, long...))), Judge(ask(10, metric(0, 8, long[:10]...)))
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("a verdict depends on the future: %+v, want %+v", got, want)
+	}
+}
+
+func TestJudge_warmUpIsNoRecovery(t *testing.T) {
+	q := ask(20, metric(0, 8, flat(20, 0)...))
+	if v := Judge(q); v.Value != backout.VerdictRecovered {
+		t.Fatalf("without warm-up: %s", v.Value)
+	}
+	q.WarmUp = 17 * step
+	if v := Judge(q); v.Value == backout.VerdictRecovered {
+		t.Error("samples inside the warm-up proved recovery")
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	q := ask(60)
+	for range 20 {
+		q.Primary = append(q.Primary, metric(.4, 8, noise(r, 60, .4, 0)...))
+	}
+	for b.Loop() {
+		Judge(q)
+	}
+}
