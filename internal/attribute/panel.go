@@ -78,7 +78,7 @@ func (g gathering) add(r backout.Residuals, c clock) {
 	if total(sums.n) == 0 {
 		return // silent about this window
 	}
-	lb := shiftEvidence(sums, r.Phi)
+	lb := againstOffset(shiftEvidence(sums, r.Phi))
 	switch {
 	case s.Caller != "" && s.Service != "":
 		k := call{s.Caller, s.Service, s.Location}

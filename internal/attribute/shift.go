@@ -5,6 +5,7 @@ import (
 	"time"
 
 	backout "github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/statistics"
 )
 
 // clock cuts the evidence window into model minutes. Minute i covers the samples
@@ -76,14 +77,14 @@ func shiftEvidence(s minuteSums, phi float64) []float64 {
 				wz, ww = wz+w*s.sum[i], ww+w*w*s.n[i]
 			}
 			if ww > 0 {
-				shapes[j] = logBFShift(wz/ww, k/ww, shiftSD)
+				shapes[j] = statistics.LogBFShift(wz/ww, k/ww, shiftSD)
 			} else {
 				shapes[j] = 0
 			}
 		}
 		out[tau] = logSum(shapes[:]) - math.Log(float64(len(ramps)))
 	}
-	return againstOffset(out)
+	return out
 }
 
 // againstOffset takes "worse in the whole window" into the null hypothesis: it is
