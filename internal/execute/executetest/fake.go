@@ -151,7 +151,7 @@ type Failing struct {
 	// OnProbe answers instead of the actuator when its error is not nil.
 	OnProbe func(backout.Component) error
 	// OnDo is given the real Do and answers for it: call it, don't, or lie.
-	OnDo func(ctx context.Context, e backout.Effect, do func() (backout.Outcome, error)) (backout.Outcome, error)
+	OnDo func(ctx context.Context, e backout.Effect, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error)
 }
 
 // Probe asks OnProbe, then the actuator.
@@ -166,9 +166,8 @@ func (f *Failing) Probe(ctx context.Context, c backout.Component) (backout.Reali
 
 // Do asks OnDo, or the actuator where there is none.
 func (f *Failing) Do(ctx context.Context, e backout.Effect) (backout.Outcome, error) {
-	do := func() (backout.Outcome, error) { return f.Actuator.Do(ctx, e) }
 	if f.OnDo == nil {
-		return do()
+		return f.Actuator.Do(ctx, e)
 	}
-	return f.OnDo(ctx, e, do)
+	return f.OnDo(ctx, e, func(ctx context.Context) (backout.Outcome, error) { return f.Actuator.Do(ctx, e) })
 }

@@ -1,0 +1,574 @@
+package execute_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/execute/engine"
+	"github.com/backout-dev/backout/internal/execute/executetest"
+)
+
+func component(name string) backout.Component {
+	id := backout.NewComponentID(backout.KindDeployment, name, "production", "eu")
+	return backout.Component{ID: id, Kind: backout.KindDeployment, Name: name, Actuator: "fake"}
+}
+
+// shop has three components at 2, each of which the attempt brings to 1.
+var shop = []backout.Component{component("web"), component("payment"), component("ledger")}
+
+// attempt takes web and payment back side by side (payment in two stages), then
+// ledger.
+func attempt(bake time.Duration) backout.Attempt {
+	b := backout.Duration(bake)
+	step := func(i int, stages ...backout.Stage) backout.Step {
+		return backout.Step{ID: shop[i].Name, Component: shop[i].ID, From: "2", To: "1", Stages: stages}
+	}
+	p := backout.Plan{Action: backout.ActionRollBack, Waves: []backout.Wave{
+		{Steps: []backout.Step{step(0, backout.Stage{Share: 1, Bake: b}), step(1, backout.Stage{Share: 0.1, Bake: b}, backout.Stage{Share: 1, Bake: b})}},
+		{Steps: []backout.Step{step(2, backout.Stage{Share: 1, Bake: b})}},
+	}}
+	return backout.Attempt{ID: "i/1", Digest: p.ExecutableDigest(), Plan: p}
+}
+
+// guard and gate are functions.
+type guard func(execute.Proposal) (execute.Permission, error)
+
+func (g guard) Allow(_ context.Context, p execute.Proposal) (execute.Permission, error) { return g(p) }
+
+type gate func(ctx context.Context, q execute.Question) (execute.Answer, error)
+
+func (g gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, error) { return g(ctx, q) }
+
+func always(d execute.Decision, why string) gate {
+	return func(context.Context, execute.Question) (execute.Answer, error) {
+		return execute.Answer{Decision: d, Why: why}, nil
+	}
+}
+
+// bench is an executor on a temporary file with fakes around it.
+type bench struct {
+	*execute.Executor
+	t       *testing.T
+	fake    *executetest.Fake
+	failing *executetest.Failing
+	guard   guard
+	gate    gate
+	mu      sync.Mutex
+	told    []backout.Entry // guarded by mu
+	news    chan struct{}   // one token at least for each entry told since the last receive
+}
+
+func newBench(t *testing.T) *bench {
+	b := &bench{t: t, fake: executetest.NewFake(nil), news: make(chan struct{}, 1),
+		guard: func(execute.Proposal) (execute.Permission, error) { return execute.Permission{Yes: true}, nil },
+		gate:  always(execute.DecisionGoOn, "fine"),
+	}
+	for _, c := range shop {
+		b.fake.Set(c.ID, map[backout.Version]float64{"2": 1})
+	}
+	b.failing = &executetest.Failing{Actuator: b.fake}
+	f, err := engine.OpenFile(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(t.Context(), engine.Config{File: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Executor, err = execute.New(t.Context(), execute.Config{
+		Engine: e, Actuators: map[string]execute.Actuator{"fake": b.failing},
+		Guard: guard(func(p execute.Proposal) (execute.Permission, error) { return b.guard(p) }),
+		Gate:  gate(func(ctx context.Context, q execute.Question) (execute.Answer, error) { return b.gate(ctx, q) }),
+		// Settle is far longer than an effect of the fake takes and short to wait for.
+		Timeout: 200 * time.Millisecond, Settle: 30 * time.Millisecond, Tick: time.Millisecond, MaxTick: 5 * time.Millisecond,
+		Tell: b.hear,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Launch(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(e.Close(5*time.Second), f.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func (b *bench) hear(e backout.Entry) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told = append(b.told, e)
+	select {
+	case b.news <- struct{}{}:
+	default:
+	}
+}
+
+func (b *bench) start(att backout.Attempt) {
+	b.t.Helper()
+	if err := b.Start(b.t.Context(), execute.Request{Attempt: att, Components: shop}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) end() backout.Run {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := b.Wait(ctx, "i/1")
+	if err != nil {
+		b.t.Fatalf("%v\n%s", err, lines(r))
+	}
+	return r
+}
+
+// state waits until the run is in a state.
+func (b *bench) state(want backout.RunState) backout.Run {
+	b.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		r, err := b.Run(b.t.Context(), "i/1")
+		if err == nil && r.State == want {
+			return r
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("run is %s, want %s (%v)\n%s", r.State, want, err, lines(r))
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+func (b *bench) control(kind execute.ControlKind) {
+	b.t.Helper()
+	if err := b.Control(b.t.Context(), "i/1", execute.Control{Kind: kind, By: "ann", Why: "because"}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func lines(r backout.Run) string {
+	var s strings.Builder
+	for _, e := range r.Entries {
+		fmt.Fprintf(&s, "%2d %-8s %-8s %-8s %s\n", e.Seq, e.Kind, e.Step, e.Outcome, e.Text)
+	}
+	return s.String()
+}
+
+// expect checks how a run ended, what it said, and which effects changed what.
+func (b *bench) expect(r backout.Run, state backout.RunState, why string, keys ...string) {
+	b.t.Helper()
+	if r.State != state || !strings.Contains(r.Why, why) {
+		b.t.Errorf("ended %s (%s), want %s (%s)", r.State, r.Why, state, why)
+	}
+	if keys == nil {
+		keys = []string{}
+	}
+	got := b.fake.Keys()
+	if len(got) > 1 && len(keys) > 1 && got[0] == keys[1] && got[1] == keys[0] {
+		got[0], got[1] = got[1], got[0] // the first two steps go side by side
+	}
+	if d := cmp.Diff(keys, got); d != "" {
+		b.t.Errorf("effects: %s", d)
+	}
+	if b.t.Failed() {
+		b.t.Logf("journal:\n%s", lines(r))
+	}
+}
+
+func TestRun_completes(t *testing.T) {
+	b := newBench(t)
+	att := attempt(0)
+	b.start(att)
+	r := b.end()
+	b.expect(r, backout.RunCompleted, "every step", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+	var kinds []string
+	for i, e := range r.Entries {
+		kinds = append(kinds, string(e.Kind))
+		if e.Seq != int64(i+1) || e.At.IsZero() || e.Attempt != "i/1" {
+			t.Errorf("entry %d is stamped %+v", i, e)
+		}
+	}
+	want := "started intent intent effect effect gate intent effect gate intent effect gate ended"
+	if got := strings.Join(kinds, " "); got != want {
+		t.Errorf("journal\n%s\nwant\n%s", got, want)
+	}
+	if d := cmp.Diff(r.Entries, b.told); d != "" {
+		t.Errorf("told something else than the journal: %s", d)
+	}
+	// Starting it again changes nothing; another plan under the same id is refused.
+	b.start(att)
+	b.expect(b.end(), backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+	other := attempt(time.Second)
+	err := b.Start(t.Context(), execute.Request{Attempt: other, Components: shop})
+	if backout.CodeOf(err) != backout.CodeConflict {
+		t.Errorf("another plan under the same id: %v, want a conflict", err)
+	}
+	if err := b.Control(t.Context(), "i/1", execute.Control{Kind: execute.ControlAbort}); backout.CodeOf(err) != backout.CodeConflict {
+		t.Errorf("abort after the end: %v, want a conflict", err)
+	}
+}
+
+func TestStart_refuses(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []struct {
+		name, want string
+		change     func(r *execute.Request)
+	}{
+		{"another digest", "digest", func(r *execute.Request) { r.Attempt.Digest = "0" }},
+		{"not a way back", "action", func(r *execute.Request) { r.Attempt.Plan.Action = backout.ActionAsk }},
+		{"component missing", "not among the components", func(r *execute.Request) { r.Components = r.Components[:1] }},
+		{"immovable", "not ours", func(r *execute.Request) { r.Components[0].Immovable = true }},
+		{"no actuator", "not configured", func(r *execute.Request) { r.Components[0].Actuator = "other" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := execute.Request{Attempt: attempt(0), Components: append([]backout.Component{}, shop...)}
+			c.change(&r)
+			err := b.Start(t.Context(), r)
+			if backout.CodeOf(err) != backout.CodeInvalid || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want invalid and %q", err, c.want)
+			}
+		})
+	}
+	if _, err := b.Run(t.Context(), "i/1"); backout.CodeOf(err) != backout.CodeNotFound {
+		t.Errorf("a refused attempt has a run: %v", err)
+	}
+}
+
+func TestRun_skipsWhatIsThere(t *testing.T) {
+	b := newBench(t)
+	b.fake.Set(shop[1].ID, map[backout.Version]float64{"1": 0.5, "2": 0.5})
+	b.fake.Set(shop[2].ID, map[backout.Version]float64{"1": 1})
+	b.start(attempt(0))
+	r := b.end()
+	b.expect(r, backout.RunCompleted, "", "i/1/web/0", "i/1/payment/1")
+	skipped := 0
+	for _, e := range r.Entries {
+		if e.Kind == backout.EntrySkipped {
+			skipped++
+		}
+	}
+	if skipped != 2 {
+		t.Errorf("%d skipped, want 2\n%s", skipped, lines(r))
+	}
+}
+
+func TestGate_haltTakesTheWaveBack(t *testing.T) {
+	b := newBench(t)
+	b.gate = func(_ context.Context, q execute.Question) (execute.Answer, error) {
+		if q.Round == 1 {
+			return execute.Answer{Decision: execute.DecisionHalt, Why: "errors doubled"}, nil
+		}
+		return execute.Answer{Decision: execute.DecisionGoOn}, nil
+	}
+	b.start(attempt(0))
+	b.expect(b.end(), backout.RunHalted, "errors doubled", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/payment/back", "i/1/web/back")
+	for _, c := range shop {
+		r, err := b.fake.Probe(t.Context(), c)
+		if err != nil || r.Live.Shares["2"] != 1 {
+			t.Errorf("%s is %v, want it back where it was", c.ID, r.Live.Shares)
+		}
+	}
+}
+
+func TestGate_haltKeepsWhatTheGuardWontTakeBack(t *testing.T) {
+	b := newBench(t)
+	b.gate = always(execute.DecisionHalt, "errors doubled")
+	b.guard = func(p execute.Proposal) (execute.Permission, error) {
+		if p.Reverse && p.Step.ID == "payment" {
+			return execute.Permission{Why: "its consumers have moved on"}, nil
+		}
+		return execute.Permission{Yes: true}, nil
+	}
+	b.start(attempt(0))
+	r := b.end()
+	b.expect(r, backout.RunHalted, "stays: refused: its consumers have moved on", "i/1/web/0", "i/1/payment/0", "i/1/web/back")
+	if last := r.Entries[len(r.Entries)-1].Text; !strings.Contains(last, "moved: deployment:payment@production/eu 10 % at 1") {
+		t.Errorf("the last entry does not state what is left: %s", last)
+	}
+}
+
+func TestGate_stopEndsEarly(t *testing.T) {
+	b := newBench(t)
+	b.gate = always(execute.DecisionStop, "the symptom has gone")
+	b.start(attempt(time.Hour))
+	b.expect(b.end(), backout.RunStopped, "the symptom has gone", "i/1/web/0", "i/1/payment/0")
+}
+
+func TestGate_waitsForBakeAndSight(t *testing.T) {
+	b := newBench(t)
+	var mu sync.Mutex
+	asked, since := 0, map[int]time.Time{}
+	b.gate = func(_ context.Context, q execute.Question) (execute.Answer, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if q.Wave > 0 {
+			return execute.Answer{Decision: execute.DecisionGoOn}, nil
+		}
+		if s, ok := since[q.Round]; ok && !s.Equal(q.Since) {
+			t.Errorf("the round's start moved from %s to %s", s, q.Since)
+		}
+		since[q.Round] = q.Since
+		asked++
+		switch asked {
+		case 1:
+			return execute.Answer{}, errors.New("metrics are away")
+		case 2:
+			return execute.Answer{Decision: execute.DecisionFreeze, Why: "no samples"}, nil
+		case 3:
+			return execute.Answer{Decision: execute.DecisionWait}, nil
+		}
+		return execute.Answer{Decision: execute.DecisionGoOn}, nil
+	}
+	begun := time.Now()
+	b.start(attempt(20 * time.Millisecond))
+	r := b.end()
+	b.expect(r, backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+	if took := time.Since(begun); took < 60*time.Millisecond {
+		t.Errorf("three bakes of 20 ms took %s", took)
+	}
+	if got := lines(r); !strings.Contains(got, "frozen: metrics are away") || !strings.Contains(got, "sees again") {
+		t.Errorf("the journal hides that it could not see:\n%s", got)
+	}
+}
+
+func TestBake_isModelTime(t *testing.T) {
+	b := newBench(t)
+	if err := b.Start(t.Context(), execute.Request{Attempt: attempt(10 * time.Minute), Components: shop, Minute: backout.Duration(time.Millisecond)}); err != nil {
+		t.Fatal(err)
+	}
+	b.expect(b.end(), backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+}
+
+func TestGuard_refusalHalts(t *testing.T) {
+	b := newBench(t)
+	b.guard = func(p execute.Proposal) (execute.Permission, error) {
+		if p.Stage == 1 {
+			return execute.Permission{Why: "the kill switch is on"}, nil
+		}
+		if p.Effect.IfVersion == "" || p.Effect.IfVersion != p.Reality.Version {
+			t.Errorf("the guard sees an effect not bound to what was probed: %+v", p.Effect)
+		}
+		return execute.Permission{Yes: true}, nil
+	}
+	b.start(attempt(0))
+	b.expect(b.end(), backout.RunHalted, "the kill switch is on", "i/1/web/0", "i/1/payment/0")
+}
+
+func TestGuard_asksAgainWhenItCantTell(t *testing.T) {
+	b := newBench(t)
+	var mu sync.Mutex
+	n := 0
+	b.guard = func(execute.Proposal) (execute.Permission, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n <= 3 {
+			return execute.Permission{}, errors.New("the world can't be loaded")
+		}
+		return execute.Permission{Yes: true}, nil
+	}
+	b.start(attempt(0))
+	r := b.end()
+	b.expect(r, backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+	if !strings.Contains(lines(r), "the world can't be loaded") {
+		t.Errorf("the journal hides it:\n%s", lines(r))
+	}
+}
+
+// onLedger makes the actuator misbehave for the last step.
+func onLedger(b *bench, fn func(ctx context.Context, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error)) {
+	b.failing.OnDo = func(ctx context.Context, e backout.Effect, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+		if e.Component.Name != "ledger" {
+			return do(ctx)
+		}
+		return fn(ctx, do)
+	}
+}
+
+func TestEffect_whatIsSeenCounts(t *testing.T) {
+	first := []string{"i/1/web/0", "i/1/payment/0", "i/1/payment/1"}
+	all := append(append([]string{}, first...), "i/1/ledger/0")
+	for _, c := range []struct {
+		name    string
+		do      func(ctx context.Context, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error)
+		state   backout.RunState
+		outcome backout.Outcome
+		why     string
+		keys    []string
+	}{
+		{"says done, did nothing", func(context.Context, func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			return backout.OutcomeDone, nil
+		}, backout.RunHalted, backout.OutcomeNotDone, "reported as done, but ledger is 100 % at 2", first},
+		{"says unknown, did it", func(ctx context.Context, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			_, _ = do(ctx)
+			return backout.OutcomeUnknown, errors.New("connection reset")
+		}, backout.RunCompleted, backout.OutcomeDone, "every step", all},
+		{"says not done, did it", func(ctx context.Context, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			_, _ = do(ctx)
+			return backout.OutcomeNotDone, errors.New("exit status 1")
+		}, backout.RunCompleted, backout.OutcomeDone, "every step", all},
+		{"says unknown, did nothing", func(context.Context, func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			return backout.OutcomeUnknown, errors.New("connection reset")
+		}, backout.RunHalted, backout.OutcomeUnknown, "connection reset", first},
+		{"conflict", func(context.Context, func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeConflict, Message: "resourceVersion moved"}
+		}, backout.RunHalted, backout.OutcomeNotDone, "somebody else moved it", first},
+		{"hangs and minds its context", func(ctx context.Context, _ func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			<-ctx.Done()
+			return backout.OutcomeUnknown, ctx.Err()
+		}, backout.RunHalted, backout.OutcomeUnknown, "deadline", first},
+		{"hangs for good", func(context.Context, func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			select {}
+		}, backout.RunHalted, backout.OutcomeUnknown, "no answer", first},
+		{"hangs for good, did it", func(ctx context.Context, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			_, _ = do(ctx)
+			select {}
+		}, backout.RunCompleted, backout.OutcomeDone, "every step", all},
+		{"panics", func(context.Context, func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			panic("nil map")
+		}, backout.RunHalted, backout.OutcomeUnknown, "panic: nil map", first},
+		{"shows late", func(ctx context.Context, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			time.AfterFunc(5*time.Millisecond, func() { _, _ = do(context.WithoutCancel(ctx)) })
+			return backout.OutcomeDone, nil
+		}, backout.RunCompleted, backout.OutcomeDone, "every step", all},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			onLedger(b, c.do)
+			b.start(attempt(0))
+			r := b.end()
+			b.expect(r, c.state, c.why, c.keys...)
+			for _, e := range r.Entries {
+				if e.Kind == backout.EntryEffect && e.Step == "ledger" && e.Outcome != c.outcome {
+					t.Errorf("outcome %s (%s), want %s", e.Outcome, e.Text, c.outcome)
+				}
+			}
+		})
+	}
+}
+
+func TestEffect_unhealthyIsUnknown(t *testing.T) {
+	b := newBench(t)
+	b.fake.SetHealthy(shop[2].ID, false)
+	b.start(attempt(0))
+	b.expect(b.end(), backout.RunHalted, "not healthy (unknown)", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+}
+
+func TestProbe_blindFreezes(t *testing.T) {
+	b := newBench(t)
+	var mu sync.Mutex
+	blind := true
+	b.failing.OnProbe = func(c backout.Component) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if blind && c.Name == "ledger" {
+			return errors.New("the API server is away")
+		}
+		return nil
+	}
+	b.start(attempt(0))
+	r := b.state(backout.RunFrozen)
+	if !strings.Contains(r.Why, "the API server is away") {
+		t.Errorf("frozen without the reason: %q", r.Why)
+	}
+	mu.Lock()
+	blind = false
+	mu.Unlock()
+	b.expect(b.end(), backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+}
+
+func TestControl_pauseAndResume(t *testing.T) {
+	b := newBench(t)
+	atGate, open := make(chan struct{}, 100), make(chan struct{})
+	b.gate = func(ctx context.Context, q execute.Question) (execute.Answer, error) {
+		if q.Wave == 0 && q.Round == 0 {
+			atGate <- struct{}{}
+			select {
+			case <-open:
+			default:
+				return execute.Answer{Decision: execute.DecisionWait}, nil
+			}
+		}
+		return execute.Answer{Decision: execute.DecisionGoOn}, nil
+	}
+	b.start(attempt(0))
+	<-atGate
+	b.control(execute.ControlPause)
+	b.state(backout.RunPaused)
+	close(open) // the gate would let it go on; the person does not
+	before := len(b.fake.Keys())
+	for len(atGate) > 0 {
+		<-atGate
+	}
+	<-time.After(30 * time.Millisecond)
+	if r, _ := b.Run(t.Context(), "i/1"); r.State != backout.RunPaused || len(b.fake.Keys()) != before || len(atGate) > 0 {
+		t.Errorf("a paused run went on: %s", lines(r))
+	}
+	b.control(execute.ControlResume)
+	r := b.end()
+	b.expect(r, backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+	if got := lines(r); !strings.Contains(got, "pause by ann: because") || !strings.Contains(got, "resume by ann") {
+		t.Errorf("the journal does not name who paused:\n%s", got)
+	}
+}
+
+func TestControl_abortAtAGate(t *testing.T) {
+	b := newBench(t)
+	b.gate = always(execute.DecisionWait, "")
+	b.start(attempt(0))
+	for len(b.fake.Keys()) < 2 {
+		<-b.news
+	}
+	b.control(execute.ControlAbort)
+	r := b.end()
+	b.expect(r, backout.RunAborted, "abort", "i/1/web/0", "i/1/payment/0")
+	last := r.Entries[len(r.Entries)-1].Text
+	if !strings.Contains(last, "web@production/eu 100 % at 1") || !strings.Contains(last, "payment@production/eu 10 % at 1") {
+		t.Errorf("the last entry does not state what is left: %s", last)
+	}
+}
+
+func TestControl_abortDuringAnEffect(t *testing.T) {
+	b := newBench(t)
+	begun := make(chan struct{})
+	onLedger(b, func(ctx context.Context, _ func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+		close(begun)
+		<-ctx.Done()
+		return backout.OutcomeUnknown, ctx.Err()
+	})
+	b.start(attempt(0))
+	<-begun
+	b.control(execute.ControlAbort)
+	r := b.end()
+	b.expect(r, backout.RunAborted, "ledger", "i/1/web/0", "i/1/payment/0", "i/1/payment/1")
+}
+
+func TestControl_abortIsFinal(t *testing.T) {
+	b := newBench(t)
+	b.gate = always(execute.DecisionWait, "")
+	b.start(attempt(0))
+	<-b.news
+	b.control(execute.ControlPause)
+	b.control(execute.ControlAbort)
+	_ = b.Control(t.Context(), "i/1", execute.Control{Kind: execute.ControlResume, By: "bob"})
+	if r := b.end(); r.State != backout.RunAborted {
+		t.Errorf("ended %s\n%s", r.State, lines(r))
+	}
+	if err := b.Control(t.Context(), "i/1", execute.Control{Kind: "explode"}); backout.CodeOf(err) != backout.CodeInvalid {
+		t.Errorf("%v, want invalid", err)
+	}
+	if err := b.Control(t.Context(), "i/9", execute.Control{Kind: execute.ControlAbort}); backout.CodeOf(err) != backout.CodeNotFound {
+		t.Errorf("%v, want not found", err)
+	}
+}
