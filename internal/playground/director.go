@@ -1,0 +1,149 @@
+package playground
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// director ships what the script says and reports it, as people and their
+// pipelines would.
+type director struct {
+	script  script
+	shop    *shop
+	log     *slog.Logger
+	reports chan backout.Observation
+	etags   map[backout.ComponentID]string // as the last stage left them
+	skipped map[backout.ComponentID]bool
+	truth   truth
+}
+
+type stageDue struct {
+	at       float64
+	shipment shipment
+	stage    int
+}
+
+// direct carries the script out, from begun on, until it is through or ctx ends.
+func (d *director) direct(ctx context.Context, begun time.Time) {
+	var due []stageDue
+	for _, s := range d.script.shipments {
+		for i := range s.shares {
+			due = append(due, stageDue{s.at + float64(i*stageSpacing), s, i})
+		}
+	}
+	if d.script.outageAt > 0 {
+		due = append(due, stageDue{at: d.script.outageAt, stage: -1})
+	}
+	slices.SortStableFunc(due, func(a, b stageDue) int { return cmp.Compare(a.at, b.at) })
+	for _, st := range due {
+		if pause(ctx, time.Until(begun.Add(d.shop.steps(st.at)))) != nil {
+			return
+		}
+		if st.stage < 0 {
+			d.outage()
+			continue
+		}
+		d.ship(ctx, st)
+	}
+	d.writeTruth()
+}
+
+func (d *director) outage() {
+	acts := d.script.bad
+	acts.RampAt, acts.RampFor = time.Now(), d.shop.steps(d.script.rampFor)
+	d.shop.fleet.faults[d.shop.topology.named("card-network").name].Store(&acts)
+	d.truth.InjectedAt = acts.RampAt.UTC()
+	d.writeTruth()
+}
+
+// ship carries out one stage, unless somebody else moved the component meanwhile
+// or what it needs is not there: then the rest of this shipment is given up.
+func (d *director) ship(ctx context.Context, due stageDue) {
+	s := due.shipment
+	if d.skipped[s.component] {
+		return
+	}
+	err := d.ready(ctx, s)
+	if err == nil {
+		err = d.move(ctx, due)
+	}
+	if err != nil {
+		d.skipped[s.component] = true
+		d.log.Info("shipment given up", "component", s.component, "version", s.to, "err", err)
+		return
+	}
+	now := time.Now().UTC()
+	if s.component == d.script.culprit && due.stage == 0 {
+		d.truth.InjectedAt = now
+		d.writeTruth()
+	}
+	o := backout.Observation{Source: "ci", NativeID: fmt.Sprintf("%s=%s/%d", s.component, s.to, due.stage+1), At: now,
+		Component: s.component, From: s.from, To: s.to, Digest: s.digest(), Share: s.shares[due.stage], Actor: s.actor, Title: s.title}
+	if o.Share == .33 || o.Share == .67 {
+		if m := d.shop.movables[s.component]; m != nil {
+			o.Share = m.State().Live.Shares[s.to]
+		}
+	}
+	select {
+	case d.reports <- o:
+	case <-ctx.Done():
+	}
+}
+
+func (d *director) ready(ctx context.Context, s shipment) error {
+	if s.needs == "" {
+		return nil
+	}
+	if s.needs.Kind() == backout.KindSchema {
+		v, err := d.shop.store.schemaVersion(ctx)
+		if err != nil {
+			return err
+		}
+		if backout.Version(v) != s.needsVersion {
+			return fmt.Errorf("%s is at %s, not %s", s.needs, v, s.needsVersion)
+		}
+		return nil
+	}
+	if st := d.shop.movables[s.needs].State(); st.Live.Shares[s.needsVersion] < .99 {
+		return fmt.Errorf("%s is not wholly at %s", s.needs, s.needsVersion)
+	}
+	return nil
+}
+
+func (d *director) move(ctx context.Context, due stageDue) error {
+	s := due.shipment
+	switch s.component.Kind() {
+	case backout.KindFlag:
+		return setFlag(d.shop.config.Dir, s.component.Name(), string(s.to))
+	case backout.KindSchema:
+		return d.shop.store.migrate(ctx, string(s.to))
+	}
+	st, err := d.shop.movables[s.component].Apply(ctx, ComponentMove{To: s.to, Share: s.shares[due.stage]}, d.etags[s.component], "")
+	if err != nil {
+		return err
+	}
+	d.etags[s.component] = st.ETag
+	return nil
+}
+
+// post delivers observations in order, each until it is accepted.
+func (d *director) post(ctx context.Context, to beginRequest) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case o := <-d.reports:
+			for send(ctx, "", to.Token, "POST", to.ObservationsURL, nil, []backout.Observation{o}, nil) != nil {
+				if pause(ctx, 200*time.Millisecond) != nil {
+					return
+				}
+			}
+		}
+	}
+}

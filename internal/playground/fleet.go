@@ -1,0 +1,260 @@
+package playground
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os/exec"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// drainGrace is how long an instance that is out of the router may still answer.
+const drainGrace = 1500 * time.Millisecond
+
+// running is one instance of the fleet, in this process or in another.
+type running struct {
+	id, version, address string
+	stop                 func()
+	here                 *instance // nil when it runs in another process
+}
+
+// crew is all instances of one service.
+type crew struct {
+	service *service
+	mu      sync.Mutex // one move at a time
+	// members is edited under fleet.mu, and only by who holds mu.
+	members []running
+	started int // instances ever started; numbers their names
+}
+
+// fleet owns which instances run, at which versions, and the router in front of
+// them.
+type fleet struct {
+	around *surroundings
+	log    func(msg string, args ...any)
+	spawn  func(ctx context.Context, role string, args ...string) (*exec.Cmd, error)
+	acts   func(service, version string, now time.Time) (acts behaviour, apart bool)
+	spec   hostSpec // what every process of instances is told
+	faults map[string]*atomic.Pointer[behaviour]
+	life   context.Context
+
+	mu     sync.Mutex // guards members of crews, splits, hosts and the revision
+	crews  map[string]*crew
+	splits map[string]bool // services whose split is at split-2
+	hosts  map[string]*host
+	stops  sync.WaitGroup
+}
+
+func newFleet(life context.Context, around *surroundings) *fleet {
+	return &fleet{around: around, life: life, crews: map[string]*crew{}, splits: map[string]bool{}, hosts: map[string]*host{},
+		faults: map[string]*atomic.Pointer[behaviour]{}, log: func(string, ...any) {},
+		acts: func(string, string, time.Time) (behaviour, bool) { return behaviour{}, false }}
+}
+
+// startAll starts every service at its current release.
+func (f *fleet) startAll(ctx context.Context) error {
+	for i := range f.around.topology.services {
+		s := &f.around.topology.services[i]
+		if s.kind == backout.ServiceDatastore {
+			continue
+		}
+		c := &crew{service: s}
+		f.crews[s.name] = c
+		if s.external() {
+			f.faults[s.name] = &atomic.Pointer[behaviour]{}
+		}
+		for range s.instances {
+			r, err := f.launch(ctx, c, s.current)
+			if err != nil {
+				return err
+			}
+			f.edit(func() { c.members = append(c.members, r) })
+		}
+	}
+	return nil
+}
+
+// edit changes what the router depends on and puts a new table into force.
+func (f *fleet) edit(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+	old := f.around.routes.table.Load()
+	t := &routeTable{Revision: old.Revision + 1, Services: make(map[string][]endpoint, len(f.crews))}
+	for name, c := range f.crews {
+		for i, m := range c.members {
+			weight := 1.0
+			if f.splits[name] && i%2 == 1 {
+				weight = .5
+			}
+			t.Services[name] = append(t.Services[name], endpoint{m.id, m.address, m.version, weight})
+		}
+	}
+	f.around.routes.table.Store(t)
+}
+
+// launch starts one instance; it is ready, and not yet in the router.
+func (f *fleet) launch(ctx context.Context, c *crew, version string) (running, error) {
+	c.started++
+	id := fmt.Sprintf("%s-%d", c.service.name, c.started)
+	acts, apart := f.acts(c.service.name, version, time.Now())
+	if apart && f.spawn != nil {
+		return f.launchApart(c.service, version, id, acts)
+	}
+	in, err := f.around.start(ctx, id, c.service, version, acts, f.faults[c.service.name])
+	if err != nil {
+		return running{}, err
+	}
+	return running{id, version, in.address, func() { in.stop(drainGrace) }, in}, nil
+}
+
+// launchApart starts an instance in the process that hosts its release, which is
+// started with the first and stopped with the last of them.
+func (f *fleet) launchApart(s *service, version, id string, acts behaviour) (running, error) {
+	key := s.name + "=" + version
+	f.mu.Lock()
+	h := f.hosts[key]
+	if h == nil {
+		spec := f.spec
+		spec.Service, spec.Version, spec.Acts = s.name, version, acts
+		var err error
+		if h, err = startHost(f.life, f.spawn, spec); err != nil {
+			f.mu.Unlock()
+			return running{}, err
+		}
+		f.hosts[key] = h
+	}
+	h.n++
+	f.mu.Unlock()
+	leave := func() {
+		f.mu.Lock()
+		h.n--
+		last := h.n == 0
+		if last {
+			delete(f.hosts, key)
+		}
+		f.mu.Unlock()
+		if last {
+			h.stop()
+		}
+	}
+	r, err := h.ask(order{Start: id})
+	if err != nil {
+		leave()
+		return running{}, fmt.Errorf("start instance %s: %w", id, err)
+	}
+	return running{id, version, r.Address, func() {
+		_, _ = h.ask(order{Stop: id}) // a process that is gone has stopped it already
+		time.Sleep(drainGrace / 2)
+		leave()
+	}, nil}, nil
+}
+
+// move brings at least a share of a service's instances to a version: new ones
+// are started and routed to before old ones are taken out and drained.
+func (f *fleet) move(ctx context.Context, s *service, version string, share float64) error {
+	c := f.crews[s.name]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	want := min(len(c.members), max(1, int(math.Ceil(share*float64(len(c.members))-.05))))
+	for {
+		have, victim := 0, -1
+		for i, m := range c.members {
+			if m.version == version {
+				have++
+			} else if victim < 0 {
+				victim = i
+			}
+		}
+		if have >= want || victim < 0 {
+			return nil
+		}
+		r, err := f.launch(ctx, c, version)
+		if err != nil {
+			return fmt.Errorf("move %s to %s: %w", s.name, version, err)
+		}
+		old := c.members[victim]
+		f.edit(func() {
+			members := slices.Clone(c.members)
+			members[victim] = r
+			c.members = members
+		})
+		f.retire(old)
+	}
+}
+
+// retire drains an instance that has left the router. Processes learn of new
+// routes by their beats, so it goes on listening for two of them.
+func (f *fleet) retire(r running) {
+	f.stops.Go(func() {
+		select {
+		case <-time.After(3 * beatEvery):
+		case <-f.life.Done():
+		}
+		r.stop()
+	})
+}
+
+// setSplit puts split-1 (even) or split-2 of a service's router into force.
+func (f *fleet) setSplit(service string, second bool) {
+	f.edit(func() { f.splits[service] = second })
+}
+
+// shares is the share of instances at each version.
+func (f *fleet) shares(name string) (map[backout.Version]float64, int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	members := f.crews[name].members
+	out := map[backout.Version]float64{}
+	for _, m := range members {
+		out[backout.Version(m.version)] += 1 / float64(len(members))
+	}
+	return out, len(members)
+}
+
+// members lists every instance of our own services, for the scraper.
+func (f *fleet) members() []member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []member
+	for i := range f.around.topology.services {
+		s := &f.around.topology.services[i]
+		if !s.own() {
+			continue
+		}
+		for _, m := range f.crews[s.name].members {
+			out = append(out, member{s.name, m.id, m.version, m.address})
+		}
+	}
+	return out
+}
+
+type member struct{ service, id, version, address string }
+
+// stopAll ends every instance at once; the context of its life has ended before.
+func (f *fleet) stopAll() {
+	f.mu.Lock()
+	var all []running
+	for _, c := range f.crews {
+		all = append(all, c.members...)
+	}
+	hosts := f.hosts
+	f.hosts = map[string]*host{}
+	f.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, h := range hosts {
+		wg.Go(h.stop)
+	}
+	for _, r := range all {
+		if r.here != nil {
+			wg.Go(func() { r.here.stop(200 * time.Millisecond) })
+		}
+	}
+	wg.Wait()
+	f.stops.Wait()
+}

@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE "{{orders}}" ADD COLUMN channel TEXT NOT NULL DEFAULT 'unknown';
+
+-- +goose Down
+ALTER TABLE "{{orders}}" DROP COLUMN channel;

@@ -1,0 +1,207 @@
+package playground
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/backout-dev/backout"
+)
+
+// shop is everything that RunShop runs.
+type shop struct {
+	config   Config
+	topology *topology
+	around   *surroundings
+	store    *store
+	fleet    *fleet
+	board    *knobBoard
+	movables map[backout.ComponentID]*movable
+	director *director
+	beats    *beatBook
+	cpu      *cpuMeter
+	token    string
+	started  time.Time
+	stop     context.CancelFunc
+	life     context.Context
+	once     sync.Once
+	begun    atomic.Pointer[time.Time]
+}
+
+// Ready is what ready.json tells.
+type Ready struct {
+	// Control is the base URL of the control API.
+	Control string `json:"control"`
+	// Targets is the URL of Prometheus' http_sd.
+	Targets string `json:"targets"`
+	PID     int    `json:"pid"`
+	// Step is the model minute.
+	Step backout.Duration `json:"step"`
+}
+
+// RunShop hosts the shop until ctx ends, the control API says stop, or the parent
+// process is gone. ready.json appears in c.Dir when everything answers.
+func RunShop(ctx context.Context, c Config) error {
+	c, err := c.withDefaults()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := withParent(ctx, c.ParentPID)
+	defer cancel()
+	s := &shop{config: c, topology: build(c.Seed, c.Blind), beats: newBeatBook(), cpu: newCPUMeter(), started: time.Now(), stop: cancel, life: ctx}
+	if err := s.prepare(ctx); err != nil {
+		return fmt.Errorf("run shop: %w", err)
+	}
+	defer s.store.close()
+	defer s.fleet.stopAll()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("run shop: %w", err)
+	}
+	s.fleet.spec = hostSpec{Seed: c.Seed, Blind: c.Blind, Rate: c.Rate, Control: "http://" + l.Addr().String(), Token: s.token}
+	server := &http.Server{Handler: s.handler(), BaseContext: func(net.Listener) context.Context { return ctx }}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	defer server.Close()
+	if err := s.fleet.startAll(ctx); err != nil {
+		return fmt.Errorf("run shop: %w", err)
+	}
+	if err := s.announce(s.fleet.spec.Control); err != nil {
+		return fmt.Errorf("run shop: %w", err)
+	}
+	c.Log.Info("shop is open", "services", len(s.topology.services), "instances", len(s.fleet.members()), "control", s.fleet.spec.Control)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("run shop: %w", err)
+	}
+}
+
+// prepare makes files and values; nothing listens yet.
+func (s *shop) prepare(ctx context.Context) error {
+	c, t := s.config, s.topology
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return err
+	}
+	_ = os.Remove(filepath.Join(c.Dir, "ready.json")) // of an earlier run
+	key := make([]byte, 16)
+	_, _ = rand.Read(key) // never fails
+	s.token = hex.EncodeToString(key)
+	if err := writeAtomic(filepath.Join(c.Dir, "token"), []byte(s.token), 0o600); err != nil {
+		return err
+	}
+	if err := writeFlags(c.Dir, t.toggles); err != nil {
+		return err
+	}
+	s.around = &surroundings{topology: t, routes: newRoutes(), knobs: newKnobs(), unsafe: &atomic.Int64{}, rate: c.Rate,
+		sessions: newStockSessions(max(4, int(sessionsAt200*c.Rate/200)))}
+	st, err := openStore(ctx, c.Dir, t.tables, s.around.unsafe)
+	if err != nil {
+		return err
+	}
+	s.store, s.around.store, s.board = st, st, &knobBoard{knobs: s.around.knobs}
+	go s.around.sessions.expire(ctx)
+	if err := s.openFlags(ctx); err != nil {
+		return err
+	}
+	s.fleet = newFleet(ctx, s.around)
+	s.fleet.spawn = c.Spawn
+	s.movables = components(t, s.fleet, s.board)
+	sc := draw(t, c.Scenario, c.Seed)
+	s.director = &director{script: sc, shop: s, log: c.Log, reports: make(chan backout.Observation, 100), etags: map[backout.ComponentID]string{}, skipped: map[backout.ComponentID]bool{}, truth: newTruth(sc, c.Seed)}
+	s.fleet.acts = s.actsOf(sc)
+	return writeCatalog(filepath.Join(c.Dir, "catalog"), t, c)
+}
+
+// sessionsAt200 is how many stock sessions inventory has at 200 transactions a
+// second: ample for healthy payments, too few for slow ones.
+const sessionsAt200 = 22
+
+func (s *shop) openFlags(ctx context.Context) error {
+	if s.config.Flags == nil {
+		return nil
+	}
+	p, err := s.config.Flags(flagPath(s.config.Dir))
+	if err != nil {
+		return fmt.Errorf("open flags: %w", err)
+	}
+	if h, ok := p.(openfeature.StateHandler); ok {
+		if err := h.Init(openfeature.EvaluationContext{}); err != nil {
+			return fmt.Errorf("open flags: %w", err)
+		}
+		context.AfterFunc(ctx, h.Shutdown)
+	}
+	go watchFlags(ctx, p, s.topology, s.board)
+	return nil
+}
+
+// actsOf gives how releases behave: all as the table says but for small
+// differences of new ones, and the culprit's. The ramp begins some steps after the
+// release's first instance did.
+func (s *shop) actsOf(sc script) func(service, version string, now time.Time) (behaviour, bool) {
+	var mu sync.Mutex
+	var exposed time.Time
+	return func(name, version string, now time.Time) (behaviour, bool) {
+		sv := s.topology.service(name)
+		if version != sv.next {
+			return behaviour{}, false
+		}
+		if sv.deployment() != sc.culprit {
+			return behaviour{Factor: .95 + .02*float64(len(version)+int(s.config.Seed%5))/2}, false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if shares, _ := s.fleet.shares(name); exposed.IsZero() || shares[backout.Version(version)] == 0 {
+			exposed = now
+		}
+		acts := sc.bad
+		acts.RampAt, acts.RampFor = exposed.Add(s.steps(sc.rampAfter)), s.steps(sc.rampFor)
+		return acts, true
+	}
+}
+
+func (s *shop) steps(n float64) time.Duration {
+	return time.Duration(n * float64(s.config.Step))
+}
+
+func (s *shop) announce(control string) error {
+	raw, err := json.MarshalIndent(Ready{Control: control, Targets: control + "/v1/targets", PID: os.Getpid(), Step: backout.Duration(s.config.Step)}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeAtomic(filepath.Join(s.config.Dir, "ready.json"), append(raw, '\n'), 0o644)
+}
+
+// begin ends the calm; asked again it does nothing.
+func (s *shop) begin(to beginRequest) {
+	s.once.Do(func() {
+		now := time.Now().UTC()
+		s.begun.Store(&now)
+		go s.director.post(s.life, to)
+		go s.director.direct(s.life, now)
+	})
+}
+
+// begunAt is when the calm ended; zero = it has not.
+func (s *shop) begunAt() time.Time {
+	if t := s.begun.Load(); t != nil {
+		return *t
+	}
+	return time.Time{}
+}
