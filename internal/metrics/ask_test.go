@@ -174,7 +174,9 @@ func TestSample_sharedExpressionsAreAskedOnceAndOneFailureStaysAlone(t *testing.
 
 func TestSample_deadBackend(t *testing.T) {
 	for _, code := range []backout.Code{backout.CodeUnavailable, backout.CodeForbidden} {
-		a, _ := New(Config{}, func(context.Context, string, Range) ([]Row, error) { return nil, &backout.Error{Code: code, Message: "no"} })
+		a, _ := New(Config{}, func(context.Context, string, Range) ([]Row, error) {
+			return nil, &backout.Error{Code: code, Message: "no"}
+		})
 		_, err := a.Sample(t.Context(), []backout.Signal{{Name: "a", Query: "a"}, {Name: "b", Query: "b"}}, at(0), at(1), time.Second)
 		if backout.CodeOf(err) != code {
 			t.Errorf("error %v with code %q, want %q", err, backout.CodeOf(err), code)
