@@ -52,6 +52,7 @@ type generator struct {
 	onset   int // minute, counted from the start of the calm part
 	c       Case
 	callBad map[[2]int][]float64 // caller's own failures on one callee, by minute
+	untold  map[[2]int]bool
 	surge   []float64
 	faulty  map[backout.ChangeID]fault
 }
@@ -64,7 +65,7 @@ type fault struct {
 
 // Generate makes the case of a seed.
 func Generate(seed uint64) Case {
-	g := &generator{r: rand.New(rand.NewPCG(seed, 7)), callBad: map[[2]int][]float64{}, surge: make([]float64, length), faulty: map[backout.ChangeID]fault{}}
+	g := &generator{r: rand.New(rand.NewPCG(seed, 7)), callBad: map[[2]int][]float64{}, untold: map[[2]int]bool{}, surge: make([]float64, length), faulty: map[backout.ChangeID]fault{}}
 	g.now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	g.layout(44+g.r.IntN(12), 3+g.r.IntN(3))
 	g.onset = length - 5 - g.r.IntN(12)
@@ -348,7 +349,9 @@ func (g *generator) tell() {
 		}
 		w.Graph.Services = append(w.Graph.Services, backout.Service{ID: n.id, Kind: kind})
 		for _, v := range n.callees {
-			if g.r.Float64() < 0.92 {
+			if g.r.Float64() < 0.1 {
+				g.untold[[2]int{u, v}] = g.r.Float64() < 0.5 // not measured either
+			} else {
 				w.Graph.Dependencies = append(w.Graph.Dependencies, backout.Dependency{From: n.id, To: g.nodes[v].id, Hard: g.r.Float64() < 0.8})
 			}
 		}

@@ -33,7 +33,8 @@ type trial struct {
 }
 
 func newTrial(q Question) *trial {
-	t := &trial{q: q, panel: newPanel(q), roads: newRoads(q.World.Graph, q.World.Priors)}
+	t := &trial{q: q, panel: newPanel(q)}
+	t.roads = newRoads(q.World.Graph, q.World.Priors, t.panel.callOrder)
 	t.arms = newArms(q, t.panel.clock)
 	t.addChanges()
 	t.addOrigins()

@@ -17,11 +17,22 @@ type roads map[backout.ServiceID][]road
 
 // newRoads takes each spread's probability from the posterior mean of
 // Beta(10θ + followed, 10(1−θ) + stayed), with θ by the kind of dependency. Of
-// parallel spreads the likeliest counts.
-func newRoads(g backout.Graph, pr backout.Priors) roads {
+// parallel spreads the likeliest counts. Calls that were measured are
+// dependencies as well, whether or not the graph knows of them.
+func newRoads(g backout.Graph, pr backout.Priors, measured []call) roads {
 	out := roads{}
 	at := map[[2]backout.ServiceID]int{}
-	for _, s := range g.Spreads() {
+	known := map[[2]backout.ServiceID]bool{}
+	for _, d := range g.Dependencies {
+		known[[2]backout.ServiceID{d.From, d.To}] = true
+	}
+	spreads := g.Spreads()
+	for _, c := range measured {
+		if !known[[2]backout.ServiceID{c.caller, c.callee}] {
+			spreads = append(spreads, backout.Spread{Cause: c.callee, Victim: c.caller, Dependency: backout.Dependency{From: c.caller, To: c.callee, Hard: true}})
+		}
+	}
+	for _, s := range spreads {
 		theta := priorTransmission(s)
 		e := pr.Edges[string(s.Cause)+">"+string(s.Victim)]
 		p := (10*theta + max(0, e.Followed)) / (10 + max(0, e.Followed) + max(0, e.Stayed))
