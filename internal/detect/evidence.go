@@ -1,0 +1,59 @@
+package detect
+
+import "math"
+
+// The five powers of the bets. Small powers win fast on large shifts, large
+// powers win slowly but surely on small ones.
+const powers = 5
+
+var power = [powers]float64{.15, .35, .55, .75, .90}
+
+// bets turns a p-value into the five e-values k*p^(k-1). Below least the p-value
+// isn't believed and stays; the factor in front keeps the mean at exactly one
+// for uniform p in spite of that.
+func bets(p, least float64) (e [powers]float64) {
+	lp, ll := math.Log(math.Min(1, math.Max(p, least))), math.Log(least)
+	for i, k := range power {
+		e[i] = k * math.Exp((k-1)*lp) / (1 - (1-k)*math.Exp(k*ll))
+	}
+	return e
+}
+
+// ladder is the evidence in one direction: Shiryaev-Roberts sums at five powers
+// and, for the onset, the time at which each running product was last at one.
+type ladder struct {
+	M     [powers]float64
+	C     [powers]float64
+	Since [powers]int64 // Unix nanoseconds
+}
+
+const mostEvidence = 1e12
+
+func (l *ladder) add(e [powers]float64, at int64) {
+	for i := range e {
+		if l.C[i] <= 1 || l.Since[i] == 0 {
+			l.C[i], l.Since[i] = 1, at
+		}
+		l.C[i] = math.Min(l.C[i]*e[i], mostEvidence)
+		l.M[i] = math.Min((1+l.M[i])*e[i], mostEvidence)
+	}
+}
+
+func (l *ladder) mean() float64 {
+	s := 0.0
+	for _, m := range l.M {
+		s += m
+	}
+	return s / powers
+}
+
+// onset is the last reset of the power that speaks loudest.
+func (l *ladder) onset() int64 {
+	best := 0
+	for i := range l.M {
+		if l.M[i] > l.M[best] {
+			best = i
+		}
+	}
+	return l.Since[best]
+}

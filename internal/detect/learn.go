@@ -1,0 +1,101 @@
+package detect
+
+import (
+	"math"
+	"time"
+)
+
+// steadyMemory is how many samples the level remembers: the gain is 2/(N+1)
+// with N six hours of minutes.
+const steadyMemory = 361.0
+
+const ratioMemory = 2000.0 // samples that the error ratio remembers
+
+// learn moves the baseline towards a healthy sample; slow is set while the
+// evidence is suspicious.
+func (s *series) learn(o observation, st standing, w float64, d int, slow bool) {
+	s.Healthy++
+	n := math.Min(float64(s.Healthy), steadyMemory)
+	rate := 1.0
+	if slow {
+		rate = .1
+	}
+	if s.kind == ratio {
+		s.learnRatio(o, rate)
+	} else {
+		s.learnLevel(st, w, rate/n*levelGain(n))
+	}
+	if d == 1 && !math.IsNaN(s.Previous) {
+		s.learnPhi(st.z, n, rate)
+	}
+	s.Requests += rate * (o.n - s.Requests) / n
+	// The innovation is kept however suspicious the moment: leaving out the wild
+	// ones would make the tail too light and the promise false.
+	s.History.add(w)
+	s.Tail[up].add(w, func() float64 { return s.History.quantile(tailShare) })
+	s.Tail[down].add(-w, func() float64 { return -s.History.quantile(1 - tailShare) })
+}
+
+// levelGain is 1 while averaging and tends to 2, the gain of an exponential
+// average, as the memory fills up.
+func levelGain(n float64) float64 { return 1 + n/steadyMemory }
+
+func (s *series) learnLevel(st standing, w, gain float64) {
+	move := gain * s.Scale * clip(st.z) / math.Max(st.precision, .3)
+	if st.exact {
+		move = gain * math.Max(-huber*s.Scale, math.Min(huber*s.Scale, st.residual))
+	}
+	s.Level += move
+	v := clip(w)
+	variance := s.Scale * s.Scale * (1 + gain*(v*v/secondMoment-1))
+	s.Scale = math.Max(math.Sqrt(math.Max(variance, 0)), s.kind.scaleFloor(s.Level))
+}
+
+const seasonStart = 6 * time.Hour // younger series have no season to speak of
+
+// learnSeason averages what each half-hour adds to the long average, for three
+// days from every sample: the first morning looks like an incident to a series
+// that has only seen a night. From then on the season is in use and follows
+// healthy samples at a twentieth a day.
+func (s *series) learnSeason(o observation, step time.Duration) {
+	if s.kind == ratio || s.SeasonOn && s.Alarm {
+		return
+	}
+	if s.season == nil {
+		if time.Duration(o.at-s.First) >= seasonStart {
+			s.season, s.SeasonFrom, s.Slow = &season{}, o.at, o.x
+		}
+		return
+	}
+	memory := 1 + float64(min(time.Duration(o.at-s.SeasonFrom), seasonAge))/float64(step)
+	s.Slow += (o.x - s.Slow) / memory
+	s.season.learn(o.at, step, o.x-s.Slow)
+	if !s.SeasonOn && time.Duration(o.at-s.SeasonFrom) >= seasonAge {
+		s.Level -= s.season.at(o.at) // the sum stays where it is
+		s.SeasonOn = true
+	}
+}
+
+func (s *series) learnRatio(o observation, rate float64) {
+	if float64(s.Healthy) > ratioMemory {
+		keep := 1 - rate/ratioMemory
+		s.Events, s.Past = s.Events*keep, s.Past*keep
+	}
+	p := (s.Events + .5) / (s.Past + 1)
+	s.Events += rate * math.Min(o.value, math.Max(1, 3*p*o.n+3))
+	s.Past += rate * o.n
+}
+
+func (s *series) learnPhi(z, n, rate float64) {
+	a, b := clip(s.Previous), clip(z)
+	s.C0 += rate / n * ((a*a+b*b)/2 - s.C0)
+	s.C1 += rate / n * (a*b - s.C1)
+	if s.kind == ratio && s.Events < 10 {
+		return
+	}
+	if s.kind == ratio {
+		s.Phi = math.Max(s.Floor, math.Max(s.Phi*(1-rate/n), lower(s.C0, s.C1, n)))
+		return
+	}
+	s.Phi = math.Max(s.Floor, upper(s.C0, s.C1, n))
+}

@@ -1,0 +1,238 @@
+package detect
+
+import (
+	"math"
+
+	"github.com/backout-dev/backout"
+)
+
+// mode is the compact form of backout.BaselineMode.
+type mode uint8
+
+const (
+	warming mode = iota
+	short
+	seasonal
+)
+
+func (m mode) String() backout.BaselineMode {
+	return [...]backout.BaselineMode{backout.ModeWarming, backout.ModeShort, backout.ModeSeasonal}[m]
+}
+
+// sides are the directions in which a series can be worse.
+const (
+	up = iota
+	down
+)
+
+// state is everything numeric that a series knows: of fixed size, so that it
+// can be written and read back bit by bit.
+type state struct {
+	Mode            mode
+	First, Last     int64 // Unix nanoseconds of the first and the newest sample
+	Seen, Healthy   int64
+	Level, Scale    float64 // of residuals, transformed units; not for ratios
+	Phi             float64 // upper bound in use
+	Floor           float64 // of Phi, from the overlap of the windows
+	C0, C1          float64 // moments of neighbouring residuals
+	Requests        float64 // usual number behind a sample
+	Events, Past    float64 // ratios: errors and requests seen while healthy
+	Dispersion      float64 // ratios: variance over that of independent errors
+	Previous        float64 // standardised residual of the newest sample, NaN after a gap
+	Slow            float64 // average since the start, against which seasons are learnt
+	SeasonOn        bool
+	SeasonFrom      int64 // Unix nanoseconds
+	Alarm           bool
+	AlarmAt, Onset  int64
+	Calm            int32
+	Accepted        int32
+	Ladder          [2]ladder
+	History         past
+	Tail            [2]tail
+	Head            int64 // entries ever written to the rings
+	Levels, Novelty [ringSize]int8
+}
+
+// series is one subject of one signal.
+type series struct {
+	id     backout.SeriesID
+	kind   kind
+	signal backout.SignalKind
+	worse  backout.Direction
+	opens  bool
+	state
+	warm   []observation    // until the baseline is there
+	season *season          // from six hours on
+	raw    *rawRing         // arms only
+	alert  *backout.Finding // while it stands
+}
+
+func (s *series) arm() bool { return s.id.Subject.Version != "" }
+
+// sides are which ladders are in use.
+func (s *series) sides() (first, last int) {
+	switch s.worse {
+	case backout.WorseUp:
+		return up, up
+	case backout.WorseDown:
+		return down, down
+	default:
+		return up, down
+	}
+}
+
+// evidence is the mean over the ladders in use; a mean of e-detectors is one.
+func (s *series) evidence() float64 {
+	first, last := s.sides()
+	if first == last {
+		return s.Ladder[first].mean()
+	}
+	return (s.Ladder[up].mean() + s.Ladder[down].mean()) / 2
+}
+
+// sign turns residuals so that worse is positive.
+func (s *series) sign() float64 {
+	if s.worse == backout.WorseDown {
+		return -1
+	}
+	return 1
+}
+
+// standing is one sample against the baseline.
+type standing struct {
+	z         float64 // standardised residual, not turned
+	exact     bool    // up and down hold exact tails of counts
+	up, down  float64
+	expected  float64 // transformed
+	residual  float64 // transformed, 0 for ratios
+	precision float64 // 1, less for samples with few requests behind them
+}
+
+const manyEvents = 15.0 // expected events above which a count is as good as normal
+
+func (s *series) level(at int64) float64 {
+	if s.SeasonOn {
+		return s.Level + s.season.at(at)
+	}
+	return s.Level
+}
+
+func (s *series) standardise(o observation) standing {
+	if s.kind == ratio {
+		return s.standardiseRatio(o)
+	}
+	st := standing{expected: s.level(o.at), precision: 1}
+	if s.kind == latency && o.n < s.Requests {
+		st.precision = math.Sqrt(o.n / s.Requests)
+	}
+	st.residual = (o.x - st.expected) * st.precision
+	st.z = st.residual / s.Scale
+	if s.kind == count || s.kind == amount && st.expected > 0 && o.value >= 0 {
+		s.fewEvents(o, &st)
+	}
+	st.z = math.Max(-12, math.Min(12, st.z))
+	return st
+}
+
+// fewEvents replaces the normal approximation where a handful of events is
+// expected and its lower tail would be far too light.
+func (s *series) fewEvents(o observation, st *standing) {
+	mean, dispersion := s.kind.inOwnUnit(st.expected), math.Max(s.Scale*s.Scale, 1e-6)
+	if s.kind == count {
+		dispersion = math.Max(dispersion, 1)
+	}
+	if mean >= manyEvents*dispersion || mean <= 0 {
+		return
+	}
+	n := math.Min(float64(s.Healthy), steadyMemory)
+	st.exact = true
+	st.up, st.down = predictive(o.value, 1, mean*n+.5*dispersion, n, dispersion)
+	st.z = middleScore(st)
+}
+
+// middleScore is the normal score half way between "at least" and "more than".
+func middleScore(st *standing) float64 { return normalScore((st.up + 1 - st.down) / 2) }
+
+// leastRatio is the error ratio below which nobody is without: what is seen of
+// the past counts as at least this.
+const leastRatio = 5e-4
+
+func (s *series) standardiseRatio(o observation) standing {
+	d, pastN := s.Dispersion, s.Past+1
+	events := math.Max(s.Events+.5*d, leastRatio*pastN)
+	p := events / pastN
+	st := standing{precision: 1, expected: math.Log(p / math.Max(1-p, 1e-3))}
+	mean := p * o.n
+	if mean >= manyEvents*d {
+		sd := math.Sqrt(d * (1 + o.n/pastN) * math.Max(1-p, .05))
+		st.z = (2*math.Sqrt(o.value+.375) - 2*math.Sqrt(mean+.375)) / sd
+	} else {
+		st.exact = true
+		st.up, st.down = predictive(o.value, o.n, events, pastN, d)
+		st.z = middleScore(&st)
+	}
+	st.z = math.Max(-12, math.Min(12, st.z))
+	return st
+}
+
+// innovation removes what the residual d samples ago foretold.
+func (s *series) innovation(z float64, d int) float64 {
+	if math.IsNaN(s.Previous) {
+		return z
+	}
+	phi := math.Pow(s.Phi, float64(d))
+	return (z - phi*s.Previous) / math.Sqrt(1-phi*phi)
+}
+
+// Below these no p-value is believed: with a short history it
+// takes two of the worst samples and a third that is bad.
+const (
+	leastShort = 3e-5
+	leastFull  = 1e-5
+	mostNu     = 12 // degrees of freedom at most: noise is not normal
+)
+
+// pValue is the chance that a healthy series gives an innovation this bad.
+func (s *series) pValue(side int, w float64, st standing) (p, least float64) {
+	z, exact := w, st.up
+	if side == down {
+		z, exact = -w, st.down
+	}
+	if s.Mode == seasonal {
+		p, least = s.ownPast(side, z), leastFull
+	} else {
+		p, least = s.student(z), leastShort
+	}
+	if st.exact {
+		if s.Phi == 0 && s.Mode == short {
+			p = exact
+		} else {
+			p = math.Max(p, exact)
+		}
+	}
+	return doubt(p), least
+}
+
+func (s *series) student(z float64) float64 {
+	n := math.Min(float64(s.Healthy), steadyMemory)
+	if s.kind == ratio {
+		return studentTail(z, mostNu)
+	}
+	return studentTail(z/math.Sqrt(1+1/n), math.Min(mostNu, n-3))
+}
+
+func (s *series) ownPast(side int, z float64) float64 {
+	g := &s.Tail[side]
+	if z > g.U {
+		return math.Max(g.p(z, tailShare), 1e-9)
+	}
+	if side == up {
+		return s.History.above(z)
+	}
+	return s.History.below(-z)
+}
+
+// doubt raises small p-values: level, scale and correlation are estimates, and
+// noise has heavier tails than any model. 1e-5 becomes 1.6e-5, one half 0.51;
+// bench/detection shows that the stated run length then holds.
+func doubt(p float64) float64 { return math.Pow(p, .96) }
