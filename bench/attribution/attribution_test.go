@@ -112,50 +112,77 @@ func latestWhere(c Case, ok func(backout.ServiceID) bool) backout.ChangeID {
 	return best.ID
 }
 
-func TestRank_generatedWorlds(t *testing.T) {
-	var ours, last, lastIll score
-	byKind := map[string]*score{}
-	var took time.Duration
-	for i := range *cases {
-		c := Generate(*first + uint64(i))
+// tally runs the ranking and the baselines on cases.
+type tally struct {
+	ours, last, lastIll score
+	byKind              map[string]*score
+	took                time.Duration
+}
+
+func measureAll(t *testing.T, n int, generate func(seed uint64) Case) *tally {
+	out := &tally{byKind: map[string]*score{}}
+	for i := range n {
+		seed := *first + uint64(i)
+		c := generate(seed)
 		begin := time.Now()
 		a := attribute.Rank(attribute.Question{World: c.World, Residuals: c.Residuals, Baselines: c.Baselines})
-		took += time.Since(begin)
+		out.took += time.Since(begin) / time.Duration(n)
 		pick, p := winner(a)
-		ours.add(c.Truth, pick, p, pOf(a, c.Truth.Culprit))
-		k := byKind[c.Truth.Kind]
-		if k == nil {
-			k = &score{}
-			byKind[c.Truth.Kind] = k
+		out.ours.add(c.Truth, pick, p, pOf(a, c.Truth.Culprit))
+		if out.byKind[c.Truth.Kind] == nil {
+			out.byKind[c.Truth.Kind] = &score{}
 		}
-		k.add(c.Truth, pick, p, pOf(a, c.Truth.Culprit))
-		one := func(id backout.ChangeID) float64 {
-			if id == c.Truth.Culprit {
-				return 1
-			}
-			return 0
-		}
+		out.byKind[c.Truth.Kind].add(c.Truth, pick, p, pOf(a, c.Truth.Culprit))
 		l, li := latest(c), latestOnIll(c)
-		last.add(c.Truth, l, 1, one(l))
-		lastIll.add(c.Truth, li, 1, one(li))
+		out.last.add(c.Truth, l, 1, one(l == c.Truth.Culprit))
+		out.lastIll.add(c.Truth, li, 1, one(li == c.Truth.Culprit))
 		if *loud && pick != c.Truth.Culprit {
-			t.Logf("seed %d truth %+v picked %q %.2f, truth has %.2f, onset %s (true %d before now)", *first+uint64(i), c.Truth, pick, p, pOf(a, c.Truth.Culprit), a.Onset.Sub(c.World.Now), 0)
+			t.Logf("seed %d truth %+v picked %q %.2f, truth has %.2f, onset %s", seed, c.Truth, pick, p, pOf(a, c.Truth.Culprit), a.Onset.Sub(c.World.Now))
 		}
 	}
-	t.Logf("backout            %v", &ours)
+	return out
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func (m *tally) log(t *testing.T) {
+	t.Logf("backout            %v", &m.ours)
 	for _, k := range []string{"change", "silent", "bad-calls", "external", "spontaneous", "surge"} {
-		if s := byKind[k]; s != nil {
+		if s := m.byKind[k]; s != nil {
 			t.Logf("  %-16s right %.3f (of %d)  mean p %.3f", k, float64(s.right)/float64(s.all), s.all, s.p/float64(s.all))
 		}
 	}
-	t.Logf("latest             %v", &last)
-	t.Logf("latest on ill      %v", &lastIll)
-	t.Logf("%v an incident", took/time.Duration(*cases))
-	n := float64(ours.all)
-	if got := float64(ours.top1) / float64(max(1, ours.caused)); got < 0.7 {
+	t.Logf("latest             %v", &m.last)
+	t.Logf("latest on ill      %v", &m.lastIll)
+	t.Logf("%v an incident", m.took)
+}
+
+func TestRank_generatedWorlds(t *testing.T) {
+	m := measureAll(t, *cases, Generate)
+	m.log(t)
+	if got := float64(m.ours.top1) / float64(max(1, m.ours.caused)); got < 0.7 {
 		t.Errorf("top-1 of change-caused incidents is %.3f, expected at least 0.7", got)
 	}
-	if got := float64(ours.right) / n; got < 0.7 || ours.right <= lastIll.right {
+	if got := float64(m.ours.right) / float64(m.ours.all); got < 0.7 || m.ours.right <= m.lastIll.right {
 		t.Errorf("right answers are %.3f of all, expected at least 0.7 and more than latest on an ill service", got)
+	}
+	if m.ours.ece() > 0.12 {
+		t.Errorf("expected calibration error is %.3f, expected at most 0.12", m.ours.ece())
+	}
+}
+
+func TestRank_shopStories(t *testing.T) {
+	for _, story := range []string{"release", "outage"} {
+		m := measureAll(t, *cases, func(seed uint64) Case { return Shop(seed, story) })
+		t.Logf("story %s", story)
+		m.log(t)
+		if got := float64(m.ours.right) / float64(m.ours.all); got < 0.85 {
+			t.Errorf("story %s: right in %.3f, expected at least 0.85", story, got)
+		}
 	}
 }
