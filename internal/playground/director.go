@@ -85,10 +85,8 @@ func (d *director) ship(ctx context.Context, due stageDue) {
 	}
 	o := backout.Observation{Source: "ci", NativeID: fmt.Sprintf("%s=%s/%d", s.component, s.to, due.stage+1), At: now,
 		Component: s.component, From: s.from, To: s.to, Digest: s.digest(), Share: s.shares[due.stage], Actor: s.actor, Title: s.title}
-	if o.Share == .33 || o.Share == .67 {
-		if m := d.shop.movables[s.component]; m != nil {
-			o.Share = m.State().Live.Shares[s.to]
-		}
+	if m := d.shop.movables[s.component]; m != nil {
+		o.Share = m.State().Live.Shares[s.to] // what is true, not what was asked for
 	}
 	select {
 	case d.reports <- o:

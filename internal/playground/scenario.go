@@ -130,8 +130,12 @@ func (d *drawing) add(s shipment) backout.ComponentID {
 
 func (d *drawing) deploy(name string, at float64) backout.ComponentID {
 	s := d.topology.named(name)
+	shares := []float64{.33, .67, 1}
+	if s.instances == 2 {
+		shares = []float64{.5, 1}
+	}
 	return d.add(shipment{component: s.deployment(), from: backout.Version(s.current), to: backout.Version(s.next), at: at,
-		shares: []float64{.33, .67, 1}, title: "release " + s.name + " " + s.next})
+		shares: shares, title: "release " + s.name + " " + s.next})
 }
 
 func (d *drawing) configure(name string, at float64) backout.ComponentID {
