@@ -68,6 +68,7 @@ func New(ctx context.Context, c Config) (*Executor, error) {
 		return nil, fmt.Errorf("new executor: create tables: %w", err)
 	}
 	c.Engine.Register(flowName, x.flow)
+	c.Engine.AfterLaunch(x.startPending)
 	return x, nil
 }
 
@@ -93,8 +94,12 @@ func (x *Executor) Start(ctx context.Context, r Request) error {
 	if err := x.accept(r); err != nil {
 		return err
 	}
-	if _, err := x.db.ExecContext(ctx, "INSERT INTO run (attempt, digest, state, why) VALUES ($1, $2, $3, '') ON CONFLICT DO NOTHING",
-		att.ID, att.Digest, backout.RunPending); err != nil {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("start attempt %s: encode it: %w", att.ID, err)
+	}
+	if _, err := x.db.ExecContext(ctx, "INSERT INTO run (attempt, digest, request, state, why) VALUES ($1, $2, $3, $4, '') ON CONFLICT DO NOTHING",
+		att.ID, att.Digest, string(body), backout.RunPending); err != nil {
 		return fmt.Errorf("start attempt %s: %w", att.ID, err)
 	}
 	var digest string
@@ -104,10 +109,33 @@ func (x *Executor) Start(ctx context.Context, r Request) error {
 	if digest != att.Digest {
 		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("attempt %s was started with another plan (digest %.12s, not %.12s)", att.ID, digest, att.Digest)}
 	}
-	if err := x.engine.Start(flowName, string(att.ID), r); err != nil {
+	if err := x.engine.Start(flowName, string(att.ID), nil); err != nil {
 		return fmt.Errorf("start attempt %s: %w", att.ID, err)
 	}
 	return nil
+}
+
+// startPending starts the runs that a former process had accepted when it died.
+func (x *Executor) startPending() error {
+	rows, err := x.db.Query("SELECT attempt FROM run WHERE state = $1 ORDER BY attempt", backout.RunPending)
+	if err != nil {
+		return fmt.Errorf("read pending runs: %w", err)
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return fmt.Errorf("read pending runs: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		if err := x.engine.Start(flowName, id, nil); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // accept refuses what can't be carried out, before anything is done.
@@ -231,16 +259,22 @@ func (x *Executor) tell(entries ...backout.Entry) {
 	}
 }
 
-// flow is what the engine runs.
-func (x *Executor) flow(f *engine.Flow, input json.RawMessage) json.RawMessage {
+// flow is what the engine runs. The request is read outside of the engine's
+// records, because it never changes.
+func (x *Executor) flow(f *engine.Flow, _ json.RawMessage) json.RawMessage {
+	var body string
+	err := x.db.QueryRow("SELECT request FROM run WHERE attempt = $1", f.ID).Scan(&body)
 	var r Request
-	if err := json.Unmarshal(input, &r); err != nil {
-		panic(fmt.Errorf("decode attempt: %w", err)) // parked: a program that can read it resumes
+	if err == nil {
+		err = json.Unmarshal([]byte(body), &r)
+	}
+	if err != nil {
+		panic(fmt.Errorf("read attempt %s: %w", f.ID, err)) // parks the run: a program that can read it resumes
 	}
 	(&interpreter{x: x, f: f, Request: r, share: map[string]float64{}}).run()
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	delete(x.changed, r.Attempt.ID)
-	x.mu.Unlock()
 	return nil
 }
 

@@ -1,6 +1,9 @@
+-- A run is written before its flow is started; one that is still pending when the
+-- process begins was cut off in between. request never changes.
 CREATE TABLE IF NOT EXISTS run (
     attempt TEXT PRIMARY KEY,
     digest  TEXT NOT NULL,
+    request TEXT NOT NULL,
     state   TEXT NOT NULL,
     why     TEXT NOT NULL
 );

@@ -46,6 +46,7 @@ type Engine struct {
 
 	mu     sync.Mutex
 	flows  map[string]FlowFunc      // guarded by mu; written before Launch only
+	after  []func() error           // guarded by mu; written before Launch only
 	parked map[string]error         // guarded by mu; by flow id
 	ended  map[string]chan struct{} // guarded by mu; by flow id, closed when it ended here
 }
@@ -100,10 +101,26 @@ func (e *Engine) Register(name string, f FlowFunc) {
 	e.flows[name] = f
 }
 
+// AfterLaunch has fn called when Launch is about to return, to start what a
+// former process meant to start and did not.
+func (e *Engine) AfterLaunch(fn func() error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.after = append(e.after, fn)
+}
+
 // Launch begins to run, and resumes by itself every flow that had not ended.
 func (e *Engine) Launch() error {
 	if err := dbos.Launch(e.root); err != nil {
 		return fmt.Errorf("launch engine: %w", explain(err))
+	}
+	e.mu.Lock()
+	after := e.after
+	e.mu.Unlock()
+	for _, fn := range after {
+		if err := fn(); err != nil {
+			return fmt.Errorf("launch engine: %w", err)
+		}
 	}
 	return nil
 }
