@@ -39,10 +39,11 @@ func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []
 			all = append(all, a)
 		}
 	}
-	if a, ok := m.topOnly(in, rest, actions); ok {
-		all = append(all, a)
+	for _, o := range []option{m.topOnly(in), m.everything(in)} {
+		if in.steps(o.target) > 0 && !slices.Equal(o.target, kept.target) {
+			all = append(all, m.naive(in, o, rest, actions))
+		}
 	}
-	all = append(all, m.everything(in, rest, actions))
 	for k := range all {
 		if all[k].Why == "" {
 			all[k].Why = m.versus(all[k].Cost, p.Cost)
@@ -121,32 +122,35 @@ func (m model) askFirst(in *instance, s solution, actions []action, rest int64) 
 	return a
 }
 
+// option is a target that nobody checked.
+type option struct {
+	name   string
+	target []int
+}
+
 // topOnly takes the likeliest suspect back and nothing else, safe or not.
-func (m model) topOnly(in *instance, rest int64, actions []action) (backout.Alternative, bool) {
-	top := m.topSuspect()
-	if top == nil {
-		return backout.Alternative{}, false
+func (m model) topOnly(in *instance) option {
+	o := option{target: slices.Clone(in.current)}
+	if top := m.topSuspect(); top != nil {
+		o.name = "top suspect only: " + m.name(top)
+		o.target[top.site] = nearest(in.domain[top.site]&(1<<(top.change+1)-1), in.current[top.site])
 	}
-	target := slices.Clone(in.current)
-	target[top.site] = nearest(in.domain[top.site]&(1<<(top.change+1)-1), in.current[top.site])
-	if target[top.site] == in.current[top.site] {
-		return backout.Alternative{}, false
-	}
-	return m.naive(in, "top suspect only: "+m.name(top), target, rest, actions), true
+	return o
 }
 
 // everything takes back all that can be taken back, safe or not: what a team does
 // that has no idea.
-func (m model) everything(in *instance, rest int64, actions []action) backout.Alternative {
-	target := slices.Clone(in.current)
+func (m model) everything(in *instance) option {
+	o := option{"everything in the window", slices.Clone(in.current)}
 	for i, d := range in.domain {
-		target[i] = d.lowest()
+		o.target[i] = d.lowest()
 	}
-	return m.naive(in, "everything in the window", target, rest, actions)
+	return o
 }
 
-// naive prices a target that nobody checked, and says so when it is unsafe.
-func (m model) naive(in *instance, name string, target []int, rest int64, actions []action) backout.Alternative {
+// naive prices an option, and says so when it is unsafe.
+func (m model) naive(in *instance, o option, rest int64, actions []action) backout.Alternative {
+	target := o.target
 	s := solution{target: target}
 	p := compile(in)
 	why := ""
@@ -167,7 +171,7 @@ func (m model) naive(in *instance, name string, target []int, rest int64, action
 		n := len(target)
 		s.schedule = schedule{start: make([]int, n), depth: make([]int, n), before: make([][]int, n)}
 	}
-	a := m.price(in, name, s, rest, actions)
+	a := m.price(in, o.name, s, rest, actions)
 	a.Why = why
 	return a
 }

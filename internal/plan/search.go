@@ -43,7 +43,7 @@ func (s *search) visit(domain []levels) {
 	if value >= s.best {
 		return
 	}
-	at := s.wrong(domain, value, pick)
+	at := s.wrong(domain, pick)
 	if at < 0 {
 		return
 	}
@@ -60,7 +60,7 @@ func (s *search) visit(domain []levels) {
 // wrong looks at the relaxation's choice. A true plan is compared with the best
 // so far. It returns the component to branch on, or -1 when nothing is left to
 // gain here.
-func (s *search) wrong(domain []levels, value int64, pick []int) int {
+func (s *search) wrong(domain []levels, pick []int) int {
 	for k, e := range s.p.edges {
 		if s.p.relations[k][pick[e.i]][pick[e.j]] == forbidden {
 			if domain[e.i].single() {
@@ -81,17 +81,13 @@ func (s *search) wrong(domain []levels, value int64, pick []int) int {
 	}
 	if c := s.p.cost(pick, full.start); c < s.best {
 		s.best, s.pick = c, pick
-		if c == value {
-			return -1
-		}
-	} else if c == value {
-		return -1
 	}
 	return s.delayed(domain, pick, full)
 }
 
 // delayed finds the costliest wait that the bound did not see, and on the chain
-// of moves that causes it the nearest component that is not decided yet.
+// of moves that causes it the nearest component that is not decided yet. It
+// returns -1 when there is none: then the plan costs what the bound says.
 func (s *search) delayed(domain []levels, pick []int, full schedule) int {
 	at, worst := -1, int64(0)
 	for i, l := range pick {

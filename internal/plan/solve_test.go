@@ -21,7 +21,7 @@ func mustSolve(t testing.TB, in *instance) solution {
 }
 
 func TestSolve_golden(t *testing.T) {
-	moved, waiting := 0, 0
+	moved, waiting, nodes := 0, 0, 0
 	for k, g := range goldens(t) {
 		in := g.instance()
 		s := mustSolve(t, in)
@@ -31,6 +31,7 @@ func TestSolve_golden(t *testing.T) {
 		if err := unsafeAt(in, s.target, s.start); err != "" {
 			t.Errorf("plan %d: %s", k, err)
 		}
+		nodes += s.nodes
 		if in.moved(s.target) > 0 {
 			moved++
 		}
@@ -41,6 +42,10 @@ func TestSolve_golden(t *testing.T) {
 	if moved < 38 || waiting < 13 {
 		t.Errorf("%d plans move and %d wait: the examples should do both", moved, waiting)
 	}
+	if nodes > 150 {
+		t.Errorf("%d search nodes: the bound has become weak", nodes)
+	}
+	t.Logf("%d search nodes", nodes)
 }
 
 // families are the kinds of random instance small enough for brute force.
@@ -188,6 +193,43 @@ func relabelled(in *instance, to []int) *instance {
 		out.edges = append(out.edges, edge{to[e.i], to[e.j], e.allowed})
 	}
 	return out
+}
+
+// Within any domains, decided or not, the bound stays below every true plan.
+func TestBound_staysBelow(t *testing.T) {
+	tight := 0
+	for seed := range uint64(600) {
+		r := rand.New(rand.NewPCG(31, seed))
+		in := random(r, shape{n: 6, degree: 1.8, hot: .7, holes: float64(seed%3) * .1, band: seed%2 == 0})
+		for i := range in.domain {
+			if r.IntN(2) == 0 {
+				in.domain[i] = 1 << r.IntN(len(in.fixed[i]))
+			}
+		}
+		want, _ := in.brute(t)
+		p := compile(in)
+		domain := slices.Clone(in.domain)
+		if p.reduce(domain, []int{0, 1, 2, 3, 4, 5}) >= 0 || want < 0 {
+			continue
+		}
+		decided := make([]int, 6)
+		for i, d := range domain {
+			if decided[i] = -1; d.single() {
+				decided[i] = d.lowest()
+			}
+		}
+		x := relaxation{p: p}
+		value, _ := x.bound(domain, p.order(decided).start)
+		if value > want {
+			t.Fatalf("seed %d: bound %d above the optimum %d", seed, value, want)
+		}
+		if value == want {
+			tight++
+		}
+	}
+	if tight < 100 {
+		t.Errorf("the bound was exact %d times only", tight)
+	}
 }
 
 func TestSolve_limitLeavesAnHonestGap(t *testing.T) {

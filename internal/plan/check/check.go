@@ -100,12 +100,14 @@ type checker struct {
 	parts map[backout.ComponentID]backout.Component
 	live  map[backout.ComponentID][]backout.Version // what runs now
 	steps []backout.Step
-	wave  map[string]int // by step id
+	wave  map[string]int                                // by step id
+	rules map[[2]backout.ComponentID][]backout.Contract // that count, by pair
 	found []Violation
 }
 
 func newChecker(w backout.World, p backout.Plan) *checker {
 	c := &checker{w: w, p: p, steps: p.Steps(), parts: map[backout.ComponentID]backout.Component{}, wave: map[string]int{}, live: map[backout.ComponentID][]backout.Version{}}
+	c.rules = counting(w.Contracts)
 	for _, part := range w.Graph.Components {
 		c.parts[part.ID] = part
 	}

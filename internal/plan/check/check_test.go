@@ -92,6 +92,13 @@ func TestPlan_violations(t *testing.T) {
 		}},
 		"consumer left behind": {ReasonIncompatible, func(_ *backout.World, p *backout.Plan) { p.Waves = p.Waves[1:] }},
 		"overlap in time":      {ReasonOrder, func(_ *backout.World, p *backout.Plan) { p.Waves[1].Steps[0].Start = backout.Duration(time.Minute) }},
+		"overlap brings strangers together": {ReasonIncompatible, func(_ *backout.World, p *backout.Plan) {
+			p.Waves[0].Steps = append(p.Waves[0].Steps[:0:0], step("1.1", checkout, 3*time.Minute))
+		}},
+		"two waves, at once in time": {ReasonIncompatible, func(_ *backout.World, p *backout.Plan) { p.Waves[1].Steps[0].Start = 0 }},
+		"one wave, apart in time": {ReasonIncompatible, func(_ *backout.World, p *backout.Plan) {
+			p.Waves = []backout.Wave{{Steps: p.Steps()}}
+		}},
 		"twice": {ReasonTwice, func(_ *backout.World, p *backout.Plan) {
 			p.Waves = append(p.Waves, backout.Wave{Steps: []backout.Step{step("3.1", payment, 4*time.Minute)}})
 		}},

@@ -63,8 +63,7 @@ func (c *checker) pairs() {
 			wave: c.wave[s.ID], start: s.Start, end: s.Start + s.Takes,
 		}
 	}
-	rules := c.rules()
-	near := c.neighbours(rules)
+	near := c.neighbours()
 	for _, id := range slices.Sorted(maps.Keys(courses)) {
 		if !courses[id].moves {
 			continue
@@ -77,7 +76,7 @@ func (c *checker) pairs() {
 			if o.moves && other < id {
 				continue // was looked at from the other side
 			}
-			c.pair(courses[id], o, rules[key(id, other)])
+			c.pair(courses[id], o, c.rules[key(id, other)])
 		}
 	}
 }
@@ -87,17 +86,17 @@ func key(a, b backout.ComponentID) [2]backout.ComponentID {
 	return [2]backout.ComponentID{min(a, b), max(a, b)}
 }
 
-// rules are the contracts that count, by pair: for each consumer and provider
+// counting are the contracts that count, by pair: for each consumer and provider
 // those of the best source.
-func (c *checker) rules() map[[2]backout.ComponentID][]backout.Contract {
+func counting(contracts []backout.Contract) map[[2]backout.ComponentID][]backout.Contract {
 	best := map[[2]backout.ComponentID]int{}
 	trust := map[backout.ContractSource]int{backout.ContractDeclared: 2, backout.ContractInferred: 1}
-	for _, k := range c.w.Contracts {
+	for _, k := range contracts {
 		directed := [2]backout.ComponentID{k.Consumer, k.Provider}
 		best[directed] = max(best[directed], trust[k.Source])
 	}
 	out := map[[2]backout.ComponentID][]backout.Contract{}
-	for _, k := range c.w.Contracts {
+	for _, k := range contracts {
 		if trust[k.Source] == best[[2]backout.ComponentID{k.Consumer, k.Provider}] {
 			out[key(k.Consumer, k.Provider)] = append(out[key(k.Consumer, k.Provider)], k)
 		}
@@ -107,14 +106,14 @@ func (c *checker) rules() map[[2]backout.ComponentID][]backout.Contract {
 
 // neighbours lists for each component those it can meet: under a contract, or in
 // the graph.
-func (c *checker) neighbours(rules map[[2]backout.ComponentID][]backout.Contract) map[backout.ComponentID][]backout.ComponentID {
+func (c *checker) neighbours() map[backout.ComponentID][]backout.ComponentID {
 	near := map[backout.ComponentID][]backout.ComponentID{}
 	meet := func(a, b backout.ComponentID) {
 		if a != b && !slices.Contains(near[a], b) {
 			near[a], near[b] = append(near[a], b), append(near[b], a)
 		}
 	}
-	for pair := range rules {
+	for pair := range c.rules {
 		meet(pair[0], pair[1])
 	}
 	of := map[backout.ServiceID][]backout.Component{}
@@ -217,7 +216,7 @@ func forbidden(contracts []backout.Contract, a backout.ComponentID, va, vb backo
 
 // self checks that a step's old and new version can run side by side.
 func (c *checker) self(s backout.Step) {
-	for _, k := range c.rules()[key(s.Component, s.Component)] {
+	for _, k := range c.rules[key(s.Component, s.Component)] {
 		for _, v := range c.live[s.Component] {
 			if !k.Allows(v, s.To) || !k.Allows(s.To, v) {
 				c.report(ReasonIncompatible, s.ID, "%s %s and %s side by side: contract %s forbids it", s.Component, v, s.To, k.ID)

@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/backout-dev/backout"
+)
+
+func TestPressure_addsUpAlongTheOrder(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")
+	checkout := w.part(backout.KindDeployment, "checkout", 20*time.Minute, "7.0.0", "7.1.0")
+	flag := w.part(backout.KindFlag, "wallet", 10*time.Minute, "off", "on")
+	w.needs("C-api", checkout, "7.1.0", payment, "2.14.0")
+	w.needs("C-flag", flag, "on", checkout, "7.1.0")
+	w.suspect(payment, "2.14.0", .8)
+	m := newModel(w.req)
+	_, in, s, err := m.settle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := m.pressure(in, s) // sites: checkout, payment, wallet
+	want := .8 * .95 * 12000
+	if math.Abs(got[0]-want) > 1 || got[1] != 0 || math.Abs(got[2]-want) > 1 {
+		t.Errorf("pressure %v, want %.0f on checkout and on wallet, none on payment", got, want)
+	}
+}
+
+func TestStage_hurriesUnderPressure(t *testing.T) {
+	w := newTown()
+	w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")
+	r := w.req.World.Reversals[id(backout.KindDeployment, "payment")]
+	r.Shares = []float64{.05, .25, .5, 1}
+	w.req.World.Reversals[r.Component] = r
+	w.req.World.Graph.Components[0].Instances = 20
+	m := newModel(w.req)
+	for _, tt := range []struct {
+		pressure, waited float64
+		want             int
+	}{{0, 0, 3}, {12000, 0, 2}, {0, 12000, 2}} {
+		if a := m.stage(m.sites[0], tt.pressure, tt.waited); len(a.stages) != tt.want {
+			t.Errorf("pressure %v, waited %v: stages %+v, want %d", tt.pressure, tt.waited, a.stages, tt.want)
+		}
+	}
+}
+
+func TestOffered(t *testing.T) {
+	tests := []struct {
+		wished    []float64
+		instances int
+		on, want  []float64
+	}{
+		{[]float64{.05, .25, 1}, 3, []float64{1. / 3, 2. / 3, 1}, []float64{1. / 3, 1}},
+		{[]float64{.05, .25, 1}, 10, []float64{.05, .1, .2, .3, 1}, []float64{.1, .3, 1}},
+		{[]float64{.05, .25, 1}, 1, []float64{.5, 1}, []float64{1}},
+		{[]float64{.1, 1}, 0, nil, []float64{1}},
+		{[]float64{.1, 1}, 0, []float64{.25}, []float64{.25, 1}},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, offered(tt.wished, tt.instances, tt.on)); diff != "" {
+			t.Errorf("%v of %d on %v (-want +got):\n%s", tt.wished, tt.instances, tt.on, diff)
+		}
+	}
+}
+
+// The prices are those of the package comment, reckoned by hand.
+func TestPrices_formula(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "1", "2", "3")
+	w.suspect(payment, "2", .3)
+	w.suspect(payment, "3", .5)
+	w.req.Attribution.PNone = .2
+	m := newModel(w.req)
+	a := action{stages: []backout.Stage{{Share: .5}}, fails: .1, damage: 4000, effort: 700}
+	fixed, rate := m.prices(m.sites[0], a)
+	const r, h, v, q = 12000, 45 * 60, 30000 * 60, .1
+	act := (700 + q*4000*.5) * 60
+	wantFixed := []int64{
+		int64(.3*r*q*h + .7*v + .5*r*q*h + .5*v + act),
+		int64(.3*r*h + .5*r*q*h + .5*v + act),
+		int64(.3*r*h + .5*r*h),
+	}
+	wantRate := []int64{int64(math.Round(.8 * r * (1 - q))), int64(.5 * r * (1 - q)), 0}
+	if diff := cmp.Diff(wantFixed, fixed); diff != "" {
+		t.Errorf("fixed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(wantRate, rate); diff != "" {
+		t.Errorf("rate (-want +got):\n%s", diff)
+	}
+}
