@@ -380,3 +380,29 @@ func TestTruth_isReadByTheScorerAlone(t *testing.T) {
 		})
 	}
 }
+
+// Every state has its sentence for people.
+func TestStates_areDocumented(t *testing.T) {
+	page, err := os.ReadFile("docs/STATES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range sources(t) {
+		if f.dir != "" || f.test {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			v, ok := n.(*ast.ValueSpec)
+			if !ok || v.Type == nil || len(v.Values) != 1 {
+				return true
+			}
+			if id, ok := v.Type.(*ast.Ident); !ok || !slices.Contains([]string{"State", "RunState", "Outcome"}, id.Name) {
+				return true
+			}
+			if word, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value); err == nil && !strings.Contains(string(page), "| `"+word+"` |") {
+				t.Errorf("docs/STATES.md has no sentence for %s", word)
+			}
+			return true
+		})
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/backout-dev/backout/internal/execute/engine"
 	"github.com/backout-dev/backout/internal/ingest/webhook"
 	"github.com/backout-dev/backout/internal/metrics/embedded"
+	"github.com/backout-dev/backout/internal/notify"
 	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
@@ -39,7 +40,7 @@ type App struct {
 	watch     *watch.Watch
 	embedded  *embedded.Metrics // nil with an external backend
 	responder *respond.Responder
-	runner    *execute.Executor
+	executor  *execute.Executor
 	notifier  *notify.Outbox
 	handler   http.Handler
 
@@ -144,11 +145,14 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose("engine", func() error { return a.engine.Close(5 * time.Second) })
-	if err := a.openExecutor(moving); err != nil {
+	if err := a.openExecutor(ctx, moving, rules); err != nil {
+		return err
+	}
+	if err := a.openNotifier(a.cfg.Console); err != nil {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: a.runner, Permit: rules,
+		Store: incidents{a.store}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: rules,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/watch"
 	"github.com/backout-dev/backout/internal/web"
 )
 
@@ -44,7 +46,13 @@ type Config struct {
 	Seed            uint64
 	// Policy replaces the catalog's autonomy when set.
 	Autonomy backout.Autonomy
-	Log      *slog.Logger
+	// Console is where messages for on-call go; nil = nowhere.
+	Console io.Writer
+	// Tell hears every journal entry as it is saved; nil = nobody listens.
+	Tell func(backout.Entry)
+	// Heard receives every tick's report; nil = nobody listens.
+	Heard func(watch.Report)
+	Log   *slog.Logger
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -53,6 +61,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Minute = cmp.Or(c.Minute, time.Minute)
 	c.Scrape = cmp.Or(c.Scrape, max(c.Step/2, 250*time.Millisecond))
 	c.Environment = cmp.Or(c.Environment, "production")
+	if c.Console == nil {
+		c.Console = io.Discard
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

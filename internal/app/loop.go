@@ -22,6 +22,9 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 	a.mu.Lock()
 	a.missing = missing
 	a.mu.Unlock()
+	if a.cfg.Heard != nil {
+		a.cfg.Heard(r)
+	}
 	a.deciding.Lock()
 	defer a.deciding.Unlock()
 	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {

@@ -66,7 +66,7 @@ func (r reading) Incident(ctx context.Context, id backout.IncidentID) (backout.I
 }
 
 func (r reading) Run(ctx context.Context, id backout.AttemptID) (backout.Run, error) {
-	return r.a.runner.Run(ctx, id)
+	return r.a.executor.Run(ctx, id)
 }
 
 func (r reading) Graph() backout.Graph { return r.a.catalog.Graph }

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/backout-dev/backout/internal/catalog"
+	"github.com/backout-dev/backout/internal/permit"
+	"github.com/backout-dev/backout/internal/playground"
+	"github.com/backout-dev/backout/internal/remote/flagd"
+)
+
+// Lint checks a catalog folder. problems are file:line:field sentences; summary
+// says what was read when there are none.
+func Lint(dir string) (summary string, problems []string) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", []string{fmt.Sprintf("%s: expected a folder of *.yaml catalog files", dir)}
+	}
+	c, err := catalog.Load(os.DirFS(dir))
+	if err != nil {
+		var all catalog.Problems
+		if errors.As(err, &all) {
+			for _, p := range all {
+				problems = append(problems, p.String())
+			}
+			return "", problems
+		}
+		return "", strings.Split(err.Error(), "\n")
+	}
+	if _, err := permit.Compile(c.Policy); err != nil {
+		return "", []string{err.Error()}
+	}
+	g := c.Graph
+	return fmt.Sprintf("%s is fine: %d services, %d dependencies, %d components, %d journeys, %d contracts, %d signals",
+		dir, len(g.Services), len(g.Dependencies), len(g.Components), len(g.Journeys), len(c.Contracts), len(c.Signals)), nil
+}
+
+// PlaygroundConfig says how to run a process of the playground.
+type PlaygroundConfig = playground.Config
+
+// Playground runs one process of the playground: shop, load or instances.
+func Playground(ctx context.Context, role string, c playground.Config) error {
+	switch role {
+	case "load":
+		return playground.RunLoad(ctx, c)
+	case "instances":
+		c.In, c.Out = os.Stdin, os.Stdout
+		return playground.RunInstances(ctx, c)
+	case "shop":
+		c.Flags = func(path string) (openfeature.FeatureProvider, error) {
+			p, err := flagd.NewProvider(path)
+			if err != nil {
+				return nil, err
+			}
+			go func() { _ = p.Run(ctx) }() // ends with ctx; a broken file is told by the provider
+			return p, nil
+		}
+		c.Spawn = func(ctx context.Context, role string, args ...string) (*exec.Cmd, error) {
+			self, err := os.Executable()
+			if err != nil {
+				return nil, fmt.Errorf("find own program: %w", err)
+			}
+			return exec.CommandContext(ctx, self, append([]string{"playground", role}, args...)...), nil
+		}
+		return playground.RunShop(ctx, c)
+	}
+	return fmt.Errorf("run playground: role %q: expected shop, load or instances", role)
+}

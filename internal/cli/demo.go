@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/backout-dev/backout/internal/app"
+	"github.com/backout-dev/backout/internal/app/demo"
+)
+
+// demoCommand plays the main job.
+func (e *env) demoCommand() *cobra.Command {
+	var c demo.Config
+	var output string
+	cmd := &cobra.Command{
+		Use: "demo", Short: "a live shop, ten changes, one of them bad, and the way back", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.Seed == 0 {
+				c.Seed = uint64(time.Now().UnixNano() % 1_000_000)
+			}
+			c.Story, c.Log = e.out, e.log()
+			if output == "json" {
+				c.Story = e.errs
+			}
+			c.Style = e.style(c.Story)
+			if c.Approve && term.IsTerminal(int(os.Stdin.Fd())) {
+				c.Confirm = e.confirm
+			}
+			fmt.Fprintf(c.Story, "backout demo --scenario %s --seed %d\n", c.Scenario, c.Seed)
+			r, err := demo.Run(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				if err := e.printJSON(r); err != nil {
+					return err
+				}
+			}
+			if !r.AsExpected {
+				return exit{1, errors.New("the run did not end as it should: " + r.Why)}
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.Scenario, "scenario", "payment-degraded", "payment-degraded or external-outage")
+	f.Uint64Var(&c.Seed, "seed", 0, "draws versions, order, times and decoys; 0 = a new one each time")
+	f.BoolVar(&c.Blind, "blind", false, "replace every name, so that nothing can be guessed from one")
+	f.BoolVar(&c.Short, "short", false, "at most 45 seconds")
+	f.BoolVar(&c.Approve, "approve", false, "ask before acting")
+	f.StringVar(&c.Dir, "dir", "", "keep everything in this folder; empty = a temporary one")
+	f.StringVar(&c.Listen, "listen", "127.0.0.1:0", "loopback host:port of the page")
+	f.StringVarP(&output, "output", "o", "text", "text, or json as the last line")
+	return cmd
+}
+
+// confirm asks on the terminal; only the word yes approves.
+func (e *env) confirm(ctx context.Context, question string) (bool, error) {
+	fmt.Fprint(e.out, question)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // an ended input is a no
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case a := <-answer:
+		return a == "yes", nil
+	}
+}
+
+// playgroundCommand runs the demo's own processes.
+func (e *env) playgroundCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "playground", Short: "the processes of the demo's shop", Hidden: true}
+	for _, role := range []string{"shop", "load", "instances"} {
+		cmd.AddCommand(e.playgroundRole(role))
+	}
+	return cmd
+}
+
+func (e *env) playgroundRole(role string) *cobra.Command {
+	c := app.PlaygroundConfig{}
+	cmd := &cobra.Command{
+		Use: role, Args: cobra.NoArgs, Short: "the " + role + " process",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			c.Log = e.log()
+			err := app.Playground(ctx, role, c)
+			if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.Dir, "dir", "", "folder that the processes share")
+	f.DurationVar(&c.Step, "step", time.Second, "sampling step and model minute")
+	f.Uint64Var(&c.Seed, "seed", 1, "draws versions, order, times and decoys")
+	f.StringVar(&c.Scenario, "scenario", "", "payment-degraded or external-outage")
+	f.BoolVar(&c.Blind, "blind", false, "replace every name")
+	f.Float64Var(&c.Rate, "rate", 0, "transactions a second")
+	return cmd
+}

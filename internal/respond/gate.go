@@ -1,0 +1,207 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/verify"
+)
+
+// How a gate judges, in model minutes and standard deviations.
+const (
+	warmUp     = 1.0  // cold caches and draining queues: no proof of recovery
+	gateBudget = 25.0 // a last gate that has not seen recovery by then gives up
+	leastSeen  = 3    // samples that an intermediate stage needs
+	// A baseline learnt from a short history knows its own spread badly: recovery
+	// then means "below two and a half of its standard deviations".
+	marginShort    = 2.5
+	marginSeasonal = 1.0
+	harm           = 2.0
+)
+
+// Gate answers execute's question after each round: go on, wait, stop, halt or
+// freeze. It judges from everything measured since the round began.
+type Gate struct {
+	Store   Store
+	Signals Signals
+	Minute  time.Duration
+}
+
+// Ask gives the decision of this moment.
+func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, error) {
+	inc, err := g.Store.Incident(ctx, incidentOf(q.Attempt.ID))
+	if err != nil {
+		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
+	}
+	v := verify.Judge(g.question(inc, q))
+	return g.answer(q, v), nil
+}
+
+// incidentOf takes the incident's id out of an attempt's, which is incident/number.
+func incidentOf(id backout.AttemptID) backout.IncidentID {
+	s, _, _ := strings.Cut(string(id), "/")
+	return backout.IncidentID(s)
+}
+
+func (g *Gate) minutes(n float64) time.Duration { return time.Duration(n * float64(g.Minute)) }
+
+func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
+	switch {
+	case v.Blind:
+		return execute.Answer{Decision: execute.DecisionFreeze, Why: "the signals can't be seen: nothing is decided until they can"}
+	case v.Value == backout.VerdictWorse:
+		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
+	case v.Value == backout.VerdictRecovered && q.Last:
+		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("recovered: all %d signals that were ill are back, proven", recoveredCount(v))}
+	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
+		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
+	case q.Last:
+		return execute.Answer{Decision: execute.DecisionWait, Why: open(v)}
+	case q.Now.Before(q.Until):
+		return execute.Answer{Decision: execute.DecisionWait, Why: "baking"}
+	case fewest(v) < leastSeen && q.Now.Sub(q.Since) < g.minutes(gateBudget):
+		return execute.Answer{Decision: execute.DecisionWait, Why: "too few samples since the stage began"}
+	}
+	return execute.Answer{Decision: execute.DecisionGoOn, Why: "not worse: " + seen(v)}
+}
+
+// question gathers what verify needs: the ill signals of the incident are primary;
+// what was healthy and is not expected to be hit must not become worse; arms of
+// the services moved compare old and new version side by side.
+func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Question {
+	from := q.Since.Add(-g.minutes(8))
+	out := verify.Question{Since: q.Since, Now: q.Now, WarmUp: g.minutes(warmUp), Last: q.Last, Margin: marginSeasonal, Harm: harm}
+	ill, expected := illOf(inc), expectedOf(inc)
+	versions := map[backout.ServiceID]backout.Step{}
+	for _, s := range q.Moved {
+		versions[s.Service] = s
+	}
+	arms := map[backout.SeriesID][2]*backout.Residuals{}
+	for _, r := range g.Signals.Residuals(from, q.Now) {
+		sub := r.ID.Subject
+		switch {
+		case sub.Version != "":
+			if s, ok := versions[sub.Service]; ok && s.Kind == backout.KindDeployment {
+				addArm(arms, r, s)
+			}
+		case ill[r.ID]:
+			out.Primary = append(out.Primary, r)
+			if r.Mode == backout.ModeShort {
+				out.Margin = marginShort
+			}
+		case sub.Caller == "" && sub.Service != "" && !expected[string(sub.Service)] && (r.Kind == backout.SignalErrors):
+			out.Watched = append(out.Watched, r)
+		}
+	}
+	for _, pair := range arms {
+		if pair[0] != nil && pair[1] != nil {
+			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1]})
+		}
+	}
+	return out
+}
+
+func addArm(arms map[backout.SeriesID][2]*backout.Residuals, r backout.Residuals, s backout.Step) {
+	key := r.ID
+	key.Subject.Version = ""
+	pair := arms[key]
+	switch r.ID.Subject.Version {
+	case s.To:
+		pair[0] = &r
+	case s.From:
+		pair[1] = &r
+	}
+	arms[key] = pair
+}
+
+func illOf(inc backout.Incident) map[backout.SeriesID]bool {
+	out := map[backout.SeriesID]bool{}
+	for _, f := range inc.Findings {
+		if f.Opens {
+			out[f.ID] = true
+		}
+	}
+	return out
+}
+
+// expectedOf names what trouble reaches anyway: it says nothing about our action.
+func expectedOf(inc backout.Incident) map[string]bool {
+	out := map[string]bool{}
+	for _, f := range inc.Findings {
+		out[string(f.ID.Subject.Service)] = true
+	}
+	for _, fc := range []*backout.Forecast{inc.FirstForecast, inc.Forecast} {
+		if fc == nil {
+			continue
+		}
+		for _, h := range fc.Hits {
+			out[h.Target] = true
+		}
+	}
+	return out
+}
+
+// wentAway reports whether everything that was ill is back before anything was
+// done.
+func (r *Responder) wentAway(_ context.Context, now time.Time, inc backout.Incident) (bool, string, error) {
+	if len(inc.Tried) > 0 || now.Sub(inc.OpenedAt) < r.minutes(4) {
+		return false, "", nil
+	}
+	g := Gate{Signals: r.cfg.Signals, Minute: r.cfg.Minute}
+	v := verify.Judge(g.question(inc, execute.Question{Since: inc.OpenedAt, Now: now, Last: true}))
+	return v.Value == backout.VerdictRecovered, "all signals are back before anything was done", nil
+}
+
+func worst(v backout.Verdict) string {
+	best := backout.VerdictReason{LogEWorse: -1}
+	for _, r := range v.Reasons {
+		if r.LogEWorse > best.LogEWorse {
+			best = r
+		}
+	}
+	return who(best) + " " + best.Text
+}
+
+func open(v backout.Verdict) string {
+	for _, r := range v.Reasons {
+		if r.Value == backout.VerdictInconclusive && r.Target != 0 {
+			return "not proven yet: " + who(r) + " " + r.Text
+		}
+	}
+	return "nothing is proven yet"
+}
+
+func seen(v backout.Verdict) string {
+	n := 0
+	for _, r := range v.Reasons {
+		n += r.Samples
+	}
+	return fmt.Sprintf("%d signals, %d samples", len(v.Reasons), n)
+}
+
+func fewest(v backout.Verdict) int {
+	n := 0
+	for _, r := range v.Reasons {
+		n = max(n, r.Samples)
+	}
+	return n
+}
+
+func recoveredCount(v backout.Verdict) int {
+	n := 0
+	for _, r := range v.Reasons {
+		if r.Value == backout.VerdictRecovered {
+			n++
+		}
+	}
+	return n
+}
+
+func who(r backout.VerdictReason) string {
+	s := r.Series.Subject
+	return strings.TrimSpace(strings.Join(strings.Fields(string(s.Service)+" "+string(s.Journey)+" "+string(r.Series.Signal)), " "))
+}

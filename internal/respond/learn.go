@@ -1,0 +1,79 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/learn"
+)
+
+// learn writes the review of a recovered incident and folds it into the priors:
+// recovery after taking a change back, verified, is the label.
+func (r *Responder) learn(ctx context.Context, now time.Time, inc backout.Incident) error {
+	w, err := r.cfg.Facts.World(ctx, now, false)
+	if err != nil {
+		return err
+	}
+	review := reviewOf(now, w, inc)
+	if err := r.cfg.Learner.SaveReview(ctx, review); err != nil {
+		return fmt.Errorf("save review of %s: %w", inc.ID, err)
+	}
+	priors, err := r.cfg.Learner.Priors(ctx)
+	if err != nil {
+		return fmt.Errorf("read priors: %w", err)
+	}
+	return r.cfg.Learner.SavePriors(ctx, learn.Update(priors, learn.Lesson{Review: review, Shipped: w.Changes, Minute: r.cfg.Minute}))
+}
+
+func reviewOf(now time.Time, w backout.World, inc backout.Incident) backout.Review {
+	at := inc.Attempts[len(inc.Attempts)-1]
+	rev := backout.Review{
+		Incident: inc.ID, At: now, Culprits: []backout.ChangeID{}, Label: backout.LabelChange, By: "verified recovery",
+		Actions: []backout.ReviewAction{}, Delays: []backout.ReviewDelay{}, Spread: spreads(w, inc), EffectLag: backout.Duration(at.EndedAt.Sub(at.StartedAt)),
+	}
+	changes := map[backout.ChangeID]backout.Change{}
+	for _, c := range w.Changes {
+		changes[c.ID] = c
+		rev.Simulated = rev.Simulated || c.Simulated
+	}
+	for _, s := range at.Plan.Steps() {
+		rev.Actions = append(rev.Actions, backout.ReviewAction{Component: s.Component, Kind: s.Kind, Service: s.Service, Worked: true, Took: s.Takes})
+		if s.Demanded {
+			continue
+		}
+		for _, id := range s.Reverts {
+			rev.Culprits = append(rev.Culprits, id)
+			rev.Delays = append(rev.Delays, backout.ReviewDelay{Kind: s.Kind, Delay: backout.Duration(inc.Onset.Sub(changes[id].Exposure.Start()))})
+		}
+	}
+	return rev
+}
+
+// spreads says for each way trouble could travel from an ill service whether it
+// did, and how long it took.
+func spreads(w backout.World, inc backout.Incident) []backout.ReviewSpread {
+	ill := map[backout.ServiceID]time.Time{}
+	for _, f := range inc.Findings {
+		s := f.ID.Subject.Service
+		if at, ok := ill[s]; s != "" && (!ok || f.Onset.Before(at)) {
+			ill[s] = f.Onset
+		}
+	}
+	out := []backout.ReviewSpread{}
+	for _, way := range w.Graph.Spreads() {
+		from, sick := ill[way.Cause]
+		if !sick {
+			continue
+		}
+		to, followed := ill[way.Victim]
+		followed = followed && !to.Before(from)
+		sp := backout.ReviewSpread{Cause: way.Cause, Victim: way.Victim, Followed: followed}
+		if followed {
+			sp.Delay = backout.Duration(to.Sub(from))
+		}
+		out = append(out, sp)
+	}
+	return out
+}
