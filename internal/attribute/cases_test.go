@@ -162,6 +162,22 @@ func TestRank_slowCallerStarvesCallee(t *testing.T) {
 	}
 }
 
+func TestRank_twoCulprits(t *testing.T) {
+	s := newScene()
+	one := s.ship(backout.KindDeployment, "fraud", "fraud", 44.5, 1)
+	two := s.ship(backout.KindDeployment, "ledger", "ledger", 47.5, 1)
+	s.ship(backout.KindDeployment, "catalog", "catalog", 46, 1)
+	s.measure(levels{"fraud": step(45, 8), "payment>fraud": step(45, 8), "payment": step(45, 6), "checkout>payment": step(46, 6), "checkout": step(46, 6),
+		"ledger": step(48, 8), "refund>ledger": step(48, 8), "refund": step(48, 7)}, nil)
+	for _, at := range []backout.ServiceID{"web", "refund", "subscription"} {
+		s.series(backout.Subject{Service: at}, backout.SignalTraffic, nil)
+	}
+	a := Rank(s.q)
+	if p, q := probability(a, one), probability(a, two); p < 0.3 || q < 0.3 || p+q < 0.8 {
+		t.Errorf("fraud %.2f, ledger %.2f: expected them to share the blame\n%s", p, q, describe(a))
+	}
+}
+
 func TestRank_nothingShippedNearTheOnset(t *testing.T) {
 	s := newScene()
 	s.ship(backout.KindDeployment, "catalog", "catalog", 20, 1)

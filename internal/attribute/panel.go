@@ -30,6 +30,7 @@ type reading struct {
 	at    place
 	ratio []float64              // log, by the minute the place turned worse
 	hops  [maxHops + 1][]float64 // the same, not logarithmic, by the minute of the cause h hops away
+	never float64                // log ratio if it did not turn worse within the window
 	peak  float64                // largest log ratio: how clearly it is ill
 	seen  bool                   // by callers, not only by itself
 }
@@ -149,7 +150,7 @@ func foldWitnesses(seen []track) track {
 
 // newReading spreads evidence over the minutes of a cause up to so many hops away.
 func newReading(at place, t track, hops int) reading {
-	r := reading{at: at, ratio: t.ratio, peak: math.Inf(-1)}
+	r := reading{at: at, ratio: t.ratio, never: t.never, peak: math.Inf(-1)}
 	lin := make([]float64, len(t.ratio))
 	for i, x := range t.ratio {
 		lin[i] = math.Exp(x)

@@ -44,44 +44,54 @@ func Rank(q Question) backout.Attribution {
 }
 
 // posterior is the probability of each cause and the most likely minute of the
-// onset. A fiftieth of it is what prior and delay alone say about that onset, so
-// that evidence never makes the answer more certain than a model can be.
+// onset. Two causes that did it together share their probability. A fiftieth of
+// the answer is what prior and delay alone say about that onset, so that evidence
+// never makes it more certain than a model can be.
 func (t *trial) posterior() ([]float64, int) {
-	n := t.panel.clock.n
 	sums := make([]float64, len(t.causes))
 	for i, c := range t.causes {
 		sums[i] = logSum(c.weight)
 	}
-	all := logSum(sums)
-	when := make([]float64, n) // P(onset in minute)
-	for _, c := range t.causes {
-		for i, w := range c.weight {
-			when[i] += math.Exp(w - all)
-		}
+	together := t.pairs(sums)
+	single := logSum(sums)
+	all := single
+	for _, two := range together {
+		all = logAdd(all, two.weight)
 	}
-	supposed := make([]float64, len(t.causes)) // prior and delay, given the onset
-	for i, p := range when {
-		rate := 0.0
-		for _, c := range t.causes {
-			rate += c.prior * c.delay[i]
-		}
-		for j, c := range t.causes {
-			supposed[j] += p * c.prior * c.delay[i] / rate
-		}
-	}
+	when := make([]float64, t.panel.clock.n) // likelihood of an onset in the minute
 	p := make([]float64, len(t.causes))
+	for i, c := range t.causes {
+		p[i] = math.Exp(sums[i] - all)
+		for k, w := range c.weight {
+			when[k] += math.Exp(w - single)
+		}
+	}
+	for _, two := range together {
+		half := math.Exp(two.weight-all) / 2
+		p[two.first], p[two.second] = p[two.first]+half, p[two.second]+half
+	}
+	supposed := t.supposed(when)
 	for i := range p {
-		p[i] = (1-priorShare)*math.Exp(sums[i]-all) + priorShare*supposed[i]
+		p[i] = (1-priorShare)*p[i] + priorShare*supposed[i]
 	}
 	scale := 1 / total(p)
-	onset := 0
 	for i := range p {
 		p[i] *= scale
 	}
-	for i := range when {
-		if when[i] > when[onset] {
-			onset = i
+	return p, bestOf(when)
+}
+
+// supposed is what prior and delay alone say, given when it began.
+func (t *trial) supposed(when []float64) []float64 {
+	out := make([]float64, len(t.causes))
+	for k, p := range when {
+		rate := 0.0
+		for _, c := range t.causes {
+			rate += c.prior * c.delay[k]
+		}
+		for i, c := range t.causes {
+			out[i] += p * c.prior * c.delay[k] / rate
 		}
 	}
-	return p, onset
+	return out
 }
