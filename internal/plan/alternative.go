@@ -35,7 +35,9 @@ func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []
 		all = append(all, chosen)
 		if len(m.moves(s)) > 0 {
 			a := m.price(in, "cheapest rollback", s, rest, actions)
-			a.Why = "would go against the odds that no change did this"
+			if a.Why = "would go against the odds that no change did this"; p.Action == backout.ActionAsk {
+				a.Why = "would leave in place what is to be taken back"
+			}
 			all = append(all, a)
 		}
 	}

@@ -49,10 +49,17 @@ func (m model) name(t *suspect) string {
 }
 
 // decide turns the solver's answer into what is proposed.
-func (m model) decide(in *instance, s solution) decision {
+func (m model) decide(in *instance, s solution, none *conflict) decision {
 	top := m.topSuspect()
 	moves := m.moves(s)
 	switch {
+	case m.refused != "":
+		return decision{backout.ActionAsk, fmt.Sprintf("A person must decide: what was asked for can't be done: %s.", m.refused), ""}
+	case none != nil:
+		i := slices.IndexFunc(m.sites, func(s site) bool { return s.wanted != nil })
+		return decision{backout.ActionAsk, fmt.Sprintf("A person must decide: what was asked for is not safe: %s.", m.explain(in, *none, i)), ""}
+	case len(m.request.Wanted) > 0:
+		return decision{backout.ActionRollBack, m.summary(s, moves), ""}
 	case top == nil:
 		return decision{backout.ActionNone, "No action: no recent change is suspected, so there is nothing to take back." + m.origin(), ""}
 	case m.request.Attribution.PNone >= noneDominates:

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +21,9 @@ type Request struct {
 	// Forbidden names components that policy does not let us move, each with the
 	// sentence that says why.
 	Forbidden map[backout.ComponentID]string
+	// Wanted are targets that a person demands. They are met whatever the odds, with
+	// everything that contracts then demand, or the plan says why they can't be.
+	Wanted map[backout.ComponentID]backout.Version
 	// Nodes bounds the search of each independent part; 0 = 5000, which is under a
 	// second for parts of up to a hundred components.
 	Nodes int
@@ -45,6 +49,7 @@ type model struct {
 	edges   []edge // of the ties, in their order
 	calls   map[[2]backout.ServiceID]bool
 	none    float64 // probability that nothing here is the cause
+	refused string  // why a wanted target can't be met, whatever the contracts
 }
 
 // Make finds the cheapest safe way back. When the likeliest explanation is that
@@ -57,11 +62,11 @@ func Make(req Request) (backout.Plan, error) {
 		return backout.Plan{}, err
 	}
 	m := newModel(req)
-	actions, in, s, err := m.settle()
-	if err != nil {
-		return backout.Plan{}, err
+	actions, in, s, none := m.settle()
+	if none != nil && len(req.Wanted) == 0 {
+		return backout.Plan{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
 	}
-	d := m.decide(in, s)
+	d := m.decide(in, s, none)
 	kept := s
 	if d.action != backout.ActionRollBack {
 		kept = m.stay(in)
@@ -133,7 +138,32 @@ func newModel(req Request) model {
 		}
 	}
 	m.none = max(m.none, 0)
+	m.refused = m.want()
 	return m
+}
+
+// want pins the sites that a person demands a version of. It says why one of them
+// can't be met; "" when all can.
+func (m model) want() string {
+	for _, id := range slices.Sorted(maps.Keys(m.request.Wanted)) {
+		to := m.request.Wanted[id]
+		i := slices.IndexFunc(m.sites, func(s site) bool { return s.component.ID == id })
+		if i < 0 {
+			return fmt.Sprintf("%s has no recent change to take back", label(id))
+		}
+		s := &m.sites[i]
+		for l := s.current - 1; l >= 0 && s.wanted == nil; l-- {
+			if _, ok := s.reach[l]; s.versions[l] == to && ok {
+				s.wanted = &l
+			} else if s.versions[l] == to {
+				return s.barred[l]
+			}
+		}
+		if s.wanted == nil {
+			return fmt.Sprintf("%s has no earlier version %s among its recent changes", s.label(), to)
+		}
+	}
+	return ""
 }
 
 // frozen says why nothing may be taken back now; "" when it may.
@@ -149,7 +179,7 @@ func frozen(w backout.World) string {
 // settle solves, and solves again with stagings fit for the pressure that the
 // solution puts on each move: a step that others wait for should not dawdle. The
 // optimum is that of the last round's stagings.
-func (m model) settle() ([]action, *instance, solution, error) {
+func (m model) settle() ([]action, *instance, solution, *conflict) {
 	own, waited := make([]float64, len(m.sites)), make([]float64, len(m.sites))
 	for i, s := range m.sites {
 		for x := range s.current {
@@ -168,7 +198,7 @@ func (m model) settle() ([]action, *instance, solution, error) {
 		in := m.instance(actions)
 		s, why := solve(in, m.request.Nodes)
 		if why != nil {
-			return nil, nil, solution{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
+			return actions, in, m.stay(in), why
 		}
 		if same || round == 2 {
 			return actions, in, s, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/plan/check"
 )
 
 // shapeOf writes a plan's waves as component:target, for comparison.
@@ -285,6 +286,40 @@ func TestMake_hurriesWhatOthersWaitFor(t *testing.T) {
 	wantShape(t, p, backout.ActionRollBack, "checkout:7.0.0", "payment:2.13.2")
 	if st := p.Steps()[0].Stages; len(st) != 2 || st[0].Share != .5 {
 		t.Errorf("stages of checkout %+v, want half and then all", st)
+	}
+}
+
+func TestMake_whatAPersonWants(t *testing.T) {
+	build := func() (*town, backout.ComponentID) {
+		w := newTown()
+		payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "1", "2", "3")
+		checkout := w.part(backout.KindDeployment, "checkout", 20*time.Minute, "7", "8")
+		w.needs("C-api", checkout, "8", payment, "2")
+		return w, payment
+	}
+	w, payment := build()
+	w.req.Wanted = map[backout.ComponentID]backout.Version{payment: "1"}
+	p := w.make(t)
+	wantShape(t, p, backout.ActionRollBack, "checkout:7", "payment:1")
+	if st := p.Steps(); !st[0].Demanded || st[1].Demanded || !strings.Contains(st[1].Why, "somebody asked") {
+		t.Errorf("steps %+v", st)
+	}
+	if found := check.Plan(w.req.World, p); len(found) > 0 {
+		t.Errorf("violations %v", found)
+	}
+	w.req.Wanted[payment] = "2"
+	wantShape(t, w.make(t), backout.ActionRollBack, "payment:2")
+	for version, want := range map[backout.Version]string{"0": "no earlier version", "3": "no earlier version", "1": "C-hold"} {
+		w, payment := build()
+		app := id(backout.KindDeployment, "app")
+		w.req.World.Live[app] = backout.Live{Shares: map[backout.Version]float64{"5": 1}}
+		w.needs("C-hold", app, "5", payment, "2")
+		w.req.Wanted = map[backout.ComponentID]backout.Version{payment: version}
+		p := w.make(t)
+		wantShape(t, p, backout.ActionAsk)
+		if !strings.Contains(p.Summary, want) {
+			t.Errorf("summary %q, want %q in it", p.Summary, want)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type site struct {
 	reach     map[int]backout.Reachable // levels it can be brought to
 	barred    map[int]string            // why it can't be brought to the others
 	p         []float64                 // by change: probability of being the cause
+	wanted    *int                      // the level that a person demands
 }
 
 // at gives the versions that are live while the component is at a level: at
@@ -33,7 +34,11 @@ func (s site) at(level int) []backout.Version {
 	return s.versions[level : level+1]
 }
 
+// domain are the levels to choose from.
 func (s site) domain() levels {
+	if s.wanted != nil {
+		return 1 << *s.wanted
+	}
 	d := levels(1) << s.current
 	for l := range s.reach {
 		d |= 1 << l

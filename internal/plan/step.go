@@ -84,7 +84,7 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 		FromLevel: backout.Level(site.base + site.current), ToLevel: backout.Level(site.base + l),
 		Reverts: []backout.ChangeID{}, Stages: a.stages, Takes: backout.Duration(a.takes),
 		Loss: site.reach[l].Loss, Lost: site.reach[l].Lost,
-		Demanded: in.price(i, l, 0) >= in.fixed[i][site.current],
+		Demanded: site.wanted == nil && in.price(i, l, 0) >= in.fixed[i][site.current],
 	}
 	for x := l; x < site.current; x++ {
 		st.Reverts = append(st.Reverts, site.changes[x].ID)
@@ -126,6 +126,9 @@ func wayBack(name string, st backout.Step) string {
 
 // whyStep is the reason for a step: suspicion, or the contract that demands it.
 func (m model) whyStep(s solution, i int, st backout.Step) string {
+	if m.sites[i].wanted != nil {
+		return fmt.Sprintf("somebody asked for %s %s; it is the cause with %s", m.sites[i].label(), st.To, percent(st.P))
+	}
 	if !st.Demanded {
 		what := string(st.To)
 		if n := len(st.Reverts); n > 1 {
