@@ -1,0 +1,98 @@
+package ingest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/backout-dev/backout"
+)
+
+// fast is how far ahead of ours a source's clock may be.
+const fast = 5 * time.Minute
+
+// longest is how long a text of a report may be, in bytes.
+const longest = 1024
+
+// kinds are the component kinds that can be reported.
+var kinds = []backout.ComponentKind{
+	backout.KindDeployment, backout.KindConfig, backout.KindFlag,
+	backout.KindSchema, backout.KindTraffic, backout.KindInfrastructure,
+}
+
+// Check says what is wrong with an observation that arrives now; nothing when it
+// can be recorded.
+func Check(o backout.Observation, now time.Time) []FieldError {
+	var out []FieldError
+	say := func(field, format string, args ...any) {
+		out = append(out, FieldError{field, fmt.Sprintf(format, args...)})
+	}
+	for _, f := range []struct {
+		name, value string
+		required    bool
+	}{
+		{"source", o.Source, true},
+		{"native_id", o.NativeID, true},
+		{"to", string(o.To), true},
+		{"component", string(o.Component), true},
+		{"from", string(o.From), false},
+		{"digest", o.Digest, false},
+		{"audience", o.Audience, false},
+		{"actor", o.Actor, false},
+		{"title", o.Title, false},
+		{"attempt", string(o.Attempt), false},
+	} {
+		if problem := text(f.value, f.required); problem != "" {
+			say(f.name, "%s", problem)
+		}
+	}
+	for i, name := range o.Instances {
+		if problem := text(name, true); problem != "" {
+			say(fmt.Sprintf("instances[%d]", i), "%s", problem)
+		}
+	}
+	if o.Component != "" {
+		if problem := component(o.Component); problem != "" {
+			say("component", "%s", problem)
+		}
+	}
+	if o.From != "" && o.From == o.To {
+		say("from", "%q is also the version it changed to: expected two versions, or no from when it is not known", o.From)
+	}
+	switch {
+	case o.At.IsZero():
+		say("at", "missing: expected when it happened, such as 2006-01-02T15:04:05Z")
+	case o.At.After(now.Add(fast)):
+		say("at", "%s is more than %s ahead of our clock (%s)", o.At.UTC().Format(time.RFC3339), fast, now.UTC().Format(time.RFC3339))
+	}
+	if !(o.Share > 0 && o.Share <= 1) { // NaN is wrong too
+		say("share_ratio", "%v: expected more than 0 and at most 1", o.Share)
+	}
+	return out
+}
+
+func component(id backout.ComponentID) string {
+	kind, _, _, _, err := id.Split()
+	if err != nil {
+		return err.Error()
+	}
+	if !slices.Contains(kinds, kind) {
+		return fmt.Sprintf("unknown kind %q: expected one of %v", kind, kinds)
+	}
+	return ""
+}
+
+func text(s string, required bool) string {
+	switch {
+	case required && strings.TrimSpace(s) == "":
+		return "missing: expected a text"
+	case len(s) > longest:
+		return fmt.Sprintf("%d bytes long: expected at most %d", len(s), longest)
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
+		return "expected a text without control characters"
+	}
+	return ""
+}
