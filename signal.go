@@ -37,7 +37,9 @@ type Signal struct {
 	Kind      SignalKind `json:"kind"`
 	Direction Direction  `json:"direction"`
 	// Query gives Value for each subject; $step in it stands for the sampling
-	// step and $window for a range that covers one step of scrapes.
+	// step, $step_s for the step as a number of seconds, and $window for a range
+	// that covers one step of scrapes. It is longer than a step, so a count in a
+	// step is rate(x[$window]) * $step_s, not increase(x[$window]).
 	Query string `json:"query"`
 	// Total gives the number of requests behind each Value; empty for signals
 	// that are not ratios.
