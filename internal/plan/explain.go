@@ -74,10 +74,21 @@ func (m model) decide(in *instance, s solution, none *conflict) decision {
 		return d
 	}
 	why, blocked := m.whyLeft(in, s, top.site, top.change)
-	if blocked {
+	if blocked && m.tempting(top) {
 		return decision{backout.ActionAsk, fmt.Sprintf("A person must decide: the likeliest cause, %s (%s), can't be taken back safely: %s.", m.name(top), percent(top.p), why), ""}
 	}
+	if blocked {
+		return decision{backout.ActionNone, fmt.Sprintf("No action: the likeliest cause, %s, is unlikely (%s) and can't be taken back: %s.", m.name(top), percent(top.p), why), ""}
+	}
 	return decision{backout.ActionNone, fmt.Sprintf("No action: taking back the likeliest cause, %s (%s), %s.", m.name(top), percent(top.p), why), ""}
+}
+
+// tempting reports whether taking a change back would pay if nothing stood in
+// the way. Nobody is woken for a cause that is both unlikely and out of reach.
+func (m model) tempting(t *suspect) bool {
+	c := m.sites[t.site].component
+	saves := t.p * float64(m.rate) * float64(m.horizon) / ticksPerMinute
+	return saves > (1-t.p)*float64(m.value(c))+float64(byKind[c.Kind].effort)
 }
 
 // origin says what is ill instead, where the attribution knows.

@@ -1,8 +1,13 @@
 package plan
 
 import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/plan/check"
@@ -108,5 +113,48 @@ func TestMake_staysProvableUnderWay(t *testing.T) {
 				t.Fatalf("seed %d, wave %d done: %v", seed, k, found)
 			}
 		}
+	}
+}
+
+func TestMake_inputOrderDoesNotMatter(t *testing.T) {
+	for seed := range uint64(40) {
+		w := randomTown(seed, 8)
+		want, _ := json.Marshal(w.make(t))
+		r := rand.New(rand.NewPCG(seed, 1))
+		g := &w.req.World.Graph
+		r.Shuffle(len(g.Components), func(i, j int) { g.Components[i], g.Components[j] = g.Components[j], g.Components[i] })
+		c := w.req.World.Contracts
+		r.Shuffle(len(c), func(i, j int) { c[i], c[j] = c[j], c[i] })
+		p := w.make(t)
+		p.Fingerprint = "" // hashes contracts in the given order
+		var q backout.Plan
+		if err := json.Unmarshal(want, &q); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(shapeOf(q), shapeOf(p)); diff != "" || q.Cost != p.Cost {
+			t.Fatalf("seed %d: cost %s and %s, waves\n%s", seed, q.Cost, p.Cost, diff)
+		}
+	}
+}
+
+func BenchmarkMake(b *testing.B) {
+	for _, n := range []int{50, 1000} {
+		w := randomTown(1, n)
+		for seed := uint64(2); len(w.make(b).Waves) < 2; seed++ {
+			w = randomTown(seed, n)
+		}
+		b.Run(fmt.Sprintf("components=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				w.make(b)
+			}
+		})
+		p := w.make(b)
+		b.Run(fmt.Sprintf("check/components=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if found := check.Plan(w.req.World, p); len(found) > 0 {
+					b.Fatal(found)
+				}
+			}
+		})
 	}
 }
