@@ -18,7 +18,7 @@ import (
 
 // Client speaks to a shop's control API.
 type Client struct {
-	control, token string
+	control, token, dir string
 	// Ready is what the shop announced.
 	Ready Ready
 }
@@ -41,7 +41,7 @@ func open(dir string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{}
+	c := &Client{dir: dir}
 	if err := json.Unmarshal(raw, &c.Ready); err != nil {
 		return nil, fmt.Errorf("read ready.json: %w", err)
 	}

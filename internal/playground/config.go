@@ -41,7 +41,7 @@ type Config struct {
 	// 0 = 200. (shop)
 	Rate float64
 	// Flags opens a provider over a flagd file; nil = all flags keep their default
-	// of off. (shop)
+	// of off. A provider with Init, Shutdown or Run(ctx) error has them called. (shop)
 	Flags func(path string) (openfeature.FeatureProvider, error)
 	// Spawn prepares, and does not start, a process of the given role, whose
 	// standard input and output the shop then takes; nil = the bad release runs in

@@ -75,12 +75,12 @@ func (a *surroundings) start(ctx context.Context, id string, s *service, version
 		callees = append(callees, e.to)
 		size, declared := a.poolSize(s, e.to)
 		in.pools[e.to] = newPool(size)
-		if declared || !e.soft {
+		if declared {
 			shown[e.to] = in.pools[e.to]
 		}
 	}
 	if a.sessions != nil && s == a.topology.named("inventory") {
-		shown["sessions"] = a.sessions.pool
+		shown["slots"] = a.sessions.pool
 	}
 	in.meters = newMeters(s.name, callees, shown)
 	in.transport = &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second, DisableCompression: true, ReadBufferSize: 1024, WriteBufferSize: 1024,

@@ -252,9 +252,9 @@ func newLoadMeters(p loadPlan) *loadMeters {
 		registry: prometheus.NewRegistry(),
 		journeys: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "shop_journeys_total", Help: "Journeys that clients ended, by result."}, []string{"journey", "client", "result"}),
 		seconds:  prometheus.NewSummaryVec(prometheus.SummaryOpts{Name: "shop_journey_seconds", Help: "Time from the first to the last request of a journey."}, []string{"journey"}),
-		orders:   prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_orders_total", Help: "Orders placed."}),
+		orders:   prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_orders_total", Help: "Purchases that clients made."}),
 		revenue:  prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_revenue_minor_total", Help: "Revenue in minor units."}),
-		tickets:  prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_tickets_total", Help: "Tickets that clients opened with support."}),
+		tickets:  prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_tickets_total", Help: "Complaints that clients sent."}),
 	}
 	m.registry.MustRegister(m.journeys, m.seconds, m.orders, m.revenue, m.tickets)
 	for _, t := range p.Trips {

@@ -43,6 +43,8 @@ type script struct {
 	rampAfter float64   // steps from exposure to the ramp's begin
 	rampFor   float64   // steps that the ramp takes
 	outageAt  float64   // steps after the beginning; 0 = none
+	// factors scale the work of new releases: healthy is not the same as equal.
+	factors map[backout.ComponentID]float64
 }
 
 const stageSpacing = 2 // steps
@@ -57,7 +59,13 @@ func draw(t *topology, scenario string, seed uint64) script {
 		d.degraded(&s)
 	}
 	slices.SortStableFunc(d.out, func(a, b shipment) int { return cmp.Compare(a.at, b.at) })
-	s.shipments = d.out
+	s.shipments, s.factors = d.out, map[backout.ComponentID]float64{}
+	for _, sh := range d.out {
+		s.factors[sh.component] = d.between(.95, 1.06)
+	}
+	for _, id := range s.decoys {
+		s.factors[id] = d.between(1.02, 1.3)
+	}
 	return s
 }
 
@@ -123,7 +131,7 @@ func (d *drawing) innocents(deployments int) {
 }
 
 func (d *drawing) add(s shipment) backout.ComponentID {
-	s.actor = []string{"release-bot", "on-duty", "platform"}[d.rand.IntN(3)]
+	s.actor = []string{"release-bot", "on-duty", "pipeline"}[d.rand.IntN(3)]
 	d.out = append(d.out, s)
 	return s.component
 }

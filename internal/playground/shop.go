@@ -99,7 +99,11 @@ func (s *shop) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
-	_ = os.Remove(filepath.Join(c.Dir, "ready.json")) // of an earlier run
+	for _, old := range []string{"ready.json", "truth.json", "shop.db", "shop.db-wal", "shop.db-shm", "migrations"} {
+		if err := os.RemoveAll(filepath.Join(c.Dir, old)); err != nil { // of an earlier run
+			return err
+		}
+	}
 	key := make([]byte, 16)
 	_, _ = rand.Read(key) // never fails
 	s.token = hex.EncodeToString(key)
@@ -147,6 +151,13 @@ func (s *shop) openFlags(ctx context.Context) error {
 		}
 		context.AfterFunc(ctx, h.Shutdown)
 	}
+	if f, ok := p.(interface{ Run(context.Context) error }); ok {
+		go func() {
+			if err := f.Run(ctx); err != nil {
+				s.config.Log.Error("flags are no longer followed", "err", err)
+			}
+		}()
+	}
 	go watchFlags(ctx, p, s.topology, s.board)
 	return nil
 }
@@ -163,7 +174,7 @@ func (s *shop) actsOf(sc script) func(service, version string, now time.Time) (b
 			return behaviour{}, false
 		}
 		if sv.deployment() != sc.culprit {
-			return behaviour{Factor: .95 + .02*float64(len(version)+int(s.config.Seed%5))/2}, false
+			return behaviour{Factor: sc.factors[sv.deployment()]}, false
 		}
 		mu.Lock()
 		defer mu.Unlock()

@@ -103,7 +103,7 @@ func edgeServices() []service {
 			does("renew", .5, hard("auth.verify"), hard("subscriptions.renew")),
 		}
 	}
-	gateway := svc("gateway", "edge", 0, 3)
+	gateway := svc("gateway", "entry", 0, 3)
 	gateway.timeout, gateway.limit = 3200*time.Millisecond, 400
 	for _, n := range []string{"home", "search", "product", "add", "buy", "account", "track", "return", "renew"} {
 		gateway.ops = append(gateway.ops, does("web-"+n, .3, hard("web."+n).within(0, 120)), does("mobile-"+n, .3, hard("mobile-api."+n).within(0, 120)))
@@ -112,9 +112,9 @@ func edgeServices() []service {
 		o.name = "partner-" + o.name
 		gateway.ops = append(gateway.ops, o)
 	}
-	web := svc("web", "edge", 0, 3, consumer()...)
-	mobile := svc("mobile-api", "edge", 0, 3, consumer()...)
-	partner := svc("partner-api", "edge", 1, 2,
+	web := svc("web", "entry", 0, 3, consumer()...)
+	mobile := svc("mobile-api", "entry", 0, 3, consumer()...)
+	partner := svc("partner-api", "entry", 1, 2,
 		does("offer", .6, hard("auth.verify"), hard("catalog.list"), hard("pricing.quote"), hard("availability.check")),
 		does("buy", .6, hard("auth.verify"), hard("checkout.place")))
 	for _, s := range []*service{&web, &mobile, &partner} {
@@ -188,8 +188,8 @@ func fulfilmentServices() []service {
 		svc("packaging", "fulfilment", 3, 2, does("box", .4)),
 		svc("delivery-slots", "fulfilment", 2, 2, does("offer", .7, soft("geo.locate").some(.5))),
 		svc("tracking", "fulfilment", 2, 2, does("of", .8, hard("orders.get"), soft("carrier.status").when("live-tracking", "status"))),
-		svc("returns", "fulfilment", 2, 2, does("open", 1, hard("orders.get"), hard("refunds.issue"), soft("labels.print"))),
-		svc("labels", "fulfilment", 3, 2, does("print", .6, soft("carrier.book").some(.5))),
+		svc("returns", "fulfilment", 2, 2, does("open", 1, hard("orders.get"), hard("refunds.issue"), soft("shipping-labels.print"))),
+		svc("shipping-labels", "fulfilment", 3, 2, does("print", .6, soft("carrier.book").some(.5))),
 	}
 }
 

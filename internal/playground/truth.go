@@ -17,7 +17,7 @@ type truth struct {
 	// began to degrade.
 	InjectedAt time.Time             `json:"injected_at"`
 	Culprits   []string              `json:"culprits"`   // COMPONENT_ID=VERSION
-	Components []backout.ComponentID `json:"components"` // of the culprits
+	Components []backout.ComponentID `json:"components"` // all that the script moves
 	Demanded   []backout.ComponentID `json:"demanded"`   // must go back with them
 	Decoys     []backout.ComponentID `json:"decoys"`
 	Expected   string                `json:"expected"` // recovered or no_action
@@ -26,9 +26,9 @@ type truth struct {
 func newTruth(s script, seed uint64) truth {
 	t := truth{Format: 1, Scenario: s.scenario, Seed: seed, Culprits: []string{}, Components: []backout.ComponentID{}, Demanded: s.demanded, Decoys: s.decoys, Expected: "no_action"}
 	for _, sh := range s.shipments {
+		t.Components = append(t.Components, sh.component)
 		if sh.component == s.culprit {
 			t.Culprits = append(t.Culprits, string(sh.component)+"="+string(sh.to))
-			t.Components = append(t.Components, sh.component)
 			t.Expected = "recovered"
 		}
 	}

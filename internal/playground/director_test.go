@@ -1,0 +1,152 @@
+package playground
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// directed runs a scenario through and gives what was reported and the truth.
+func directed(t *testing.T, c Config, withLoad bool) (*Client, []backout.Observation, truth) {
+	t.Helper()
+	c.Dir, c.Step = t.TempDir(), 40*time.Millisecond
+	client, s := openShop(t, c, withLoad), newSink(t)
+	ctx := within(t, 20*time.Second)
+	if err := client.Begin(ctx, s.server.URL, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	sc := draw(build(c.Seed, c.Blind), c.Scenario, c.Seed)
+	want := 0
+	for _, sh := range sc.shipments {
+		want += len(sh.shares)
+	}
+	for len(s.all()) < want {
+		select {
+		case <-s.news:
+		case <-ctx.Done():
+			t.Fatalf("%d of %d stages were reported", len(s.all()), want)
+		}
+	}
+	var tr truth
+	raw, err := os.ReadFile(filepath.Join(c.Dir, "truth.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &tr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, s.all(), tr
+}
+
+func TestDirector_shipsAndTells(t *testing.T) {
+	c, obs, tr := directed(t, Config{Rate: 20, Seed: 11, Scenario: ScenarioPaymentDegraded, Spawn: spawnSelf}, false)
+	changes, responses := backout.Fold(obs)
+	sc := draw(build(11, false), ScenarioPaymentDegraded, 11)
+	if len(changes) != len(sc.shipments) || len(responses) != 0 {
+		t.Errorf("%d changes and %d responses from %d shipments", len(changes), len(responses), len(sc.shipments))
+	}
+	for _, ch := range changes {
+		stages := ch.Exposure.Stages
+		if ch.From == "" || stages[len(stages)-1].Share < .99 || ch.Kind == backout.KindDeployment && (len(stages) < 2 || ch.Digest == "") {
+			t.Errorf("change %+v", ch)
+		}
+		if string(ch.Component)+"="+string(ch.To) == tr.Culprits[0] && !ch.Exposure.Start().Equal(tr.InjectedAt) {
+			t.Errorf("injected at %s, the culprit's first stage was at %s", tr.InjectedAt, ch.Exposure.Start())
+		}
+	}
+	if tr.Seed != 11 || tr.Expected != "recovered" || len(tr.Demanded) != 1 || len(tr.Components) != len(sc.shipments) {
+		t.Errorf("truth %+v", tr)
+	}
+	st, err := c.Component(within(t, time.Second), sc.culprit)
+	if err != nil || string(sc.culprit)+"="+string(st.Live.Version()) != tr.Culprits[0] {
+		t.Errorf("the culprit is at %+v, %v", st, err)
+	}
+	flags, err := os.ReadFile(flagPath(c.dir))
+	if err != nil || !strings.Contains(string(flags), `"defaultVariant": "on"`) {
+		t.Errorf("flags %s, %v", flags, err)
+	}
+	if found, _ := filepath.Glob(filepath.Join(c.dir, "migrations", "*.sql")); len(found) != 2 {
+		t.Errorf("migrations %v", found)
+	}
+}
+
+// Whoever moved a component meanwhile is not overrun by later stages.
+func TestDirector_yieldsToOthers(t *testing.T) {
+	c := Config{Dir: t.TempDir(), Rate: 20, Seed: 11, Step: 200 * time.Millisecond}
+	client, s := openShop(t, c, false), newSink(t)
+	ctx := within(t, 20*time.Second)
+	if err := client.Begin(ctx, s.server.URL, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	sc := draw(build(11, false), ScenarioPaymentDegraded, 11)
+	last := sc.shipments[len(sc.shipments)-1].component
+	for seen := (backout.Observation{}); seen.Component != last; {
+		select {
+		case <-s.news:
+		case <-ctx.Done():
+			t.Fatal("the last change was never shipped")
+		}
+		all := s.all()
+		seen = all[len(all)-1]
+		if seen.Component == sc.culprit {
+			if _, err := client.Move(ctx, sc.culprit, ComponentMove{To: seen.From, Attempt: "INC-1/1"}, "", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, o := range s.all() {
+		if o.Component == sc.culprit && o.Share > .5 || o.Component == sc.demanded[0] {
+			t.Errorf("shipped although it was taken back: %+v", o)
+		}
+	}
+}
+
+// In a blind run nothing that the outside sees tells what a thing is for.
+func TestDirector_blindLeaksNoName(t *testing.T) {
+	c, obs, _ := directed(t, Config{Rate: 30, Seed: 12, Scenario: ScenarioPaymentDegraded, Blind: true, Spawn: spawnSelf}, true)
+	var all strings.Builder
+	raw, err := json.Marshal(obs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all.Write(raw)
+	all.WriteString(scrape(t, c).text)
+	plan, err := c.loadPlan(within(t, time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ = json.Marshal(plan)
+	all.Write(raw)
+	err = filepath.WalkDir(c.dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(p) == ".db" || filepath.Ext(p) == ".db-wal" || filepath.Ext(p) == ".db-shm" {
+			return err
+		}
+		text, err := os.ReadFile(p)
+		// The folder's own path, the scenario's name and the fixed names of metrics
+		// are not the shop's.
+		all.WriteString(d.Name() + "\n" + strings.ReplaceAll(strings.ReplaceAll(string(text), c.dir, ""), ScenarioPaymentDegraded, ""))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ToLower(all.String())
+	words := map[string]bool{}
+	for _, w := range strings.FieldsFunc(text, func(r rune) bool {
+		return r != '_' && r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	}) {
+		words[w] = true
+	}
+	for _, name := range tableNames() {
+		name = strings.ToLower(name)
+		if words[name] || strings.Contains(name, " ") && strings.Contains(text, name) || strings.Contains(name, "-") && strings.Contains(text, name) {
+			t.Errorf("%q shows", name)
+		}
+	}
+}
