@@ -1,0 +1,214 @@
+// Package watch is the only part that repeats in time: each step it asks the
+// metrics backend for what is new, feeds the detector, and hands the report to
+// its caller.
+//
+// # The model in one page
+//
+// A tick asks for everything after the last tick that succeeded, with three
+// steps of overlap for samples that come late, in one range query. A hiccup, a
+// pause of the process and a restart are therefore the same thing: one longer
+// window, fed in order. The first window of all reaches [Config].History steps
+// back, so that a backend that already knows the past spares the wait; of what
+// was found in that past only what still stands is reported.
+//
+// A backend that doesn't answer, or answers with nothing at all, gives a report
+// that says since when, and never a finding: no data is not bad data. It is
+// asked again after one step, two, four, up to a minute.
+//
+// The detector belongs to the goroutine in Run; a mutex lets others read
+// residuals and baselines between ticks. Its state is saved every five minutes
+// and at the end.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/detect"
+)
+
+// Sampler measures signals between from (exclusive) and to (inclusive), one
+// sample a step. It is used by several goroutines.
+type Sampler interface {
+	Sample(ctx context.Context, signals []backout.Signal, from, to time.Time, step time.Duration) (backout.Window, error)
+}
+
+// Snapshots keeps one blob. Load gives nil when nothing was saved yet.
+type Snapshots interface {
+	Save(ctx context.Context, at time.Time, state []byte) error
+	Load(ctx context.Context) (state []byte, at time.Time, err error)
+}
+
+// Config sets up a Watch. Sampler and Report are needed; the rest has defaults.
+type Config struct {
+	Sampler Sampler
+	Signals []backout.Signal
+	// Step is the time between ticks and between samples; 0 means one minute.
+	Step time.Duration
+	// Lag keeps the newest sample this far in the past, for backends whose newest
+	// data are incomplete.
+	Lag time.Duration
+	// History is how many steps the first window reaches back; 0 means 2000, and
+	// a negative number none.
+	History int
+	// Overlap is passed to the detector when Detector.Overlap is 0.
+	Overlap  float64
+	Detector detect.Config
+	// Snapshots may be nil: then every start learns anew from History.
+	Snapshots Snapshots
+	// SaveEvery is the time between snapshots; 0 means five minutes.
+	SaveEvery time.Duration
+	// Report receives every tick, one at a time, from the goroutine in Run.
+	Report func(context.Context, Report)
+	Log    *slog.Logger // nil discards
+}
+
+// Report is one tick.
+type Report struct {
+	Now      time.Time                     `json:"now"` // end of what was measured, or when it was tried
+	Findings []backout.Finding             `json:"findings"`
+	Missing  map[backout.SignalName]string `json:"missing"`
+	// DegradedSince is when measuring began to fail; zero while it works. Why
+	// says what failed.
+	DegradedSince time.Time `json:"degraded_since,omitzero"`
+	Why           string    `json:"why,omitempty"`
+	// Unsaved says why the last snapshot could not be kept.
+	Unsaved string `json:"unsaved,omitempty"`
+}
+
+// Watch is the loop. Its accessors are safe for concurrent use.
+type Watch struct {
+	config Config
+
+	mu       sync.Mutex // guards detector and last
+	detector *detect.Detector
+	last     time.Time // end of the newest window that was fed
+
+	// The rest belongs to the goroutine in Run.
+	degraded time.Time
+	failures int
+	saved    time.Time
+	unsaved  string
+}
+
+const (
+	late        = 3 // steps of overlap for samples that come late
+	mostPatient = time.Minute
+	saveTimeout = 5 * time.Second
+)
+
+// New checks the configuration and starts nothing.
+func New(c Config) (*Watch, error) {
+	if c.Sampler == nil || c.Report == nil {
+		return nil, errors.New("set up watch: Sampler and Report are needed")
+	}
+	if c.Step == 0 {
+		c.Step = time.Minute
+	}
+	if c.Step < time.Millisecond || c.Lag < 0 {
+		return nil, fmt.Errorf("set up watch: step %s, lag %s: expected at least a millisecond and no negative lag", c.Step, c.Lag)
+	}
+	if c.History == 0 {
+		c.History = 2000
+	}
+	if c.SaveEvery == 0 {
+		c.SaveEvery = 5 * time.Minute
+	}
+	if c.Detector.Overlap == 0 {
+		c.Detector.Overlap = c.Overlap
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	d, err := detect.New(c.Detector)
+	if err != nil {
+		return nil, fmt.Errorf("set up watch: %w", err)
+	}
+	return &Watch{config: c, detector: d}, nil
+}
+
+// Run restores the last snapshot and ticks until ctx ends, then saves once more.
+// It gives an error only when that last state could not be kept.
+func (w *Watch) Run(ctx context.Context) error {
+	w.restore(ctx)
+	w.saved = time.Now().UTC()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return w.save(context.WithoutCancel(ctx), time.Now().UTC())
+		case <-timer.C:
+		}
+		now := time.Now().UTC()
+		r := w.tick(ctx, now)
+		if ctx.Err() != nil {
+			continue // a tick cut short by the end says nothing
+		}
+		w.config.Report(ctx, r)
+		if now.Sub(w.saved) >= w.config.SaveEvery {
+			_ = w.save(ctx, now) // kept in unsaved, told with the next report
+		}
+		timer.Reset(w.wait(time.Now().UTC()))
+	}
+}
+
+// wait is the time until the next whole step, or longer while the backend fails.
+func (w *Watch) wait(now time.Time) time.Duration {
+	step := w.config.Step
+	if w.failures == 0 {
+		return now.Truncate(step).Add(step).Sub(now)
+	}
+	patience := step << min(w.failures-1, 16)
+	return min(patience, max(mostPatient, step))
+}
+
+// tick measures what is new and feeds it.
+func (w *Watch) tick(ctx context.Context, now time.Time) Report {
+	step := w.config.Step
+	to := now.Add(-w.config.Lag)
+	w.mu.Lock()
+	from, first := w.last.Add(-late*step), w.last.IsZero()
+	w.mu.Unlock()
+	if oldest := to.Add(-time.Duration(max(w.config.History, 1)) * step); from.Before(oldest) {
+		from = oldest
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(30*time.Second, step))
+	defer cancel()
+	win, err := w.config.Sampler.Sample(ctx, w.config.Signals, from, to, step)
+	if err == nil && len(win.Series) == 0 && len(w.config.Signals) > 0 {
+		err = errNothing
+	}
+	r := Report{Now: win.Now, Findings: []backout.Finding{}, Missing: win.Missing, Unsaved: w.unsaved}
+	if err != nil {
+		return w.fail(r, now, err)
+	}
+	w.failures, w.degraded = 0, time.Time{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found := w.detector.Tick(win)
+	if first {
+		found = w.detector.Standing()
+	}
+	if win.Now.After(w.last) {
+		w.last = win.Now
+	}
+	r.Findings = append(r.Findings, found...)
+	return r
+}
+
+var errNothing = errors.New("the backend answers, but has no series for any signal")
+
+func (w *Watch) fail(r Report, now time.Time, err error) Report {
+	if w.failures++; w.degraded.IsZero() {
+		w.degraded = now
+		w.config.Log.Warn("measuring fails; nothing is judged until it works again", "err", err)
+	}
+	r.Now, r.DegradedSince, r.Why = now, w.degraded, err.Error()
+	return r
+}
