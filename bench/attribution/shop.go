@@ -40,30 +40,9 @@ func Shop(seed uint64, story string) Case {
 	g.onset = length - 6 - g.r.IntN(9)
 	near := func(lo, hi float64) float64 { return float64(g.onset) + lo + (hi-lo)*g.r.Float64() }
 	if story == "release" {
-		e := g.exposure(near(-2, 0.9), true)
-		c := g.ship(shopPayment, backout.KindDeployment, e)
-		f := fault{slow: 2 + 4*g.r.Float64(), fail: 0.02 * g.r.Float64(), ramp: 8}
-		g.c.Truth, g.faulty[c.ID] = Truth{c.ID, "change", "payment"}, f
-		full := g.course(f)
-		g.spread(shopPayment, 1, func(m int) (float64, float64) {
-			slow, fail := full(m)
-			share := e.Share(g.at(float64(m) + 0.5))
-			return slow * share, fail * share
-		}, false)
-		g.ship(shopPayment, backout.KindConfig, g.exposure(near(-25, -6), false))
-		g.ship(shopPayment, backout.KindFlag, g.exposure(near(1, 5), false))
-		g.ship(shopFraud, backout.KindDeployment, g.exposure(near(-8, -1), true))
+		g.slowRelease(near)
 	} else {
-		f := fault{fail: 0.1 + 0.3*g.r.Float64(), slow: 1 + 2*g.r.Float64(), ramp: float64(1 + g.r.IntN(4))}
-		g.c.Truth = Truth{"", "external", "card-network"}
-		g.spread(shopCardNetwork, 1, g.course(f), false)
-		kinds := []backout.ComponentKind{backout.KindDeployment, backout.KindConfig, backout.KindFlag}
-		for _, i := range []int{shopPayment, 5, 7} {
-			if i == shopPayment || g.r.Float64() < 0.4 {
-				k := kinds[g.r.IntN(3)]
-				g.ship(i, k, g.exposure(near(-6, 0.9), k == backout.KindDeployment))
-			}
-		}
+		g.cardOutage(near)
 	}
 	for _, i := range []int{2, shopCheckout, 4} {
 		g.ship(i, g.kind(), g.exposure(near(-30, 5), g.r.Float64() < 0.5))
@@ -75,4 +54,33 @@ func Shop(seed uint64, story string) Case {
 	g.tell()
 	g.measure()
 	return g.c
+}
+
+func (g *generator) slowRelease(near func(lo, hi float64) float64) {
+	e := g.exposure(near(-2, 0.9), true)
+	c := g.ship(shopPayment, backout.KindDeployment, e)
+	f := fault{slow: 2 + 4*g.r.Float64(), fail: 0.02 * g.r.Float64(), ramp: 8}
+	g.c.Truth, g.faulty[c.ID] = Truth{c.ID, "change", "payment"}, f
+	full := g.course(f)
+	g.spread(shopPayment, 1, func(m int) (float64, float64) {
+		slow, fail := full(m)
+		share := e.Share(g.at(float64(m) + 0.5))
+		return slow * share, fail * share
+	}, false)
+	g.ship(shopPayment, backout.KindConfig, g.exposure(near(-25, -6), false))
+	g.ship(shopPayment, backout.KindFlag, g.exposure(near(1, 5), false))
+	g.ship(shopFraud, backout.KindDeployment, g.exposure(near(-8, -1), true))
+}
+
+func (g *generator) cardOutage(near func(lo, hi float64) float64) {
+	f := fault{fail: 0.1 + 0.3*g.r.Float64(), slow: 1 + 2*g.r.Float64(), ramp: float64(1 + g.r.IntN(4))}
+	g.c.Truth = Truth{"", "external", "card-network"}
+	g.spread(shopCardNetwork, 1, g.course(f), false)
+	kinds := []backout.ComponentKind{backout.KindDeployment, backout.KindConfig, backout.KindFlag}
+	for _, i := range []int{shopPayment, 5, 7} {
+		if i == shopPayment || g.r.Float64() < 0.4 {
+			k := kinds[g.r.IntN(3)]
+			g.ship(i, k, g.exposure(near(-6, 0.9), k == backout.KindDeployment))
+		}
+	}
 }

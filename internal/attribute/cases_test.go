@@ -55,6 +55,9 @@ func TestRank_creepingRelease(t *testing.T) {
 		if d := a.Onset.Sub(s.at(40)).Seconds(); d < -2 || d > 4 {
 			t.Errorf("arms %t: onset is %v s from the truth, expected within -2..4", arms, d)
 		}
+		if others := strings.Count(describe(a), "side by side"); arms && others != 2 {
+			t.Errorf("%d changes are compared side by side, expected payment and fraud alone\n%s", others, describe(a))
+		}
 		if arms && !strings.Contains(describe(a), "slower than the old one side by side") {
 			t.Errorf("no word about the arms\n%s", describe(a))
 		}

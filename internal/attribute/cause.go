@@ -72,9 +72,20 @@ func (t *trial) addChanges() {
 		}
 		t.causes = append(t.causes, cause{
 			change: c, prior: kindRisk(c.Kind, t.q.World.Priors), delay: hazard(c.Exposure, d, t.panel.clock),
-			blast: sh.blast, evidence: sh.evidence, arms: t.arms.compare(*c, loc), outcome: outcome(t.q, *c),
+			blast: sh.blast, evidence: sh.evidence, arms: t.compare(*c, loc), outcome: outcome(t.q, *c),
 		})
 	}
+}
+
+// compare sets the arms of a change side by side. Arms are versions of code; a
+// value of a flag or a setting that is called like a release has no arms.
+func (t *trial) compare(c backout.Change, loc backout.Location) comparison {
+	if c.Kind != backout.KindDeployment && slices.ContainsFunc(t.q.World.Changes, func(d backout.Change) bool {
+		return d.Kind == backout.KindDeployment && d.To == c.To && slices.ContainsFunc(d.Services, func(s backout.ServiceID) bool { return slices.Contains(c.Services, s) })
+	}) {
+		return comparison{}
+	}
+	return t.arms.compare(c, loc)
 }
 
 // location is where a component's changes show; "" when they show everywhere, or

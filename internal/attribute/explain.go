@@ -227,48 +227,54 @@ func (t *trial) outcomeEvidence(c *cause) []backout.Evidence {
 func (t *trial) originText(c *cause, onset int) string {
 	switch {
 	case c.kind == backout.OriginSurge:
-		up := 0
-		for _, at := range t.panel.trafficOrder {
-			if slices.Max(t.panel.traffic[at].ratio) > math.Log(20) {
-				up++
-			}
-		}
-		switch {
-		case len(t.panel.trafficOrder) == 0:
-			return "more demand than capacity; demand is not measured"
-		case up == 0:
-			return "more demand than capacity, but traffic is as ever"
-		}
-		return "more demand than capacity: traffic is up"
+		return t.surgeText()
 	case c.rest > 0:
 		return fmt.Sprintf("%s that show%s nothing", count(c.rest, "other service"), third(c.rest))
+	case c.kind == backout.OriginExternal:
+		return fmt.Sprintf("the provider %s%s", c.service, t.callersSee(c.service))
 	}
+	change := "which did not change before"
+	if t.changed(c.service, onset) {
+		change = "though it also changed"
+	}
+	return fmt.Sprintf("%s broke by itself, %s%s", c.service, change, t.callersSee(c.service))
+}
+
+func (t *trial) surgeText() string {
+	up := slices.ContainsFunc(t.panel.trafficOrder, func(at place) bool {
+		return slices.Max(t.panel.traffic[at].ratio) > math.Log(20)
+	})
+	switch {
+	case len(t.panel.trafficOrder) == 0:
+		return "more demand than capacity; demand is not measured"
+	case !up:
+		return "more demand than capacity, but traffic is as ever"
+	}
+	return "more demand than capacity: traffic is up"
+}
+
+// callersSee is a clause about what its callers see of a service.
+func (t *trial) callersSee(s backout.ServiceID) string {
 	fail, all := 0, 0
 	for _, k := range t.panel.callOrder {
-		if k.callee == c.service {
+		if k.callee == s {
 			all++
 			if t.panel.calls[k].ill() {
 				fail++
 			}
 		}
 	}
-	seen := ""
 	switch {
-	case fail == all && all > 1:
-		seen = fmt.Sprintf(": all %d of its callers see it fail", all)
-	case fail > 0:
-		seen = fmt.Sprintf(": %d of its %s see%s it fail", fail, count(all, "caller"), third(fail))
-	case all > 0:
-		seen = ": its callers see nothing wrong with it"
+	case all == 0:
+		return ""
+	case fail == 0:
+		return ": its callers see nothing wrong with it"
+	case all == 1:
+		return ": its only caller sees it fail"
+	case fail == all:
+		return fmt.Sprintf(": all %d of its callers see it fail", all)
 	}
-	if c.kind == backout.OriginExternal {
-		return fmt.Sprintf("the provider %s%s", c.service, seen)
-	}
-	change := "which did not change before"
-	if t.changed(c.service, onset) {
-		change = "though it also changed"
-	}
-	return fmt.Sprintf("%s broke by itself, %s%s", c.service, change, seen)
+	return fmt.Sprintf(": %d of its %d callers see%s it fail", fail, all, third(fail))
 }
 
 func (p place) name() string {

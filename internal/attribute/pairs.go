@@ -51,7 +51,7 @@ func (t *trial) pairs(sums []float64) []pair {
 		for _, j := range order[k+1:] {
 			second := t.causes[j]
 			second.blast = leftOver(t.causes[i].blast, second.blast)
-			if len(second.blast.readings) == 0 {
+			if len(second.blast.readings) == 0 || t.failOnOne(t.causes[i], t.causes[j]) {
 				continue
 			}
 			second.evidence = t.panel.evidence(second.blast)
@@ -61,6 +61,19 @@ func (t *trial) pairs(sums []float64) []pair {
 		}
 	}
 	return out
+}
+
+// failOnOne says that both fail in calls to the same callee: then it is the callee,
+// not two callers at once.
+func (t *trial) failOnOne(a, b cause) bool {
+	for _, x := range a.blast.badCalls {
+		for _, y := range b.blast.badCalls {
+			if x.call.callee == y.call.callee && t.panel.calls[x.call].ill() && t.panel.calls[y.call].ill() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func bestOf(x []float64) int {
