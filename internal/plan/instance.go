@@ -12,7 +12,6 @@ const maxLevels = 64
 func (s levels) has(l int) bool { return s>>l&1 == 1 }
 func (s levels) single() bool   { return s&(s-1) == 0 }
 func (s levels) lowest() int    { return bits.TrailingZeros64(uint64(s)) }
-func (s levels) count() int     { return bits.OnesCount64(uint64(s)) }
 
 // instance is the problem without words: n components, each at one of a few
 // levels, with integer costs. A component that stays costs fixed[i][current[i]];

@@ -92,3 +92,56 @@ func TestPrices_formula(t *testing.T) {
 		t.Errorf("rate (-want +got):\n%s", diff)
 	}
 }
+
+func TestStakes(t *testing.T) {
+	euros := func(now, then int64) backout.Forecast {
+		return backout.Forecast{CostNow: backout.MoneyRange{P50: eur(now)}, CostHorizon: backout.MoneyRange{P50: eur(then)}}
+	}
+	fast := euros(10, 30)
+	fast.Horizon = backout.Duration(30 * time.Second)
+	tests := map[string]struct {
+		req  Request
+		want stakes
+	}{
+		"mean of now and horizon": {
+			Request{Forecast: euros(10, 30)},
+			stakes{currency: "EUR", rate: 2000, horizon: 45 * 60, lag: 120},
+		},
+		"a model minute of a second": {
+			Request{Forecast: fast, World: backout.World{Minute: backout.Duration(time.Second)}},
+			stakes{currency: "EUR", rate: 2000, horizon: 30 * 60, lag: 120},
+		},
+		"nothing has a value": {
+			Request{},
+			stakes{currency: "XXX", rate: nominalRate, assumed: true, horizon: 45 * 60, lag: 120},
+		},
+		"learnt lag counts against three prior ones": {
+			Request{Forecast: euros(1, 1), World: backout.World{Priors: backout.Priors{EffectLags: backout.Moments{N: 3, Sum: 3 * math.Log(30)}}}},
+			stakes{currency: "EUR", rate: 100, horizon: 45 * 60, lag: 60},
+		},
+	}
+	for name, tt := range tests {
+		if got := stakesOf(tt.req); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
+	}
+}
+
+func TestValue_ofAFeature(t *testing.T) {
+	w := newTown()
+	flag := w.part(backout.KindFlag, "wallet", 10*time.Minute, "off", "on")
+	w.req.World.Graph.Features = []backout.Feature{{ID: "wallet", Flag: flag, ValuePerMinute: eur(2)}}
+	m := newModel(w.req)
+	if got := m.value(m.sites[0].component); got != 200*45 {
+		t.Errorf("value %d, want what the feature earns until the horizon, %d", got, 200*45)
+	}
+}
+
+func TestWorks_poolsKindAndService(t *testing.T) {
+	c := backout.Component{Kind: backout.KindDeployment, Service: "payment"}
+	p := backout.Priors{Actions: map[string]backout.Rate{"deployment": {Worked: 5, Tried: 10}, "deployment/payment": {Worked: 10, Tried: 10}}}
+	kind := (.95*10 + 5) / 20
+	if got, want := works(c, p), (kind*10+10)/20; math.Abs(got-want) > 1e-12 {
+		t.Errorf("chance %v, want %v", got, want)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -156,5 +157,29 @@ func BenchmarkMake(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Code and configuration of one service meet without a contract; a traffic split
+// does not care which code runs behind it.
+func TestMake_gapsWithinAService(t *testing.T) {
+	for kind, want := range map[backout.ComponentKind]int{backout.KindConfig: 1, backout.KindFlag: 1, backout.KindTraffic: 0} {
+		w := newTown()
+		payment := w.part(backout.KindDeployment, "payment", 20*time.Minute, "2.13.2", "2.14.0")
+		w.part(kind, "limits", 8*time.Minute, "r1", "r2")
+		w.req.World.Graph.Components[1].Service = "payment"
+		w.suspect(payment, "2.14.0", .8)
+		p := w.make(t)
+		wantShape(t, p, backout.ActionRollBack, "payment:2.13.2")
+		if len(p.Gaps) != want {
+			t.Errorf("%s: gaps %q, want %d", kind, p.Gaps, want)
+		}
+		if found := check.Plan(w.req.World, p); len(found) > 0 {
+			t.Errorf("%s: violations %v although the gap is named", kind, found)
+		}
+		p.Gaps = []string{}
+		if found := check.Plan(w.req.World, p); len(found) != want {
+			t.Errorf("%s: violations %v, want %d for the gap kept quiet", kind, found, want)
+		}
 	}
 }
