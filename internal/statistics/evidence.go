@@ -1,6 +1,23 @@
 package statistics
 
-import "math"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// LogBetaBinomialAbove is [LogBetaBinomial] against shares above share0 only: its
+// null is "the treated share of events is at most share0", and fewer treated
+// events than expected are no evidence at all. The prior is cut at share0.
+func LogBetaBinomialAbove(x, y, share0, k float64) float64 {
+	const never = -700 // log of what a float64 can't hold
+	a, b := k*share0, k*(1-share0)
+	after := mathext.RegIncBeta(b+y, a+x, 1-share0)
+	if after < 1e-300 {
+		return never
+	}
+	return LogBetaBinomial(x, y, share0, k) + math.Log(after) - math.Log(mathext.RegIncBeta(b, a, 1-share0))
+}
 
 // Dispersion is the Fano factor, variance over mean of counts, and at least 1.
 func Dispersion(counts []float64) float64 {
@@ -28,7 +45,7 @@ func PowerMixture(p float64) float64 {
 	case p <= 0:
 		return math.Inf(1)
 	case l > -1e-4: // the limit at p = 1 is 1/2; the formula cancels there
-		return 0.5 - l/3
+		return 0.5 - l/6
 	default:
 		return (1 - p + p*l) / (p * l * l)
 	}

@@ -152,4 +152,9 @@ func TestStudent_tails(t *testing.T) {
 			t.Fatalf("the tail does not fall at %g", x)
 		}
 	}
+	for x := 30.0; x < 60; x += .01 { // across the seam where the probability underflows
+		if !(StudentLogSurvival(x+.01, 1e4) < StudentLogSurvival(x, 1e4)) {
+			t.Fatalf("the tail does not fall at %g", x)
+		}
+	}
 }

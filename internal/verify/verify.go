@@ -30,7 +30,11 @@
 // dependence. Missing data is never recovered and never worse: it is a reason,
 // and when too little was measured the verdict says that it is blind.
 //
-// Source: ALGORITHMS section 6 of our notes; Howard et al. 2021; Ramdas, Grünwald,
+// What "worse" promises: while nothing changed, a false one has at most its alpha.
+// The level before the stage is itself measured, on a few samples; a true rise by
+// about the harm margin may therefore go either way, and is harm anyway.
+//
+// Source: Howard et al. 2021; Lindon & Malek 2022; Ramdas, Grünwald,
 // Vovk, Shafer, "Game-theoretic statistics and safe anytime-valid inference", 2023.
 package verify
 
@@ -53,6 +57,9 @@ type Question struct {
 	Watched []backout.Residuals
 	// Arms compare what was moved with what was not.
 	Arms []Arm
+	// Counts compare events, such as errors and orders, on moved and unmoved
+	// instances. They need no baseline.
+	Counts []Counts
 	// Since is when the stage's first effect began; Now ends what is judged.
 	Since time.Time
 	Now   time.Time
@@ -76,6 +83,33 @@ type Arm struct {
 	Control backout.Residuals
 }
 
+// Counts is how many events of one kind fell, since the stage began, on requests
+// that were served by what was moved (Treated) and by what was not (Control).
+type Counts struct {
+	Series  backout.SeriesID
+	Worse   backout.Direction // up for errors, down for orders; both counts as up
+	Treated float64           // events
+	Control float64           // events
+	Share   float64           // of requests that were Treated, in (0,1)
+}
+
+// countPrior is how many events the prior of a count's share is worth.
+const countPrior = 100
+
+// logWorse is the log e-value of "what was moved has no more than its share of
+// bad events", or no less than its share of good ones. It reports false for what
+// can't be compared, such as a single arm. No event at all is a measurement that
+// says nothing.
+func (c Counts) logWorse() (float64, bool) {
+	if !(c.Treated >= 0 && c.Control >= 0 && c.Share > 0 && c.Share < 1) {
+		return 0, false
+	}
+	if c.Worse == backout.WorseDown { // too few here is too many there
+		return statistics.LogBetaBinomialAbove(c.Control, c.Treated, 1-c.Share, countPrior), true
+	}
+	return statistics.LogBetaBinomialAbove(c.Treated, c.Control, c.Share, countPrior), true
+}
+
 // armNoise is how many times the whole service's variance one arm's difference
 // has: two arms, each with a part of the traffic.
 const armNoise = 8.0
@@ -94,7 +128,7 @@ func Judge(q Question) backout.Verdict {
 	v := backout.Verdict{Value: backout.VerdictInconclusive, Reasons: []backout.VerdictReason{}}
 	recovered, measured := q.judgePrimary(&v)
 	worse, watched := q.judgeHarm(&v)
-	v.Blind = len(q.Primary)+len(q.Watched)+len(q.Arms) > 0 && measured+watched == 0 ||
+	v.Blind = len(q.Primary)+len(q.Watched)+len(q.Arms)+len(q.Counts) > 0 && measured+watched == 0 ||
 		len(q.Primary) > 0 && 2*measured < len(q.Primary)
 	switch {
 	case worse >= math.Log(1/q.AlphaWorse):
@@ -137,8 +171,9 @@ func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
 // judgeHarm gives the mean e-value of everything that must not become worse.
 func (q Question) judgeHarm(v *backout.Verdict) (logMean float64, measured int) {
 	var logs []float64
-	add := func(id backout.SeriesID, e float64, n int, text string) {
-		if n == 0 {
+	add := func(id backout.SeriesID, seen bool, e float64, n int, text string) {
+		if !seen {
+			v.Reasons = append(v.Reasons, backout.VerdictReason{Series: id, Value: backout.VerdictInconclusive, Unmeasured: true, Text: "not measured since the stage began"})
 			return
 		}
 		measured++
@@ -152,24 +187,21 @@ func (q Question) judgeHarm(v *backout.Verdict) (logMean float64, measured int) 
 	for _, r := range q.Watched {
 		u := q.since(r)
 		e := logAbove(u.levels, r.Phi, u.before+q.Harm, 1)
-		add(r.ID, e, u.n, fmt.Sprintf("%.1f sd, was %.1f before (%d samples)", u.latest, u.before, u.n))
+		add(r.ID, u.n > 0, e, u.n, fmt.Sprintf("%.1f sd, was %.1f before (%d samples)", u.latest, u.before, u.n))
 	}
 	for _, a := range q.Arms {
 		d := difference(q.since(a.Treated), q.since(a.Control))
 		e := logAbove(d, max(a.Treated.Phi, a.Control.Phi), 0, armNoise)
-		add(a.Treated.ID, e, count(d), fmt.Sprintf("moved minus not moved over %d samples", count(d)))
+		add(a.Treated.ID, count(d) > 0, e, count(d), fmt.Sprintf("moved minus not moved over %d samples", count(d)))
+	}
+	for _, c := range q.Counts {
+		e, ok := c.logWorse()
+		add(c.Series, ok, e, int(c.Treated+c.Control), fmt.Sprintf("%.0f of %.0f events on the %.0f %% of requests that were moved", c.Treated, c.Treated+c.Control, 100*c.Share))
 	}
 	if len(logs) == 0 {
 		return math.Inf(-1), 0
 	}
-	top, sum := math.Inf(-1), 0.0
-	for _, e := range logs {
-		top = max(top, e)
-	}
-	for _, e := range logs {
-		sum += math.Exp(e - top)
-	}
-	return top + math.Log(sum/float64(len(logs))), measured
+	return statistics.LogMeanExp(logs), measured
 }
 
 // stretch is a metric's levels since the stage began; NaN marks a gap.

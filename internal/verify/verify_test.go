@@ -54,6 +54,11 @@ func TestJudge_verdicts(t *testing.T) {
 		q.Arms = []Arm{{metric(0, 5, flat(20, treated)...), metric(0, 5, flat(20, control)...)}}
 		return q
 	}
+	events := func(worse backout.Direction, treated, control, share float64) Question {
+		q := ask(20)
+		q.Counts = []Counts{{Worse: worse, Treated: treated, Control: control, Share: share}}
+		return q
+	}
 	middle := ask(20, metric(0, 8, healthy...))
 	middle.Last = false
 	cases := map[string]struct {
@@ -61,20 +66,29 @@ func TestJudge_verdicts(t *testing.T) {
 		want  backout.VerdictValue
 		blind bool
 	}{
-		"healthy again":            {ask(20, metric(0, 8, healthy...)), backout.VerdictRecovered, false},
-		"still ill":                {ask(20, metric(0, 8, ill...)), backout.VerdictInconclusive, false},
-		"the effect came late":     {ask(30, metric(0, 8, late...)), backout.VerdictRecovered, false},
-		"one of two is still ill":  {ask(20, metric(0, 8, healthy...), metric(0, 8, ill...)), backout.VerdictInconclusive, false},
-		"too few samples":          {ask(4, metric(0, 8, flat(4, -12)...)), backout.VerdictInconclusive, false},
-		"an intermediate stage":    {middle, backout.VerdictInconclusive, false},
-		"nothing measured":         {ask(20, metric(0, 8, flat(20, nan)...)), backout.VerdictInconclusive, true},
-		"no metric at all":         {ask(20), backout.VerdictInconclusive, false},
-		"it vanished at the end":   {ask(30, metric(0, 8, append(flat(12, 0), flat(18, nan)...)...)), backout.VerdictInconclusive, true},
-		"one of three unmeasured":  {ask(20, metric(0, 8, healthy...), metric(0, 8, healthy...), metric(0, 8, flat(20, nan)...)), backout.VerdictInconclusive, false},
-		"a healthy one turned ill": {watched(flat(20, 6)...), backout.VerdictWorse, false},
-		"a healthy one stays":      {watched(flat(20, .2)...), backout.VerdictInconclusive, false},
-		"moved is worse":           {arms(11, 3), backout.VerdictWorse, false},
-		"moved is better":          {arms(0, 8), backout.VerdictInconclusive, false},
+		"healthy again":             {ask(20, metric(0, 8, healthy...)), backout.VerdictRecovered, false},
+		"still ill":                 {ask(20, metric(0, 8, ill...)), backout.VerdictInconclusive, false},
+		"the effect came late":      {ask(30, metric(0, 8, late...)), backout.VerdictRecovered, false},
+		"one of two is still ill":   {ask(20, metric(0, 8, healthy...), metric(0, 8, ill...)), backout.VerdictInconclusive, false},
+		"too few samples":           {ask(4, metric(0, 8, flat(4, -12)...)), backout.VerdictInconclusive, false},
+		"an intermediate stage":     {middle, backout.VerdictInconclusive, false},
+		"nothing measured":          {ask(20, metric(0, 8, flat(20, nan)...)), backout.VerdictInconclusive, true},
+		"no metric at all":          {ask(20), backout.VerdictInconclusive, false},
+		"it vanished at the end":    {ask(30, metric(0, 8, append(flat(12, 0), flat(18, nan)...)...)), backout.VerdictInconclusive, true},
+		"one of three unmeasured":   {ask(20, metric(0, 8, healthy...), metric(0, 8, healthy...), metric(0, 8, flat(20, nan)...)), backout.VerdictInconclusive, false},
+		"a healthy one turned ill":  {watched(flat(20, 6)...), backout.VerdictWorse, false},
+		"a healthy one stays":       {watched(flat(20, .2)...), backout.VerdictInconclusive, false},
+		"moved is worse":            {arms(11, 3), backout.VerdictWorse, false},
+		"moved is better":           {arms(0, 8), backout.VerdictInconclusive, false},
+		"more errors where moved":   {events(backout.WorseUp, 60, 140, .1), backout.VerdictWorse, false},
+		"fewer errors where moved":  {events(backout.WorseUp, 2, 400, .5), backout.VerdictInconclusive, false},
+		"a fair share of errors":    {events(backout.WorseUp, 21, 180, .1), backout.VerdictInconclusive, false},
+		"fewer orders where moved":  {events(backout.WorseDown, 40, 160, .5), backout.VerdictWorse, false},
+		"more orders where moved":   {events(backout.WorseDown, 160, 40, .5), backout.VerdictInconclusive, false},
+		"no event at all":           {events(backout.WorseUp, 0, 0, .5), backout.VerdictInconclusive, false},
+		"everything was moved":      {events(backout.WorseUp, 9, 0, 1), backout.VerdictInconclusive, true},
+		"counts that are no number": {events(backout.WorseUp, nan, 9, .5), backout.VerdictInconclusive, true},
+		"watched, not measured":     {watched(flat(20, nan)...), backout.VerdictInconclusive, false},
 	}
 	for name, c := range cases {
 		v := Judge(c.q)
@@ -122,6 +136,47 @@ func TestJudge_isHonestUnderPeeking(t *testing.T) {
 			if rate := float64(c.n) / runs; rate > limit {
 				t.Errorf("phi %.1f: false %s in %.4f of runs, at most %.4f", phi, name, rate, limit)
 			}
+		}
+	}
+}
+
+// The level before the stage is measured, not known: while nothing changed, false
+// alarms stay rare in spite of it.
+func TestJudge_unchangedIsNotWorse(t *testing.T) {
+	const runs, samples, alpha = 1000, 40, .01
+	for _, phi := range []float64{0, .4, .7} {
+		r := rand.New(rand.NewPCG(uint64(phi*10), 4))
+		alarms := 0
+		for range runs {
+			m := metric(phi, 0)
+			m.Levels = noise(r, samples+6, phi, 3)
+			for n := 1; n <= samples; n += 3 {
+				q := ask(n)
+				q.Watched = []backout.Residuals{m}
+				if Judge(q).Value == backout.VerdictWorse {
+					alarms++
+					break
+				}
+			}
+		}
+		limit := alpha + 2.58*math.Sqrt(alpha*(1-alpha)/runs)
+		if rate := float64(alarms) / runs; rate > limit {
+			t.Errorf("phi %.1f: %.4f of unchanged metrics were called worse, at most %.4f", phi, rate, limit)
+		}
+	}
+}
+
+func TestJudge_saysWhatWasNotMeasured(t *testing.T) {
+	gone := metric(0, 0, flat(20, math.NaN())...)
+	q := ask(20, gone)
+	q.Watched, q.Arms, q.Counts = []backout.Residuals{gone}, []Arm{{gone, gone}}, []Counts{{}}
+	v := Judge(q)
+	if len(v.Reasons) != 4 || !v.Blind {
+		t.Fatalf("want four reasons and a blind verdict: %+v", v)
+	}
+	for _, r := range v.Reasons {
+		if !r.Unmeasured || r.Value != backout.VerdictInconclusive {
+			t.Errorf("%+v", r)
 		}
 	}
 }
