@@ -1,8 +1,10 @@
 package attribute
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	backout "github.com/backout-dev/backout"
 )
@@ -242,5 +244,22 @@ func TestRank_whatWasTriedCounts(t *testing.T) {
 	}
 	if !strings.Contains(describe(whole), "taking it back did not help yet") {
 		t.Errorf("no word about what was tried\n%s", describe(whole))
+	}
+}
+
+func TestRank_ownEffectsAreNoEvidence(t *testing.T) {
+	s, id := slowPayment(false)
+	s.q.Tried = []backout.Tried{{Changes: []backout.ChangeID{id}, Share: 0.3, Result: backout.VerdictInconclusive, At: s.at(58)}}
+	s.q.Until = s.at(55)
+	want := probability(Rank(s.q), id)
+	s.q.Until = time.Time{}
+	s.q.World.Responses = []backout.Response{{Component: "deployment:payment@production/eu-1", To: "1", At: s.at(55)}, {Component: "flag:other@production/eu-1", At: s.at(20)}}
+	for i, r := range s.q.Residuals {
+		for k := 55; k < len(r.Levels); k++ {
+			s.q.Residuals[i].Levels[k] = 0 // all is well since the first effect
+		}
+	}
+	if got := probability(Rank(s.q), id); math.Abs(got-want) > 1e-9 {
+		t.Errorf("%.4f, expected %.4f as from the evidence before the first effect", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package attribute
 
 import (
+	"slices"
 	"time"
 
 	backout "github.com/backout-dev/backout"
@@ -8,8 +9,8 @@ import (
 
 // Question is everything that [Rank] may depend on.
 type Question struct {
-	// World gives Now, Minute (zero = a minute), Graph, Changes and Priors; the
-	// rest of it is not read.
+	// World gives Now, Minute (zero = a minute), Graph, Changes, Responses and
+	// Priors; the rest of it is not read.
 	World backout.World
 	// Residuals are what the detector keeps of each series. What a series is
 	// about is read from its subject: Caller and Service is a caller's view of
@@ -24,7 +25,8 @@ type Question struct {
 	// Minutes is the length of the evidence window in model minutes; 0 = 60.
 	Minutes int
 	// Until ends the evidence window, because our own first effect changed the
-	// picture; zero = World.Now.
+	// picture; zero = the first of World.Responses on a component that was tried,
+	// and World.Now before anything was.
 	Until time.Time
 	// Tried is what was taken back already in this incident.
 	Tried []backout.Tried
@@ -67,9 +69,26 @@ func (q Question) minutes() int {
 	return defaultMinutes
 }
 
+// until ends the evidence. Once something of this incident was tried, that is when
+// the first of our effects on a tried component took place.
 func (q Question) until() time.Time {
-	if q.Until.IsZero() || q.Until.After(q.World.Now) {
-		return q.World.Now
+	end := q.World.Now
+	if !q.Until.IsZero() && q.Until.Before(end) {
+		return q.Until
 	}
-	return q.Until
+	tried := map[backout.ComponentID]bool{}
+	for _, t := range q.Tried {
+		for _, c := range q.World.Changes {
+			if slices.Contains(t.Changes, c.ID) {
+				tried[c.Component] = true
+			}
+		}
+	}
+	begin := q.World.Now.Add(-time.Duration(q.minutes()) * q.minute())
+	for _, r := range q.World.Responses {
+		if tried[r.Component] && r.At.Before(end) && r.At.After(begin) {
+			end = r.At
+		}
+	}
+	return end
 }
