@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/backout-dev/backout"
 )
@@ -321,4 +322,27 @@ func TestTick_otherStepStartsAnew(t *testing.T) {
 	if n := d.State(); n.Short != 0 || n.Warming != 1 {
 		t.Errorf("state is %+v, expected warming", n)
 	}
+}
+
+func TestTick_anyNumberLeavesStateFinite(t *testing.T) {
+	kinds := []backout.SignalKind{backout.SignalLatency, backout.SignalErrors, backout.SignalSaturation, backout.SignalTraffic, backout.SignalKPI}
+	rapid.Check(t, func(rt *rapid.T) {
+		s := backout.Series{ID: id("any"), Kind: rapid.SampledFrom(kinds).Draw(rt, "kind"), Worse: backout.WorseBoth, Opens: true}
+		number := rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 30), rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e-300, 1e300, 1e14}))
+		for i := range rapid.IntRange(1, 200).Draw(rt, "n") {
+			s.Samples = append(s.Samples, backout.Sample{At: epoch.Add(time.Duration(i+1) * step), Value: number.Draw(rt, "value"), Total: number.Draw(rt, "total")})
+		}
+		d := mustNew(t, Config{Warm: 20})
+		d.Tick(window(0, 200, s))
+		for _, b := range d.Baselines() {
+			for _, v := range []float64{b.Level, b.Scale, b.Phi, d.order[0].evidence()} {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					rt.Fatalf("baseline %+v, evidence %v", b, d.order[0].evidence())
+				}
+			}
+			if b.Scale <= 0 || b.Phi < 0 || b.Phi >= 1 {
+				rt.Fatalf("baseline %+v", b)
+			}
+		}
+	})
 }

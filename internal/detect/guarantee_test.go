@@ -42,16 +42,6 @@ func TestBets_meanOneWhileHealthy(t *testing.T) {
 	}
 }
 
-func TestStudentTail_knownValues(t *testing.T) {
-	for _, c := range []struct{ t, nu, want float64 }{ // tables of Student's t
-		{0, 5, .5}, {2.015048, 5, .05}, {3.364930, 5, .01}, {1.812461, 10, .05}, {-1.812461, 10, .95}, {4.143700, 10, .001},
-	} {
-		if got := studentTail(c.t, c.nu); math.Abs(got-c.want) > 1e-6 {
-			t.Errorf("P(T%v >= %v) = %v, expected %v", c.nu, c.t, got, c.want)
-		}
-	}
-}
-
 func TestPredictive_agreesWithSum(t *testing.T) {
 	// gamma-Poisson: P(k) = C(k+r-1, k) q^k (1-q)^r
 	const events, past, n = 2.5, 40.0, 10.0

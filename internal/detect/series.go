@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/statistics"
 )
 
 // mode is the compact form of backout.BaselineMode.
@@ -216,9 +217,9 @@ func (s *series) pValue(side int, w float64, st standing) (p, least float64) {
 func (s *series) student(z float64) float64 {
 	n := math.Min(float64(s.Healthy), steadyMemory)
 	if s.kind == ratio {
-		return studentTail(z, mostNu)
+		return statistics.StudentSurvival(z, mostNu)
 	}
-	return studentTail(z/math.Sqrt(1+1/n), math.Min(mostNu, n-3))
+	return statistics.StudentSurvival(z/math.Sqrt(1+1/n), math.Min(mostNu, n-3))
 }
 
 func (s *series) ownPast(side int, z float64) float64 {

@@ -2,19 +2,11 @@ package detect
 
 import (
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/mathext"
-)
 
-// studentTail is P(T >= t) for Student's t with nu degrees of freedom.
-func studentTail(t, nu float64) float64 {
-	half := mathext.RegIncBeta(nu/2, .5, nu/(nu+t*t)) / 2
-	if t < 0 {
-		return 1 - half
-	}
-	return half
-}
+	"github.com/backout-dev/backout/internal/statistics"
+)
 
 // predictive gives P(X >= x) and P(X <= x) of a count over exposure n when
 // events were seen over exposure past: a gamma-Poisson mixture, continued to
@@ -130,8 +122,7 @@ func (g *tail) add(z float64, threshold func() float64) {
 	}
 }
 
-// fit estimates the law by probability weighted moments (Hosking and Wallis,
-// 1987) from the last exceedances that lie above u.
+// fit estimates the law by probability weighted moments from the last exceedances that lie above u.
 func (g *tail) fit(u float64) {
 	over := make([]float64, 0, exceedances)
 	for _, z := range g.Ex[:min(int(g.Seen), exceedances)] {
@@ -144,28 +135,16 @@ func (g *tail) fit(u float64) {
 		g.Xi, g.Sigma = .1, math.Max(g.Sigma, .5)
 		return
 	}
-	slices.Sort(over)
-	n := float64(len(over))
-	b0, b1 := 0.0, 0.0
-	for i, v := range over {
-		b0 += v / n
-		b1 += v * (n - .65 - float64(i)) / n / n // share above, plotting position
+	law := statistics.FitParetoPWM(over)
+	if math.IsNaN(law.Xi) {
+		law = statistics.Pareto{Xi: .1, Sigma: .5}
 	}
-	if d := b0 - 2*b1; d > 1e-9 {
-		g.Xi = 2 - b0/d
-	}
-	g.Xi = math.Min(.5, math.Max(-.4, g.Xi))
-	g.Sigma = math.Max(b0*(1-g.Xi), 1e-3) // keeps the mean when xi was clipped
+	mean := law.Sigma / (1 - math.Min(law.Xi, .9))
+	g.Xi = math.Min(.5, math.Max(-.4, law.Xi))
+	g.Sigma = math.Max(mean*(1-g.Xi), 1e-3) // keeps the mean when xi was clipped
 }
 
 // p is the chance of lying above z > U.
 func (g *tail) p(z, share float64) float64 {
-	v := 1 + g.Xi*(z-g.U)/g.Sigma
-	if v <= 0 {
-		return 0
-	}
-	if math.Abs(g.Xi) < 1e-6 {
-		return share * math.Exp(-(z-g.U)/g.Sigma)
-	}
-	return share * math.Pow(v, -1/g.Xi)
+	return share * statistics.Pareto{Xi: g.Xi, Sigma: g.Sigma}.Survival(z-g.U)
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/backout-dev/backout/internal/statistics"
 )
 
 const huber = 2.5
@@ -49,8 +51,8 @@ func (s *series) beginLevel(obs []observation, step time.Duration) {
 			x[i] -= s.season.at(o.at)
 		}
 	}
-	s.Requests = median(n)
-	s.Level = median(x)
+	s.Requests = statistics.Median(n)
+	s.Level = statistics.Median(x)
 	spread := math.Max(1.4826*medianDistance(x, s.Level), s.kind.scaleFloor(s.Level))
 	for range 3 {
 		s.Level += spread * meanOf(x, func(v float64) float64 { return clip((v - s.Level) / spread) })
@@ -89,7 +91,7 @@ func (s *series) beginRatio(obs []observation, step time.Duration) {
 		s.Events += e[i]
 		s.Past += n[i]
 	}
-	s.Requests, s.Dispersion = median(n), 1
+	s.Requests, s.Dispersion = statistics.Median(n), 1
 	p := s.Events / s.Past
 	if s.Events >= 5 && p < 1 {
 		chi := 0.0
@@ -106,7 +108,7 @@ func (s *series) beginRatio(obs []observation, step time.Duration) {
 	for i, o := range obs {
 		z[i] = 2 * math.Sqrt(o.n+.375)
 	}
-	middle := median(z)
+	middle := statistics.Median(z)
 	for i := range z {
 		z[i] -= middle
 	}
@@ -186,20 +188,12 @@ func innovations(obs []observation, r []float64, phi float64, step time.Duration
 
 func clip(z float64) float64 { return math.Max(-huber, math.Min(huber, z)) }
 
-func median(x []float64) float64 {
-	y := slices.Sorted(slices.Values(x))
-	if len(y)%2 == 1 {
-		return y[len(y)/2]
-	}
-	return (y[len(y)/2-1] + y[len(y)/2]) / 2
-}
-
 func medianDistance(x []float64, from float64) float64 {
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = math.Abs(v - from)
 	}
-	return median(y)
+	return statistics.Median(y)
 }
 
 func meanOf(x []float64, f func(float64) float64) float64 {
