@@ -150,6 +150,17 @@ func TestCascade_originOfAChangeOnlyKnownByItsComponent(t *testing.T) {
 	}
 }
 
+func TestCascade_whatIsHitTellsTheOrigin(t *testing.T) {
+	q := chain()
+	q.Attribution.Onset = noon.Add(-4 * time.Minute)
+	q.Attribution.Suspects[0].P = 0.5
+	q.Attribution.PNone, q.Attribution.Origins = 0.5, []backout.Origin{{Kind: backout.OriginSpontaneous, Service: "catalog", P: 0.5}}
+	q.Findings = []backout.Finding{found("checkout", noon.Add(-2*time.Minute))}
+	if f := Cascade(q); hitOf(f, "payment").P < 0.7 || hitOf(f, "catalog").P > 0.4 {
+		t.Errorf("payment %.2f, catalog %.2f: expected the one that explains checkout", hitOf(f, "payment").P, hitOf(f, "catalog").P)
+	}
+}
+
 func TestCascade_travelsToCalleesOnlyWhereResourcesAreHeld(t *testing.T) {
 	for _, holds := range []bool{false, true} {
 		q := chain()
