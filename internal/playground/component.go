@@ -36,6 +36,7 @@ type movable struct {
 	id       backout.ComponentID
 	versions []backout.Version
 	look     func() (map[backout.Version]float64, int)
+	healthy  func() bool // nil = always
 	move     func(ctx context.Context, to backout.Version, share float64) error
 
 	mu      sync.Mutex // one move at a time; guards what follows
@@ -51,7 +52,8 @@ type moveAnswer struct {
 
 func (m *movable) state() ComponentState {
 	shares, n := m.look()
-	return ComponentState{ID: m.id, Live: backout.Live{Shares: shares, Healthy: true, At: time.Now().UTC()}, ETag: strconv.Itoa(m.etag), Versions: m.versions, Instances: n}
+	healthy := m.healthy == nil || m.healthy()
+	return ComponentState{ID: m.id, Live: backout.Live{Shares: shares, Healthy: healthy, At: time.Now().UTC()}, ETag: strconv.Itoa(m.etag), Versions: m.versions, Instances: n}
 }
 
 // State is what runs now.
@@ -108,7 +110,8 @@ func components(t *topology, f *fleet, k *knobBoard) map[backout.ComponentID]*mo
 			continue
 		}
 		add(&movable{id: s.deployment(), versions: []backout.Version{backout.Version(s.previous), backout.Version(s.current), backout.Version(s.next)},
-			look: func() (map[backout.Version]float64, int) { return f.shares(s.name) },
+			look:    func() (map[backout.Version]float64, int) { return f.shares(s.name) },
+			healthy: func() bool { return f.healthy(f.life, s.name) },
 			move: func(ctx context.Context, to backout.Version, share float64) error {
 				return f.move(ctx, s, string(to), share)
 			}})

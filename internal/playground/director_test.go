@@ -107,6 +107,19 @@ func TestDirector_yieldsToOthers(t *testing.T) {
 	}
 }
 
+// The card network is nobody's release: its callers see it fail, whatever was
+// shipped.
+func TestDirector_outageIsSeenByCallers(t *testing.T) {
+	c, _, tr := directed(t, Config{Rate: 60, Seed: 5, Scenario: ScenarioExternalOutage}, true)
+	if tr.Expected != "no_action" || len(tr.Culprits) != 0 || tr.InjectedAt.IsZero() {
+		t.Errorf("truth %+v", tr)
+	}
+	deltas(t, c, 8*time.Second, "callers of the card network failing", func(old, now scraped) bool {
+		return now.callErrors["payment>card-network"] > old.callErrors["payment>card-network"] &&
+			now.callErrors["refunds>card-network"]+now.callErrors["subscriptions>card-network"] > 0
+	})
+}
+
 // In a blind run nothing that the outside sees tells what a thing is for.
 func TestDirector_blindLeaksNoName(t *testing.T) {
 	c, obs, _ := directed(t, Config{Rate: 30, Seed: 12, Scenario: ScenarioPaymentDegraded, Blind: true, Spawn: spawnSelf}, true)

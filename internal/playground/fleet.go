@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/http"
 	"os/exec"
 	"slices"
 	"sync"
@@ -150,7 +151,7 @@ func (f *fleet) launchApart(s *service, version, id string, acts behaviour) (run
 	}
 	return running{id, version, r.Address, func() {
 		_, _ = h.ask(order{Stop: id}) // a process that is gone has stopped it already
-		time.Sleep(drainGrace / 2)
+		f.grace(drainGrace)           // the process drains it, and must not end before
 		leave()
 	}, nil}, nil
 }
@@ -178,6 +179,10 @@ func (f *fleet) move(ctx context.Context, s *service, version string, share floa
 		if err != nil {
 			return fmt.Errorf("move %s to %s: %w", s.name, version, err)
 		}
+		if err := ready(ctx, r.address); err != nil {
+			r.stop()
+			return fmt.Errorf("move %s to %s: %w", s.name, version, err)
+		}
 		old := c.members[victim]
 		f.edit(func() {
 			members := slices.Clone(c.members)
@@ -192,12 +197,41 @@ func (f *fleet) move(ctx context.Context, s *service, version string, share floa
 // routes by their beats, so it goes on listening for two of them.
 func (f *fleet) retire(r running) {
 	f.stops.Go(func() {
-		select {
-		case <-time.After(3 * beatEvery):
-		case <-f.life.Done():
-		}
+		f.grace(3 * beatEvery)
 		r.stop()
 	})
+}
+
+// grace waits, but not beyond the fleet's life.
+func (f *fleet) grace(d time.Duration) { _ = pause(f.life, d) }
+
+// healthy asks every instance of a service whether it is there.
+func (f *fleet) healthy(ctx context.Context, name string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	for _, e := range f.around.routes.table.Load().Services[name] {
+		if ready(ctx, e.Address) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ready asks an instance whether it takes requests.
+func ready(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", nil)
+	if err != nil {
+		return fmt.Errorf("ask instance: %w", err)
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask instance: %w", err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("ask instance: %w", statusError(answer.StatusCode))
+	}
+	return nil
 }
 
 // setSplit puts split-1 (even) or split-2 of a service's router into force.

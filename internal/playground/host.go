@@ -44,7 +44,8 @@ type host struct {
 	in  io.WriteCloser
 	out *bufio.Reader
 	mu  sync.Mutex // one order at a time
-	n   int        // instances started and not stopped
+	n   int        // instances started and not stopped; guarded by the fleet's mutex
+	end sync.Once
 }
 
 // startHost starts a process that will run instances of one release.
@@ -94,8 +95,10 @@ func (h *host) ask(o order) (receipt, error) {
 
 // stop ends the process: its input ends, and if that is not enough it is killed.
 func (h *host) stop() {
-	_ = h.in.Close()
-	kill := time.AfterFunc(1500*time.Millisecond, func() { _ = h.cmd.Process.Kill() })
-	_ = h.cmd.Wait() // how it ended does not matter
-	kill.Stop()
+	h.end.Do(func() {
+		_ = h.in.Close()
+		kill := time.AfterFunc(time.Second, func() { _ = h.cmd.Process.Kill() })
+		_ = h.cmd.Wait() // how it ended does not matter
+		kill.Stop()
+	})
 }
