@@ -21,8 +21,6 @@ import (
 	"github.com/backout-dev/backout/internal/detect"
 )
 
-func sqrt(x float64) float64 { return math.Sqrt(x) }
-
 // report is everything measured.
 type report struct {
 	Short          modeReport `json:"short"`
@@ -49,7 +47,7 @@ func main() {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(r)
 	} else if err == nil {
-		print(r)
+		show(r)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -122,7 +120,7 @@ func measureCost() (ms float64, bytes int, err error) {
 	return ms, bytes, nil
 }
 
-func print(r report) {
+func show(r report) {
 	for _, m := range []struct {
 		name string
 		modeReport

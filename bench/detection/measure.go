@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -89,7 +90,7 @@ func measureRunLength(c detect.Config, s source, many, warm, horizon int, seed u
 // (Wilson and Hilferty).
 func poissonUpper(n int) float64 {
 	k := float64(n + 1)
-	v := 1 - 1/(9*k) + 2.326/(3*sqrt(k))
+	v := 1 - 1/(9*k) + 2.326/(3*math.Sqrt(k))
 	return k * v * v * v
 }
 

@@ -30,7 +30,8 @@
 //     e-detector M = (1 + M)*e (Shin, Ramdas and Rinaldo, 2023). M minus the
 //     number of samples is a martingale, so raising a finding when the mean of
 //     the five reaches A means that false findings are at least A samples apart
-//     on average: ARL >= A. One sample never suffices, however wild.
+//     on average: ARL >= A. At the default A no single sample suffices, however
+//     wild.
 //
 // # Modes
 //
