@@ -294,8 +294,9 @@ func TestKill_atRandom(t *testing.T) {
 	kills := 0
 	for range 6 {
 		dir := t.TempDir()
-		for kill := true; kill; {
-			patience := time.Duration(2+rnd.IntN(40)) * time.Millisecond
+		// Each process gets a little longer, so that it ends on a slow machine, too.
+		for kill, longest := true, 40; kill; longest += longest / 4 {
+			patience := time.Duration(2+rnd.IntN(longest)) * time.Millisecond
 			kill = spawn(t, dir, "", func(p *os.Process) {
 				<-time.After(patience)
 				_ = p.Signal(syscall.SIGKILL)

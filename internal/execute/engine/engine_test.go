@@ -118,6 +118,59 @@ func TestTransaction_commitsWithTheRecord(t *testing.T) {
 	}
 }
 
+func TestParked_resumesAtTheNextLaunch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	var full atomic.Bool
+	full.Store(true)
+	var before atomic.Int32
+	flow := func(f *Flow, in json.RawMessage) json.RawMessage {
+		Step(f, "before", func(context.Context) int32 { return before.Add(1) })
+		Transaction(f, "write", func(ctx context.Context, tx Tx) (int, error) {
+			if full.Load() {
+				return 0, errors.New("the disk is full")
+			}
+			return 1, nil
+		})
+		return nil
+	}
+	t.Run("full", func(t *testing.T) {
+		e := open(t, path, map[string]FlowFunc{"f": flow})
+		if err := e.Start("f", "x", nil); err != nil {
+			t.Fatal(err)
+		}
+		until(t, func() bool { return e.Parked("x") != nil })
+	})
+	full.Store(false)
+	e := open(t, path, map[string]FlowFunc{"f": flow})
+	if s := wait(t, e, "x"); s != StateEnded || before.Load() != 1 {
+		t.Errorf("state %s, the recorded step ran %d times", s, before.Load())
+	}
+	if err := e.Parked("x"); err != nil {
+		t.Errorf("still parked: %v", err)
+	}
+}
+
+func TestAfterLaunch_isCalledOnceItRuns(t *testing.T) {
+	f, err := OpenFile(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	e, err := New(t.Context(), Config{File: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(time.Second)
+	e.Register("f", func(*Flow, json.RawMessage) json.RawMessage { return nil })
+	e.AfterLaunch(func() error { return e.Start("f", "x", nil) })
+	if err := e.Launch(); err != nil {
+		t.Fatal(err)
+	}
+	if s := wait(t, e, "x"); s != StateEnded {
+		t.Errorf("state %s", s)
+	}
+}
+
 func TestTogether_keepsTheOrderOfTheTasks(t *testing.T) {
 	var got []string
 	second := make(chan struct{})
