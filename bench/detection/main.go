@@ -56,7 +56,7 @@ func main() {
 }
 
 func measure(runs int) (r report, err error) {
-	if r.Short, err = measureMode(append(plainSources(), shopSources()...), detect.Config{ARL: 1e3}, 50, 150, 3000, 300); err != nil {
+	if r.Short, err = measureMode(append(plainSources(), shopSources()...), detect.Config{ARL: 1e3}, 50, 1400, 300, 300); err != nil {
 		return r, err
 	}
 	if r.Seasonal, err = measureMode(plainSources(), detect.Config{ARL: 1e4}, 1700, 3000, 100, 100); err != nil {

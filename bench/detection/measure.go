@@ -58,7 +58,7 @@ func repeat(s source, n int) []source { return slices.Repeat([]source{s}, n) }
 
 // runLength is the mean number of samples to a false finding, counted as samples
 // watched over findings, over the first horizon samples after warm-up of many
-// fresh series. It is lower bound by the 99 % upper bound of the count too.
+// fresh series, and that with the 99 % upper bound of the count of findings.
 type runLength struct {
 	Noise    string  `json:"noise"`
 	Stated   float64 `json:"arl_stated"`

@@ -190,7 +190,6 @@ func (s *series) innovation(z float64, d int) float64 {
 const (
 	leastShort = 3e-5
 	leastFull  = 1e-5
-	mostNu     = 12 // degrees of freedom at most: noise is not normal
 )
 
 // pValue is the chance that a healthy series gives an innovation this bad.
@@ -214,12 +213,19 @@ func (s *series) pValue(side int, w float64, st standing) (p, least float64) {
 	return doubt(p), least
 }
 
+// mostNu caps the degrees of freedom, since noise isn't normal. Evidence starts
+// at nothing, so the first minutes can afford a lighter tail, and need it for
+// their delay; run for hours on noise like t5, only 8 keeps the promise.
+func mostNu(healthy int64) float64 {
+	return 12 - 4*math.Min(1, math.Max(0, float64(healthy-200)/200))
+}
+
 func (s *series) student(z float64) float64 {
 	n := math.Min(float64(s.Healthy), steadyMemory)
 	if s.kind == ratio {
-		return statistics.StudentSurvival(z, mostNu)
+		return statistics.StudentSurvival(z, mostNu(s.Healthy))
 	}
-	return statistics.StudentSurvival(z/math.Sqrt(1+1/n), math.Min(mostNu, n-3))
+	return statistics.StudentSurvival(z/math.Sqrt(1+1/n), math.Min(mostNu(s.Healthy), n-3))
 }
 
 func (s *series) ownPast(side int, z float64) float64 {
