@@ -1,0 +1,264 @@
+package permit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/backout-dev/backout"
+)
+
+// enough is how many labelled incidents make a history: with 19, the next one's
+// rank among them is exceeded by chance in at most one of twenty.
+const enough = 19
+
+// question is one plan in its circumstances.
+type question struct {
+	policy   backout.Policy
+	world    backout.World
+	plan     backout.Plan
+	att      backout.Attribution
+	incident backout.Incident
+}
+
+// Whole rules on a finished plan.
+func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution, inc backout.Incident) backout.Ruling {
+	q := question{p.policy, w, pl, att, inc}
+	r := backout.Ruling{Reasons: []string{}}
+	if reasons := append(q.shut(p.everything(w)), q.kept(p.PerAction(w))...); len(reasons) > 0 {
+		r.Forbidden, r.Reasons = true, reasons
+		return r
+	}
+	if pl.Action == backout.ActionNone {
+		r.Reasons = append(r.Reasons, "there is nothing to carry out")
+		return r
+	}
+	for _, objections := range [][]string{
+		q.autonomy(), q.proof(), q.coldStart(), q.certainty(), q.bounds(), q.history(), p.ruled(q),
+	} {
+		r.Reasons = append(r.Reasons, objections...)
+	}
+	if len(r.Reasons) == 0 {
+		r.Automatic = true
+		r.Reasons = append(r.Reasons, q.grounds())
+		return r
+	}
+	r.Approvers = 1
+	if why := q.fourEyes(); why != "" {
+		r.Approvers = 2
+		r.Reasons = append(r.Reasons, why)
+	}
+	return r
+}
+
+// shut lists what forbids every plan.
+func (q question) shut(everything string) []string {
+	var out []string
+	if everything != "" {
+		out = append(out, everything)
+	}
+	if q.policy.Autonomy == backout.AutonomyShadow || q.world.Policy.Autonomy == backout.AutonomyShadow {
+		out = append(out, "shadow mode: plans are made and recorded, never carried out")
+	}
+	return out
+}
+
+// kept lists what forbids this plan: components that may not move, and a step
+// that would take back what we put there ourselves.
+func (q question) kept(forbidden map[backout.ComponentID]string) []string {
+	var out []string
+	for _, s := range q.plan.Steps() {
+		if why, ok := forbidden[s.Component]; ok {
+			out = append(out, fmt.Sprintf("%s may not be moved: %s", s.Component, why))
+			continue
+		}
+		for _, r := range q.world.Responses {
+			if r.Component == s.Component && r.To == s.From && !q.shippedSince(s, r) {
+				out = append(out, fmt.Sprintf("%s stands at %s because we took it there (%s): no rollback of a rollback", s.Component, s.From, r.Attempt))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// shippedSince reports whether somebody shipped the version again after our response.
+func (q question) shippedSince(s backout.Step, r backout.Response) bool {
+	return slices.ContainsFunc(q.world.Changes, func(c backout.Change) bool {
+		return c.Component == s.Component && c.To == s.From && c.Exposure.Start().After(r.At)
+	})
+}
+
+func (q question) autonomy() []string {
+	var out []string
+	if q.policy.Autonomy != backout.AutonomyAct {
+		out = append(out, "the policy asks a person for every plan")
+	}
+	if q.plan.Action != backout.ActionRollBack {
+		out = append(out, "the planner leaves the choice to a person")
+	}
+	return out
+}
+
+// proof holds for every automatic plan, however long the history.
+func (q question) proof() []string {
+	var out []string
+	if !q.plan.Certificate.Safe {
+		out = append(out, "the plan is not proven safe")
+	}
+	for _, g := range q.plan.Gaps {
+		out = append(out, "not proven: "+g)
+	}
+	for _, s := range q.plan.Steps() {
+		switch s.Loss {
+		case backout.LossNone:
+		case backout.LossSome:
+			out = append(out, fmt.Sprintf("%s to %s loses %s", s.Component, s.To, s.Lost))
+		default:
+			out = append(out, fmt.Sprintf("nobody knows what %s to %s loses", s.Component, s.To))
+		}
+	}
+	return out
+}
+
+// coldStart is stricter while it can't be known whether an incident is novel.
+func (q question) coldStart() []string {
+	n := q.world.Priors.Incidents
+	if n >= enough {
+		return nil
+	}
+	if q.policy.ColdStart != backout.ColdStartActIfReversible {
+		return []string{fmt.Sprintf("only %.0f incidents are known, %d are needed to tell a new kind of trouble", n, enough)}
+	}
+	var out []string
+	for _, s := range q.plan.Steps() {
+		instant := s.Kind == backout.KindFlag || s.Kind == backout.KindConfig || s.Kind == backout.KindTraffic
+		if len(s.Stages) < 2 && !instant {
+			out = append(out, fmt.Sprintf("%s moves in one go, and only %.0f of %d incidents are known", s.Component, n, enough))
+		}
+	}
+	return out
+}
+
+// confidence is the probability that a step taken on suspicion is right.
+func confidence(p backout.Plan) float64 {
+	sum := 0.0
+	for _, s := range p.Steps() {
+		if !s.Demanded {
+			sum += s.P
+		}
+	}
+	return min(sum, 1)
+}
+
+func (q question) certainty() []string {
+	var out []string
+	if c := confidence(q.plan); c < q.policy.MinConfidence {
+		out = append(out, fmt.Sprintf("the plan's targets are to blame with %.0f %%, %.0f %% are needed", 100*c, 100*q.policy.MinConfidence))
+	}
+	if q.att.PNone > q.policy.MaxPNone {
+		out = append(out, fmt.Sprintf("with %.0f %% no change did it, at most %.0f %% are allowed", 100*q.att.PNone, 100*q.policy.MaxPNone))
+	}
+	return out
+}
+
+// services lists the services that a plan touches.
+func services(p backout.Plan) []backout.ServiceID {
+	var out []backout.ServiceID
+	for _, s := range p.Steps() {
+		if !slices.Contains(out, s.Service) {
+			out = append(out, s.Service)
+		}
+	}
+	return out
+}
+
+func (q question) bounds() []string {
+	var out []string
+	if n := len(q.plan.Steps()); q.policy.MaxSteps > 0 && n > q.policy.MaxSteps {
+		out = append(out, fmt.Sprintf("%d steps, at most %d may run without a person", n, q.policy.MaxSteps))
+	}
+	if n := len(services(q.plan)); q.policy.MaxServices > 0 && n > q.policy.MaxServices {
+		out = append(out, fmt.Sprintf("%d services, at most %d may be touched without a person", n, q.policy.MaxServices))
+	}
+	return out
+}
+
+// history counts earlier automatic attempts: of this incident, on the same
+// changes, and on the same components whatever the incident.
+func (q question) history() []string {
+	var out []string
+	automatic, again := 0, []string{}
+	for _, a := range q.incident.Attempts {
+		if a.StartedAt.IsZero() || len(a.Approvals) > 0 {
+			continue
+		}
+		automatic++
+		for _, s := range q.plan.Steps() {
+			for _, c := range s.Reverts {
+				if slices.ContainsFunc(a.Plan.Steps(), func(o backout.Step) bool { return slices.Contains(o.Reverts, c) }) {
+					again = append(again, fmt.Sprintf("%s was tried already (%s)", c, a.ID))
+				}
+			}
+		}
+	}
+	if most := max(1, q.policy.MaxAttempts); automatic >= most {
+		out = append(out, fmt.Sprintf("%d automatic attempts were made in this incident, at most %d are allowed", automatic, most))
+	}
+	out = append(out, again...)
+	for _, s := range q.plan.Steps() {
+		for _, r := range q.world.Responses {
+			if until := r.At.Add(q.policy.Cooldown.Std()); r.Component == s.Component && q.world.Now.Before(until) {
+				out = append(out, fmt.Sprintf("%s was moved by %s and cools down until %s", s.Component, r.Attempt, until.UTC().Format("15:04:05 UTC")))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// ruled asks the policy's own rules.
+func (p *Permit) ruled(q question) []string {
+	var out []string
+	vars := variables(q.world, q.plan, q.att, q.incident)
+	for _, r := range p.rules {
+		yes, err := r.holds(vars)
+		switch {
+		case err != nil:
+			out = append(out, fmt.Sprintf("rule %s could not be answered: %v", r.Name, err))
+		case !yes && r.Deny != "":
+			out = append(out, fmt.Sprintf("rule %s: %s", r.Name, r.Deny))
+		case !yes:
+			out = append(out, fmt.Sprintf("rule %s says no", r.Name))
+		}
+	}
+	return out
+}
+
+// fourEyes says why two people are needed. A service that nobody described is
+// taken for a critical one.
+func (q question) fourEyes() string {
+	if q.policy.FourEyesTier < 0 {
+		return ""
+	}
+	var names []string
+	for _, id := range services(q.plan) {
+		s, known := q.world.Graph.Service(id)
+		if !known || s.Tier <= q.policy.FourEyesTier {
+			names = append(names, string(id))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("two people must agree: %s is of tier %d or more critical", strings.Join(names, ", "), q.policy.FourEyesTier)
+}
+
+// grounds says why a plan may run by itself.
+func (q question) grounds() string {
+	s := fmt.Sprintf("proven safe, nothing is lost, and its targets are to blame with %.0f %%", 100*confidence(q.plan))
+	if q.world.Priors.Incidents < enough {
+		s += "; history is short, but every step can be taken back at once or goes in stages"
+	}
+	return s
+}
