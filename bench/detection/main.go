@@ -39,7 +39,7 @@ type modeReport struct {
 
 func main() {
 	output := flag.String("o", "text", "text or json")
-	runs := flag.Int("runs", 40, "demo-like runs for each overlap")
+	runs := flag.Int("runs", 10, "demo-like runs for each overlap")
 	flag.Parse()
 	r, err := measure(*runs)
 	if err == nil && *output == "json" {
