@@ -139,7 +139,7 @@ func (h *Handler) authorized(r *http.Request) bool {
 
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) {
 	// A sender that dawdles must not hold a slot. Not every server can do it. The
-	// deadline is lifted afterwards, or its passing would cancel the recording.
+	// deadline is lifted afterwards: recording has a time of its own.
 	connection := http.NewResponseController(w)
 	_ = connection.SetReadDeadline(time.Now().Add(h.config.Timeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.config.MaxBody))

@@ -186,6 +186,32 @@ func TestServeHTTP_slowSenderLosesItsSlot(t *testing.T) {
 	}
 }
 
+// The time for reading must not run on while the report is being recorded.
+func TestServeHTTP_slowSenderHasTheWholeTimeForRecording(t *testing.T) {
+	body, sender := io.Pipe()
+	go func() {
+		_, _ = sender.Write([]byte(good[:20]))
+		time.AfterFunc(150*time.Millisecond, func() {
+			_, _ = sender.Write([]byte(good[20:]))
+			_ = sender.Close()
+		})
+	}()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, serve(t, &memory{wait: true}), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer new")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("answer %s, want 503 when recording took too long", resp.Status)
+	}
+}
+
 func TestServeHTTP_answersAreBounded(t *testing.T) {
 	status, r := post(t, serve(t, &memory{}), "Bearer new", "application/json", "["+strings.Repeat("{},", 900)+"{}]")
 	if status != 400 || r.Problems != 901*5 || len(r.Errors) != 100 {

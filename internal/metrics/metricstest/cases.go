@@ -129,6 +129,10 @@ func failing(t *testing.T, s System, base time.Time) {
 	if len(w.Missing) != 4 {
 		t.Errorf("missing %v, want 4 signals", w.Missing)
 	}
+	w = sample(t, s, base.Add(20*time.Second), base.Add(40*time.Second), step, backout.Signal{Name: "broken", Query: "sum((("})
+	if w.Missing["broken"] == "" || len(w.Series) > 0 {
+		t.Errorf("window of a broken signal only: %v, missing %v; a backend that refuses a query is not away", w.Series, w.Missing)
+	}
 }
 
 // resets restarts the counter every 30 s; what it counts stays 4 a second.
