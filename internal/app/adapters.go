@@ -13,8 +13,8 @@ import (
 // The tables of adapters: one a port, kind to constructor.
 
 var actuators = map[string]func(Config) (execute.Actuator, error){
-	"flagd": func(Config) (execute.Actuator, error) { return flagd.New(flagd.Config{}) },
-	"goose": func(Config) (execute.Actuator, error) { return goose.New(goose.Config{}) },
+	"flagd": func(Config) (execute.Actuator, error) { return flagd.New(flagd.Config{}), nil },
+	"goose": func(Config) (execute.Actuator, error) { return goose.New(goose.Config{}), nil },
 	"playground": func(c Config) (execute.Actuator, error) {
 		return playground.New(playground.Config{URL: c.Playground, Token: c.PlaygroundToken})
 	},
@@ -47,7 +47,7 @@ func openMetrics(c Config) (metrics.Sampler, *embedded.Metrics, error) {
 	}
 	m, err := embedded.New(embedded.Config{
 		Dir: c.Data + "/metrics", Ask: ask, Lookback: 5 * c.Step, Log: c.Log,
-		Jobs: []embedded.Job{{Name: "targets", HTTPSD: c.Targets, BearerToken: c.Bearer, Interval: c.Scrape}},
+		Jobs: []embedded.Job{{Name: "targets", URLs: []string{c.Targets}, BearerTokenFile: c.TargetsTokenFile, Interval: c.Scrape}},
 	})
 	return m, m, err
 }

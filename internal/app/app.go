@@ -164,11 +164,11 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		return fmt.Errorf("listen on %s: %w", a.cfg.Listen, err)
 	}
 	a.onClose("listener", func() error { _ = a.listener.Close(); return nil }) // the server may have closed it
-	hook, err := webhook.New(webhook.Config{Recorder: recorder{a.store}, Token: a.token, Log: a.cfg.Log})
+	hook, err := webhook.New(webhook.Config{Recorder: recorder{a.store}, Tokens: []string{a.token}, Log: a.cfg.Log})
 	if err != nil {
 		return err
 	}
-	mounts := map[string]http.Handler{"POST /v1/observations": hook}
+	mounts := map[string]http.Handler{webhook.Path: hook}
 	if a.embedded != nil {
 		mounts["/prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}

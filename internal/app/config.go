@@ -33,11 +33,12 @@ type Config struct {
 	// Prometheus is the base URL of a Prometheus-compatible server; "" = the
 	// embedded one, which scrapes Targets.
 	Prometheus string
-	Targets    string        // http_sd URL of what the embedded server scrapes
-	Bearer     string        // token for Targets
-	Scrape     time.Duration // scrape interval; 0 = Step / 2, at least 250 ms
-	Step       time.Duration // sampling step; 0 = 15 s
-	Minute     time.Duration // length of a model minute; 0 = a minute
+	Targets    string // http_sd URL of what the embedded server scrapes
+	// TargetsTokenFile holds the token that Targets asks for; "" = none.
+	TargetsTokenFile string
+	Scrape           time.Duration // scrape interval; 0 = Step / 2, at least 250 ms
+	Step             time.Duration // sampling step; 0 = 15 s
+	Minute           time.Duration // length of a model minute; 0 = a minute
 	// Environment that incidents belong to; "" = production.
 	Environment backout.Environment
 	// Playground and PlaygroundToken reach the control API of the playground shop.

@@ -19,6 +19,9 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
 		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
 	}
+	if r.Why != "" {
+		missing = append(missing, fmt.Sprintf("metrics since %s: %s", r.DegradedSince.Format(time.TimeOnly), r.Why))
+	}
 	a.mu.Lock()
 	a.missing = missing
 	a.mu.Unlock()

@@ -30,7 +30,6 @@ func (e *env) serveCommand() *cobra.Command {
 					return fmt.Errorf("read --playground-token-file: %w", err)
 				}
 				c.PlaygroundToken = strings.TrimSpace(string(b))
-				c.Bearer = c.PlaygroundToken
 			}
 			a, err := app.New(cmd.Context(), c)
 			if err != nil {
@@ -46,6 +45,7 @@ func (e *env) serveCommand() *cobra.Command {
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:8470", "loopback host:port to serve on")
 	f.StringVar(&c.Prometheus, "prometheus", "", "URL of a Prometheus-compatible server; empty = the embedded one")
 	f.StringVar(&c.Targets, "targets", "", "http_sd URL of what the embedded server scrapes")
+	f.StringVar(&c.TargetsTokenFile, "targets-token-file", "", "file with the bearer token that --targets asks for")
 	f.DurationVar(&c.Step, "step", 15*time.Second, "sampling step")
 	f.DurationVar(&c.Minute, "minute", time.Minute, "length of a model minute; shorter only for rehearsals")
 	f.DurationVar(&c.Scrape, "scrape", 0, "scrape interval of the embedded server; 0 = half a step")

@@ -34,9 +34,9 @@ import (
 type Config struct {
 	Scenario string
 	Seed     uint64
-	Blind    bool // replace every name, so that nothing can be guessed from one
-	Short    bool // at most 45 seconds
-	Approve  bool // ask before acting
+	Blind    bool   // replace every name, so that nothing can be guessed from one
+	Short    bool   // at most 45 seconds
+	Approve  bool   // ask before acting
 	Dir      string // where to keep everything; "" = a temporary folder
 	Listen   string
 	Story    io.Writer // the narration
@@ -87,6 +87,9 @@ func Run(ctx context.Context, c Config) (drill.Result, error) {
 		}
 		defer os.RemoveAll(dir)
 		s.dir = dir
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return drill.Result{}, fmt.Errorf("make demo folder: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -148,13 +151,14 @@ func (s *show) dial(ctx context.Context) (*playground.Client, error) {
 }
 
 func (s *show) openBackout(ctx context.Context, running *sync.WaitGroup) error {
-	token, err := os.ReadFile(filepath.Join(s.dir, "token"))
+	tokenFile := filepath.Join(s.dir, "token")
+	token, err := os.ReadFile(tokenFile)
 	if err != nil {
 		return fmt.Errorf("read the shop's token: %w", err)
 	}
 	cfg := app.Config{
 		Catalog: filepath.Join(s.dir, "catalog"), Data: filepath.Join(s.dir, "backout"), Listen: s.Listen,
-		Targets: s.shop.Ready.Targets, Bearer: string(token), Step: s.step, Minute: s.step,
+		Targets: s.shop.Ready.Targets, TargetsTokenFile: tokenFile, Step: s.step, Minute: s.step,
 		Playground: s.shop.Ready.Control, PlaygroundToken: string(token), Seed: s.Seed, Heard: s.heard, Tell: s.story.entry, Log: s.Log,
 	}
 	if s.Approve {

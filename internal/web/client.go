@@ -1,0 +1,99 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// Client speaks to a running backout.
+type Client struct {
+	URL   string
+	Token string
+	HTTP  http.Client // its zero value is usable; calls give up after ten seconds
+}
+
+// Status asks how it is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.call(ctx, http.MethodGet, "/api/v1/status", nil, &s)
+}
+
+// Incidents lists the newest incidents.
+func (c *Client) Incidents(ctx context.Context) ([]backout.Incident, error) {
+	var out struct {
+		Incidents []backout.Incident `json:"incidents"`
+	}
+	return out.Incidents, c.call(ctx, http.MethodGet, "/api/v1/incidents", nil, &out)
+}
+
+// Incident gives one incident.
+func (c *Client) Incident(ctx context.Context, id backout.IncidentID) (backout.Incident, error) {
+	var out backout.Incident
+	return out, c.call(ctx, http.MethodGet, "/api/v1/incidents/"+url.PathEscape(string(id)), nil, &out)
+}
+
+// Decide sends a person's decision.
+func (c *Client) Decide(ctx context.Context, d Decision) (backout.Incident, error) {
+	var out backout.Incident
+	body := map[string]string{"digest": d.Digest, "reason": d.Reason, "by": d.By.Name}
+	return out, c.call(ctx, http.MethodPost, "/api/v1/incidents/"+url.PathEscape(string(d.Incident))+"/"+d.Verb, body, &out)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var in io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("write request: %w", err)
+		}
+		in = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, in)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", c.URL, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.HTTP.Do(req)
+	if err != nil {
+		return &backout.Error{Code: backout.CodeUnavailable, Message: "no answer from " + c.URL, Err: err}
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		return problemOf(res)
+	}
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return fmt.Errorf("read answer of %s: %w", path, err)
+	}
+	return nil
+}
+
+// problemOf turns an error answer into an error with the code it began as.
+func problemOf(res *http.Response) error {
+	var p struct {
+		Detail string `json:"detail"`
+		Title  string `json:"title"`
+	}
+	_ = json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&p) // without a body the status says enough
+	if p.Detail == "" {
+		p.Detail = p.Title
+	}
+	code := backout.CodeInternal
+	for _, c := range []backout.Code{backout.CodeInvalid, backout.CodeNotFound, backout.CodeConflict, backout.CodeForbidden, backout.CodeUnavailable} {
+		if status(&backout.Error{Code: c}) == res.StatusCode {
+			code = c
+		}
+	}
+	return &backout.Error{Code: code, Message: fmt.Sprintf("%s (%s)", p.Detail, res.Status)}
+}
