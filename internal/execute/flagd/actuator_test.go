@@ -109,6 +109,7 @@ func TestDo_shares(t *testing.T) {
 		},
 		"rollout": {
 			{"off", 0.8, map[backout.Version]float64{"off": 0.95, "on": 0.05}},
+			{"on", 0.2, map[backout.Version]float64{"off": 0.75, "on": 0.25}}, // both shares hash alike: 0.2 on, then off up to 0.8
 			{"off", 1, map[backout.Version]float64{"off": 1}},
 			{"on", 1, map[backout.Version]float64{"on": 1}},
 		},

@@ -109,6 +109,7 @@ func TestRule_answers(t *testing.T) {
 		{`{"sem_ver":["1.2.3","~","1.2.9"]}`, true}, {`{"sem_ver":["v1.2","^","1.9.9"]}`, true}, {`{"sem_ver":["x","=","1.0.0"]}`, nil},
 		{`{"sem_ver":["1.0.0-alpha.2","<","1.0.0-alpha.10"]}`, true}, {`{"sem_ver":["1.0.0+b","=","1.0.0"]}`, true},
 		{`{"if":[false,"a",true,"b","c"]}`, "b"}, {`{"if":[0,"a"]}`, nil},
+		{`{"fractional":["hello",["a",14],["b",1],["c",85]]}`, "b"}, // 0x248bfa47 * 100 >> 32 = 14
 		{`{"fractional":[{"var":"s"},["only",3]]}`, "only"}, {`{"fractional":[{"var":"s"},["a",0]]}`, nil},
 		{`{"fractional":["k",["a",{"-":[0,5]}],["b",{"var":"a"}]]}`, "b"}, // a negative weight counts as none
 	} {
