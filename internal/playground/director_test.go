@@ -114,7 +114,7 @@ func TestDirector_outageIsSeenByCallers(t *testing.T) {
 	if tr.Expected != "no_action" || len(tr.Culprits) != 0 || tr.InjectedAt.IsZero() {
 		t.Errorf("truth %+v", tr)
 	}
-	deltas(t, c, 8*time.Second, "callers of the card network failing", func(old, now scraped) bool {
+	deltas(t, c, 15*time.Second, "callers of the card network failing", func(old, now scraped) bool {
 		return now.callErrors["payment>card-network"] > old.callErrors["payment>card-network"] &&
 			now.callErrors["refunds>card-network"]+now.callErrors["subscriptions>card-network"] > 0
 	})

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -42,8 +41,7 @@ type instance struct {
 	server    *http.Server
 	transport *http.Transport
 	address   string
-	deferred  sync.WaitGroup // async calls under way
-	asyncs    *pool
+	asyncs    *pool // async calls under way
 	done      context.Context
 	cancel    context.CancelFunc
 }
@@ -137,7 +135,11 @@ func (in *instance) stop(grace time.Duration) {
 		_ = in.server.Close() // whoever still waits has waited longer than its caller does
 	}
 	in.cancel()
-	in.deferred.Wait()
+	for range cap(in.asyncs.slots) { // calls under way end with the context; none begins any more
+		if in.asyncs.acquire(ctx, grace) != nil {
+			break
+		}
+	}
 	in.transport.CloseIdleConnections()
 }
 
@@ -300,9 +302,7 @@ func (in *instance) later(c *call, client, hold string) {
 	if in.asyncs.acquire(in.done, patience) != nil {
 		return
 	}
-	in.deferred.Add(1)
 	go func() {
-		defer in.deferred.Done()
 		defer in.asyncs.release()
 		_, _ = in.call(in.done, c, client, hold) // its failure is counted where it happens
 	}()

@@ -100,7 +100,7 @@ func openShop(t *testing.T, c Config, withLoad bool) *Client {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
-	c.Flags = openFileFlags
+	c.Flags, c.Rate = openFileFlags, c.Rate/rateDivisor
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	run := func(name string, f func(context.Context, Config) error) {

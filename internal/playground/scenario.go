@@ -15,7 +15,7 @@ type shipment struct {
 	component backout.ComponentID
 	from, to  backout.Version
 	at        float64   // steps after the beginning
-	shares    []float64 // one stage each, two steps apart
+	shares    []float64 // one stage each, stageSpacing apart
 	title     string
 	actor     string
 	// needs is a component that must be wholly at a version before, as a pipeline
@@ -47,7 +47,7 @@ type script struct {
 	factors map[backout.ComponentID]float64
 }
 
-const stageSpacing = 2 // steps
+const stageSpacing = 4 // steps: long enough that old and new version can be compared
 
 // draw writes the script of a scenario. The same seed gives the same script.
 func draw(t *topology, scenario string, seed uint64) script {
@@ -118,7 +118,7 @@ func (d *drawing) innocents(deployments int) {
 	names := []string{"catalog", "search", "pricing", "recommendations", "reviews", "shipping", "users", "notifications", "media", "cart"}
 	d.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	for _, n := range names[:deployments] {
-		d.deploy(n, d.between(2, 17))
+		d.deploy(n, d.between(2, 14))
 	}
 	d.migration(d.between(1.5, 4))
 	settings := []string{"search-page-size", "catalog-cache", "shipping-cutoff", "media-quality", "mail-templates"}

@@ -31,9 +31,9 @@ func ratio(old, now scraped, service string) float64 {
 // itself, for want of slots, and recovers by itself.
 func TestShop_slowPaymentStarvesInventory(t *testing.T) {
 	c := openShop(t, Config{Rate: 100, Seed: 2, Step: 100 * time.Millisecond, Spawn: spawnSelf}, true)
-	ctx, payment := within(t, 30*time.Second), build(2, false).service("payment")
-	deltas(t, c, 5*time.Second, "healthy traffic", func(old, now scraped) bool {
-		return now.requests["payment"] > 20 && ratio(old, now, "checkout") < .05 && ratio(old, now, "inventory") < .05
+	ctx, payment := within(t, time.Minute), build(2, false).service("payment")
+	deltas(t, c, 10*time.Second, "healthy traffic", func(old, now scraped) bool {
+		return now.requests["payment"] > 20/rateDivisor && ratio(old, now, "checkout") < .05 && ratio(old, now, "inventory") < .05
 	})
 	move := func(to string) {
 		t.Helper()
@@ -42,12 +42,12 @@ func TestShop_slowPaymentStarvesInventory(t *testing.T) {
 		}
 	}
 	move(payment.next)
-	deltas(t, c, 10*time.Second, "checkout and inventory failing", func(old, now scraped) bool {
+	deltas(t, c, 15*time.Second, "checkout and inventory failing", func(old, now scraped) bool {
 		return ratio(old, now, "checkout") > .2 && ratio(old, now, "inventory") > .2 && ratio(old, now, "availability") > .2
 	})
 	move(payment.current)
-	deltas(t, c, 8*time.Second, "recovery", func(old, now scraped) bool {
-		return now.requests["payment"]-old.requests["payment"] > 3 && ratio(old, now, "checkout") < .03 && ratio(old, now, "inventory") < .03
+	deltas(t, c, 15*time.Second, "recovery", func(old, now scraped) bool {
+		return now.requests["payment"]-old.requests["payment"] > 3/rateDivisor && ratio(old, now, "checkout") < .03 && ratio(old, now, "inventory") < .03
 	})
 	r, err := c.Report(ctx)
 	if err != nil || r.Unsafe != 0 || r.Failed == 0 || r.Lost.Minor == 0 {
@@ -75,7 +75,7 @@ func TestShop_measuredTraffic(t *testing.T) {
 	c := openShop(t, Config{Rate: 100, Seed: 2}, true)
 	ctx := within(t, 20*time.Second)
 	var r Report
-	for pause(ctx, 100*time.Millisecond) == nil && r.Transactions < 200 {
+	for pause(ctx, 100*time.Millisecond) == nil && r.Transactions < 200/rateDivisor {
 		var err error
 		if r, err = c.Report(ctx); err != nil {
 			t.Fatal(err)
