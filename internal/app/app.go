@@ -122,7 +122,7 @@ func (a *App) openSignals(context.Context) error {
 	}
 	a.watch, err = watch.New(watch.Config{
 		Sampler: sampler, Signals: a.catalog.Signals, Step: a.cfg.Step, Snapshots: snapshots{a.store},
-		Overlap: float64(a.cfg.Step+a.cfg.Scrape) / float64(a.cfg.Step), Report: a.report, Log: a.cfg.Log,
+		Report: a.report, Log: a.cfg.Log,
 	})
 	return err
 }

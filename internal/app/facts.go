@@ -51,7 +51,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	w := backout.World{
-		Now: now, Minute: backout.Duration(f.minute), Graph: f.catalog.Graph, Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
+		Now: now, Minute: backout.Duration(f.minute), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
 	}
 	w.Changes, w.Responses = backout.Fold(obs)
@@ -63,6 +63,23 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 	}
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
 	return w, nil
+}
+
+// perModelMinute restates what things are worth a minute in model minutes, so that
+// a rehearsal that runs fast does not lose an hour's money in a minute.
+func perModelMinute(g backout.Graph, minute time.Duration) backout.Graph {
+	scale := float64(minute) / float64(time.Minute)
+	g.Journeys, g.Features, g.Clients = slices.Clone(g.Journeys), slices.Clone(g.Features), slices.Clone(g.Clients)
+	for i := range g.Journeys {
+		g.Journeys[i].ValuePerMinute = g.Journeys[i].ValuePerMinute.Times(scale)
+	}
+	for i := range g.Features {
+		g.Features[i].ValuePerMinute = g.Features[i].ValuePerMinute.Times(scale)
+	}
+	for i := range g.Clients {
+		g.Clients[i].Penalty = g.Clients[i].Penalty.Times(scale)
+	}
+	return g
 }
 
 // servicesOf lists whom a change of this component touches first.

@@ -27,7 +27,7 @@ type comparison struct {
 type arms struct {
 	clock clock
 	by    map[armKey]map[backout.Version]armSums
-	scale map[backout.SeriesID]float64
+	scale map[armKey]float64 // of the whole service; signal is empty
 }
 
 type armKey struct {
@@ -40,13 +40,14 @@ type armKey struct {
 type armSums struct {
 	minuteSums
 	phi float64
-	id  backout.SeriesID
 }
 
 func newArms(q Question, c clock) arms {
-	out := arms{c, map[armKey]map[backout.Version]armSums{}, map[backout.SeriesID]float64{}}
+	out := arms{c, map[armKey]map[backout.Version]armSums{}, map[armKey]float64{}}
 	for _, b := range q.Baselines {
-		out.scale[b.Series] = b.Scale
+		if s := b.Series.Subject; s.Version == "" && s.Caller == "" && s.Client == "" {
+			out.scale[armKey{service: s.Service, location: s.Location, kind: b.Kind}] = b.Scale
+		}
 	}
 	for _, r := range q.Residuals {
 		s := r.ID.Subject
@@ -60,7 +61,7 @@ func newArms(q Question, c clock) arms {
 		if out.by[k] == nil {
 			out.by[k] = map[backout.Version]armSums{}
 		}
-		out.by[k][s.Version] = armSums{c.sums(r), r.Phi, r.ID}
+		out.by[k][s.Version] = armSums{c.sums(r), r.Phi}
 	}
 	return out
 }
@@ -91,13 +92,13 @@ func (a arms) compare(c backout.Change, loc backout.Location) comparison {
 		if top := slices.Max(lb); top > best {
 			best = top
 			out.worst, out.meanDiff, out.minutes = k.kind, d.lateMean(), d.minutes()
-			out.factor = a.factor(k, c, d)
+			out.factor = a.factor(k, d)
 		}
 	}
 	if len(metrics) == 0 {
 		return out
 	}
-	out.known, out.logBF = true, anyOf(metrics)
+	out.known, out.logBF = true, together(metrics)
 	for i, x := range out.logBF {
 		out.logBF[i] = min(capLogBF, x)
 	}
@@ -197,14 +198,10 @@ func (d difference) lateMean() float64 {
 
 // factor turns the difference back into the raw signal: latency and error ratios
 // are standardised on a logarithmic scale, so a difference is a factor.
-func (a arms) factor(k armKey, c backout.Change, d difference) float64 {
-	id := a.by[k][c.To].id
-	scale, ok := a.scale[id]
-	if !ok {
-		id.Subject.Version = ""
-		scale, ok = a.scale[id]
-	}
-	if !ok || scale <= 0 {
+func (a arms) factor(k armKey, d difference) float64 {
+	k.signal = ""
+	scale := a.scale[k]
+	if scale <= 0 {
 		return 0
 	}
 	return math.Exp(d.lateMean() * d.sd * scale)

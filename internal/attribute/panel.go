@@ -165,16 +165,27 @@ func newReading(at place, t track, hops int) reading {
 	return r
 }
 
+// hopMinutes is how much later than its cause a place may turn worse.
+const hopMinutes = 24
+
+// straggling is the share of places that turn worse at any time within those
+// minutes: pools drain and queues fill at their own pace.
+const straggling = 0.2
+
 // hopKernel says how many minutes after its cause a place h hops away turns
-// worse: around 0.6 minutes a hop, ever less certain.
-func hopKernel(h int) (k [12]float64) {
+// worse: around 0.6 minutes a hop, ever less certain, or some time later.
+func hopKernel(h int) (k [hopMinutes]float64) {
 	sum := 0.0
 	for d := range k {
 		k[d] = math.Exp(-math.Abs(float64(d)-0.6*float64(h)) / (0.8 + 0.5*float64(h)))
 		sum += k[d]
 	}
+	late := straggling
+	if h == 0 {
+		late = 0
+	}
 	for d := range k {
-		k[d] /= sum
+		k[d] = (1-late)*k[d]/sum + late/hopMinutes
 	}
 	return k
 }

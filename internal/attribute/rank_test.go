@@ -250,13 +250,31 @@ func TestShiftEvidence_equalsTheLongWay(t *testing.T) {
 	})
 }
 
-func TestAnyOf_twoMetrics(t *testing.T) {
+func TestAnyOf_theFirstMetricSaysWhen(t *testing.T) {
+	early, late := make([]float64, 30), make([]float64, 30)
+	for i := range early {
+		early[i], late[i] = -3*math.Abs(float64(i-5)), 40-3*math.Abs(float64(i-20))
+		early[i] += 40
+	}
+	got := anyOf([][]float64{early, late})
+	best := 0
+	for i := range got {
+		if got[i] > got[best] {
+			best = i
+		}
+	}
+	if best != 5 {
+		t.Errorf("the onset is put at minute %d, expected 5, where the first metric turned", best)
+	}
+}
+
+func TestTogether_twoMetrics(t *testing.T) {
 	a, b := 3.0, -1.0
 	want := math.Log((math.Exp(a) + math.Exp(b) + math.Exp(a+b)) / 3)
-	if got := anyOf([][]float64{{a}, {b}})[0]; math.Abs(got-want) > 1e-9 {
+	if got := together([][]float64{{a}, {b}})[0]; math.Abs(got-want) > 1e-9 {
 		t.Errorf("%v, expected log[(A+B+AB)/3] = %v", got, want)
 	}
-	if got := anyOf([][]float64{{0}, {0}, {0}})[0]; math.Abs(got) > 1e-9 {
+	if got := together([][]float64{{0}, {0}, {0}})[0]; math.Abs(got) > 1e-9 {
 		t.Errorf("no evidence in three metrics gives %v, expected 0", got)
 	}
 }

@@ -101,39 +101,85 @@ func againstOffset(lb []float64) []float64 {
 	return lb
 }
 
-// shrink brings the largest log evidence down to the cap and what is positive
-// besides in proportion. Cutting it off instead would make all minutes beyond
-// the cap equal, and lose the onset of large shifts.
+// sharpest is how much a minute of fully clipped evidence still weighs after
+// shrinking, as a share: trouble that goes on for an hour must not blur when it
+// began.
+const sharpest = 0.15
+
+// shrink brings the largest log evidence down to the cap: first everything
+// positive in proportion, but not below the share that keeps the onset sharp, then
+// what is left over is taken off all minutes alike. Cutting it off instead would
+// make all minutes beyond the cap equal, and lose the onset of large shifts.
 func shrink(lb []float64) []float64 {
 	top := 0.0
 	for _, x := range lb {
 		top = max(top, x)
 	}
-	if top > capLogBF {
-		for i, x := range lb {
-			if x > 0 {
-				lb[i] = x * capLogBF / top
-			}
+	if top <= capLogBF {
+		return lb
+	}
+	scale := max(capLogBF/top, sharpest)
+	over := top*scale - capLogBF
+	for i, x := range lb {
+		if x > 0 {
+			lb[i] = max(min(x, 0), x*scale-over)
 		}
 	}
 	return lb
 }
 
-// anyOf joins the evidence of several metrics of one thing: at least one of them
-// shifted, all non-empty subsets alike. For two it is log[(A + B + AB)/3].
+// anyOf joins the evidence of several metrics of one thing. The metric that turns
+// first says when it fell ill; each of the others followed in the same minute or
+// any later one, or stayed as it was, half and half. Latency leads and errors
+// follow when a queue fills, so asking all metrics for one and the same minute
+// would put the onset where the last of them turned.
 func anyOf(metrics [][]float64) []float64 {
 	if len(metrics) == 1 {
 		return metrics[0]
 	}
+	follows := make([][]float64, len(metrics))
+	for m, lb := range metrics {
+		follows[m] = laterThan(lb)
+	}
+	out, terms := make([]float64, len(metrics[0])), make([]float64, len(metrics))
+	for i := range out {
+		for m, lb := range metrics {
+			terms[m] = lb[i]
+			for k := range metrics {
+				if k != m {
+					terms[m] += logAdd(logAdd(0, follows[k][i]), metrics[k][i]) - math.Log(3)
+				}
+			}
+		}
+		out[i] = logSum(terms) - math.Log(float64(len(metrics)))
+	}
+	return out
+}
+
+// laterThan gives for each minute the log mean evidence of this and all later
+// minutes.
+func laterThan(lb []float64) []float64 {
+	out := make([]float64, len(lb))
+	sum := math.Inf(-1)
+	for i := len(lb) - 1; i >= 0; i-- {
+		sum = logAdd(sum, lb[i])
+		out[i] = sum - math.Log(float64(len(lb)-i))
+	}
+	return out
+}
+
+// together joins metrics that turn in one and the same minute, at least one of
+// them, all non-empty subsets alike: log[(A + B + AB)/3] for two. Arms are
+// compared this way, since a new version is what it is from its first request.
+func together(metrics [][]float64) []float64 {
 	out := make([]float64, len(metrics[0]))
 	norm := math.Log(math.Exp2(float64(len(metrics))) - 1)
 	for i := range out {
 		prod := 0.0 // log Π (1 + BF)
 		for _, m := range metrics {
-			prod += softplus(m[i])
+			prod += logAdd(0, m[i])
 		}
-		// log(e^prod − 1), stable at both ends.
-		if prod > 30 {
+		if prod > 30 { // log(e^prod − 1), stable at both ends
 			out[i] = prod - norm
 		} else {
 			out[i] = math.Log(math.Expm1(prod)) - norm
@@ -159,13 +205,6 @@ func overBackground(lb []float64) track {
 		out.ratio[i] = x - g
 	}
 	return out
-}
-
-func softplus(x float64) float64 {
-	if x > 30 {
-		return x
-	}
-	return math.Log1p(math.Exp(x))
 }
 
 func logAdd(a, b float64) float64 {

@@ -54,8 +54,8 @@ func (r *rawRing) push(gap int, o observation) {
 
 // Residuals gives, for every series that has a baseline, the standardised
 // residuals of the samples after from and up to to, as far back as the ring
-// reaches (128 steps). Arms are set against the baseline of the series with the
-// same signal and subject but no version; an arm without one is left out.
+// reaches (128 steps). Arms are set against the baseline of the
+// series they are a part of; an arm without one is left out.
 // Values are rounded to an eighth of a standard deviation.
 func (d *Detector) Residuals(from, to time.Time) []backout.Residuals {
 	var out []backout.Residuals
@@ -106,10 +106,25 @@ func (d *Detector) blank(s, base *series, at time.Time) backout.Residuals {
 	return backout.Residuals{ID: s.id, Kind: s.signal, Mode: base.Mode.String(), From: at, Step: d.step, Phi: base.Phi}
 }
 
+// whole is the series that an arm is a part of: the same subject without a version,
+// of the same signal or, when arms are asked for by a signal of their own, of the
+// same kind. nil when there is none.
+func (d *Detector) whole(arm *series) *series {
+	id := arm.id
+	id.Subject.Version = ""
+	if s := d.series[id]; s != nil {
+		return s
+	}
+	for _, s := range d.order {
+		if s.kind == arm.kind && s.id.Subject == id.Subject {
+			return s
+		}
+	}
+	return nil
+}
+
 func (d *Detector) armResiduals(s *series, from, to time.Time) (backout.Residuals, bool) {
-	whole := s.id
-	whole.Subject.Version = ""
-	base := d.series[whole]
+	base := d.whole(s)
 	first, end, at := d.span(s.raw.Head, s.Last, from, to)
 	if base == nil || base.Mode == warming || first >= end {
 		return backout.Residuals{}, false

@@ -34,14 +34,14 @@ func kindOf(k backout.SignalKind) kind {
 
 // scaleFloor is the least standard deviation believed, in transformed units:
 // a series that never moved must not make the first wiggle a catastrophe. For
-// latency it is 3 %, for saturation about one point in a hundred at the middle,
-// for counts the noise of a Poisson process.
+// latency it is 3 %, for saturation about one sixth at the middle (gauges jump by
+// whole users), for counts the noise of a Poisson process.
 func (k kind) scaleFloor(level float64) float64 {
 	switch k {
 	case latency:
 		return .03
 	case saturation:
-		return .05
+		return .7
 	case count:
 		return 1
 	default:
@@ -57,7 +57,13 @@ type observation struct {
 	n     float64 // requests behind it; 0 for what is not a ratio
 }
 
-const maxShare = 1 - 1e-3 // clips saturation before its logit
+// Saturation is clipped before its logit. Below a third a resource is idle for
+// what concerns trouble, however the few users in it come and go; and a gauge read
+// at an instant is too coarse near its ends.
+const (
+	idleShare = 1.0 / 3
+	maxShare  = 1 - 1e-2
+)
 
 // observe transforms a sample. It reports false for what can't be read as a
 // measurement: not a number, a negative count (a counter reset), no requests.
@@ -79,7 +85,7 @@ func observe(k kind, at int64, value, total float64) (observation, bool) {
 		o.value = math.Min(value, total)
 		o.x = math.Log((o.value + .5) / (total - o.value + .5))
 	case saturation:
-		s := math.Min(math.Max(value, 1-maxShare), maxShare)
+		s := math.Min(math.Max(value, idleShare), maxShare)
 		o.x = math.Log(s / (1 - s))
 	case count:
 		if value < 0 {

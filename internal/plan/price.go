@@ -41,6 +41,9 @@ const (
 	priorTrials  = 10     // how many trials the prior chance to work counts for
 	humanMinutes = 15     // until a paged person has decided
 	lagMinutes   = 2      // from effect to the signals' recovery, until learnt
+	// leastSuspicion is the probability below which a change is never taken back for
+	// suspicion, however dear the minutes are: a plan is surgical or it is not trusted.
+	leastSuspicion = .05
 )
 
 // stakes are the rates at which an incident loses money.
@@ -104,14 +107,17 @@ func works(c backout.Component, priors backout.Priors) float64 {
 	return min(max(chance, .01), .999)
 }
 
-// value is what is lost when a component's change is taken back in vain.
+// value is what is lost when a component's change is taken back in vain: what the
+// feature behind it would have earned until somebody puts it forward again, and
+// the work that went into it.
 func (m model) value(c backout.Component) int64 {
+	v := float64(byKind[c.Kind].value)
 	for _, f := range m.world.Graph.Features {
-		if f.Flag == c.ID && f.ValuePerMinute.Minor > 0 {
-			return clamp(float64(f.ValuePerMinute.Minor) * float64(m.horizon) / ticksPerMinute)
+		if f.Flag == c.ID {
+			v += float64(f.ValuePerMinute.Minor) * float64(m.horizon) / ticksPerMinute
 		}
 	}
-	return byKind[c.Kind].value
+	return clamp(v)
 }
 
 func clamp(v float64) int64 {
@@ -141,9 +147,12 @@ func (m model) prices(s site, a action) (fixed, rate []int64) {
 		var f, w float64
 		for x := range s.current {
 			p := s.p[x]
-			if x < l {
+			switch {
+			case x < l:
 				f += p * r * h
-			} else {
+			case p < leastSuspicion: // taking it back counts for nothing
+				f += p*r*h + (1-p)*value
+			default:
 				f += p*r*a.fails*h + (1-p)*value
 				w += p * r * (1 - a.fails)
 			}

@@ -132,8 +132,8 @@ func TestValue_ofAFeature(t *testing.T) {
 	flag := w.part(backout.KindFlag, "wallet", 10*time.Minute, "off", "on")
 	w.req.World.Graph.Features = []backout.Feature{{ID: "wallet", Flag: flag, ValuePerMinute: eur(2)}}
 	m := newModel(w.req)
-	if got := m.value(m.sites[0].component); got != 200*45 {
-		t.Errorf("value %d, want what the feature earns until the horizon, %d", got, 200*45)
+	if got := m.value(m.sites[0].component); got != 10000+200*45 {
+		t.Errorf("value %d, want the work in it and what the feature earns until the horizon, %d", got, 10000+200*45)
 	}
 }
 

@@ -97,12 +97,7 @@ func offered(wished []float64, instances int, on []float64) []float64 {
 		if instances > 0 {
 			share = math.Ceil(share*float64(instances)-1e-9) / float64(instances)
 		}
-		fit := 1.0
-		for _, o := range on {
-			if o >= share-1e-9 && o < fit {
-				fit = o
-			}
-		}
+		fit := onOffer(share, on)
 		if len(out) == 0 || fit > out[len(out)-1]+1e-9 {
 			out = append(out, fit)
 		}
@@ -111,6 +106,25 @@ func offered(wished []float64, instances int, on []float64) []float64 {
 		out = append(out, 1)
 	}
 	return out
+}
+
+// onOffer is the offered share that comes closest to a wish from above; where only
+// everything is left above a partial wish, the largest part on offer, since a part
+// first is what staging is for.
+func onOffer(wish float64, on []float64) float64 {
+	fit, part := 1.0, 0.0
+	for _, o := range on {
+		if o >= wish-1e-9 && o < fit {
+			fit = o
+		}
+		if o < 1-1e-9 {
+			part = max(part, o)
+		}
+	}
+	if fit == 1 && wish < 1-1e-9 && part > 0 {
+		return part
+	}
+	return fit
 }
 
 // audience is the one audience that all of the site's changes were meant for, so

@@ -13,7 +13,7 @@ import (
 // the program die in between, the next call starts the same attempt again, and
 // starting is idempotent.
 func (r *Responder) start(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
-	w, err := r.cfg.Facts.World(ctx, now, false)
+	w, err := r.cfg.Facts.World(ctx, now, true)
 	if err != nil {
 		return time.Time{}, err
 	}

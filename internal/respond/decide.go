@@ -22,6 +22,9 @@ const (
 	longestWait    = 12.0
 	decisive       = .80
 	decisiveNone   = .85
+	// Somebody who is still rolling out holds the wheel: a suspect is left to settle
+	// for so long after its last stage before it is taken back.
+	settleRollout = 3.0
 )
 
 // decide asks who did it, what is next and what to do, from detected, attributed
@@ -45,7 +48,7 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	if inc.State == backout.StateWaiting {
 		return r.reconsider(ctx, now, w, inc)
 	}
-	if !r.due(now, inc, att) {
+	if !r.due(now, w, inc, att) {
 		if inc.State == backout.StateDetected {
 			inc.FirstForecast = &fc
 			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att))
@@ -67,7 +70,7 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 
 func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) backout.Attribution {
 	return attribute.Rank(attribute.Question{
-		World: w, Residuals: r.cfg.Signals.Residuals(now.Add(-r.minutes(evidenceWindow)), now), Tried: inc.Tried,
+		World: w, Residuals: r.cfg.Signals.Residuals(now.Add(-r.minutes(evidenceWindow)), now), Baselines: inc.Baselines, Tried: inc.Tried,
 	})
 }
 
@@ -76,15 +79,42 @@ func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribut
 }
 
 // due reports whether it is time to decide.
-func (r *Responder) due(now time.Time, inc backout.Incident, att backout.Attribution) bool {
+func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, att backout.Attribution) bool {
 	waited := float64(now.Sub(inc.OpenedAt)) / float64(r.cfg.Minute)
 	switch {
+	case waited < longestWait && r.rollingOut(now, w, att):
+		return false
 	case waited >= longestWait:
 		return true
 	case att.PNone >= decisiveNone:
 		return waited >= nobodyWait
 	case len(att.Suspects) > 0 && att.Suspects[0].P >= decisive:
 		return waited >= settleWait
+	}
+	return false
+}
+
+// rollingOut reports whether a serious suspect's rollout is still going on: its
+// last stage was a part and is not old.
+func (r *Responder) rollingOut(now time.Time, w backout.World, att backout.Attribution) bool {
+	for _, s := range att.Suspects {
+		if s.P < .1 {
+			break // ordered by probability
+		}
+		for _, c := range w.Changes {
+			st := c.Exposure.Stages
+			if c.ID != s.Change || len(st) == 0 {
+				continue
+			}
+			last := st[len(st)-1]
+			limit := settleRollout
+			if last.Share < 1 && last.Audience == "" {
+				limit *= 2 // the next stage is to be expected
+			}
+			if now.Sub(last.At) < r.minutes(limit) {
+				return true
+			}
+		}
 	}
 	return false
 }
@@ -97,9 +127,11 @@ func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, in
 		return nil, fmt.Errorf("make plan: %w", err)
 	}
 	p.ID = backout.PlanID(fmt.Sprintf("%s/plan-%d", inc.ID, len(inc.Attempts)+1))
-	if violations := check.Plan(w, p); len(violations) > 0 {
+	proof, violations := check.Certify(w, p)
+	if len(violations) > 0 {
 		return nil, fmt.Errorf("check plan: %v", violations)
 	}
+	p.Certificate.Safe, p.Certificate.Checks = proof.Safe, proof.Checks
 	return &p, nil
 }
 

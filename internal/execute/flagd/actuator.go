@@ -132,7 +132,7 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 		return rev, nil
 	}
 	rev.Known, rev.Current, rev.CompareAndSwap, rev.Mixed = true, s.live(rev.At).Version(), true, true
-	rev.Shares, rev.Takes, rev.Headroom = []float64{0.1, 0.5, 1}, backout.Duration(time.Second), 1
+	rev.Shares, rev.Takes, rev.Headroom = []float64{0.1, 0.5, 1}, backout.Duration(100*time.Millisecond), 1
 	for l, ch := range stack {
 		v := ch.From
 		if l > 0 {

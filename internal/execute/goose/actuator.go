@@ -176,7 +176,7 @@ func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.
 	if err != nil {
 		return err
 	}
-	rev.Known, rev.Current, rev.Shares, rev.Takes = true, p.version(newest(applied)), []float64{1}, backout.Duration(2*time.Second)
+	rev.Known, rev.Current, rev.Shares, rev.Takes = true, p.version(newest(applied)), []float64{1}, backout.Duration(time.Second)
 	for l, ch := range stack {
 		v := ch.From
 		if l > 0 {

@@ -175,9 +175,9 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 		return rev, nil
 	}
 	rev.Known, rev.Current, rev.CompareAndSwap = true, doc.Live.Version(), true
-	rev.Shares, rev.Takes, rev.Headroom = []float64{1}, backout.Duration(time.Second), 1
+	rev.Shares, rev.Takes, rev.Headroom = []float64{1}, backout.Duration(100*time.Millisecond), 1
 	if c.ID.Kind() == backout.KindDeployment {
-		rev.Shares, rev.Mixed, rev.Takes = stages(doc.Instances), true, backout.Duration(2*time.Second)
+		rev.Shares, rev.Mixed, rev.Takes = stages(doc.Instances), true, backout.Duration(500*time.Millisecond)
 	}
 	for l, ch := range stack {
 		v := ch.From
