@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,8 +86,8 @@ func TestDirector_yieldsToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	sc := draw(build(11, false), ScenarioPaymentDegraded, 11)
-	last := sc.shipments[len(sc.shipments)-1].component
-	for seen := (backout.Observation{}); seen.Component != last; {
+	last := lastToCome(sc)
+	for seen := (backout.Observation{}); seen.Component != last || seen.Share < .99; {
 		select {
 		case <-s.news:
 		case <-ctx.Done():
@@ -105,6 +106,20 @@ func TestDirector_yieldsToOthers(t *testing.T) {
 			t.Errorf("shipped although it was taken back: %+v", o)
 		}
 	}
+}
+
+// lastToCome is the shipment that ends last of those that still come when the
+// culprit was taken back.
+func lastToCome(sc script) backout.ComponentID {
+	var last backout.ComponentID
+	latest := 0.0
+	for _, sh := range sc.shipments {
+		end := sh.at + float64(stageSpacing*(len(sh.shares)-1))
+		if end > latest && sh.component != sc.culprit && !slices.Contains(sc.demanded, sh.component) {
+			last, latest = sh.component, end
+		}
+	}
+	return last
 }
 
 // The card network is nobody's release: its callers see it fail, whatever was
