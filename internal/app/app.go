@@ -170,7 +170,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	}
 	mounts := map[string]http.Handler{webhook.Path: hook}
 	if a.embedded != nil {
-		mounts["/prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
+		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
 	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err

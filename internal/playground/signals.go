@@ -14,7 +14,12 @@ type declaredSignal struct {
 // signals are the questions that tell how the shop is. Each is one grouped query,
 // whatever the number of services.
 func signals() []declaredSignal {
-	sum := func(by, metric string) string { return "sum by (" + by + ") (increase(" + metric + "[$window]))" }
+	// The window reaches one scrape beyond the step, so what grew in a step is the
+	// rate times the step's seconds, not the increase over the window.
+	sum := func(by, metric string) string {
+		return "sum by (" + by + ") (rate(" + metric + "[$window])) * $step_s"
+	}
+	total := func(metric string) string { return "sum(rate(" + metric + "[$window])) * $step_s" }
 	errors := func(name, by, metric string, opens bool, labels map[string]string) declaredSignal {
 		return declaredSignal{name, "errors", "up", sum(by, metric+`{result="error"}`), sum(by, metric), labels, opens}
 	}
@@ -32,9 +37,10 @@ func signals() []declaredSignal {
 		latency("edge-latency", "caller, callee", "shop_call_seconds", false, edge),
 		errors("arm-errors", "service, version", "shop_requests_total", false, nil),
 		latency("arm-latency", "service, version", "shop_request_seconds", false, nil),
+		{"service-traffic", "traffic", "up", sum("service", "shop_requests_total"), "", nil, false},
 		{"pool-saturation", "saturation", "up", "max by (service) (shop_pool_ratio)", "", nil, false},
-		{"order-count", "kpi", "down", "sum(increase(shop_orders_total[$window]))", "", nil, false},
-		{"revenue", "kpi", "down", "sum(increase(shop_revenue_minor_total[$window]))", "", nil, false},
-		{"ticket-count", "kpi", "up", "sum(increase(shop_tickets_total[$window]))", "", nil, false},
+		{"order-count", "kpi", "down", total("shop_orders_total"), "", nil, false},
+		{"revenue", "kpi", "down", total("shop_revenue_minor_total"), "", nil, false},
+		{"ticket-count", "kpi", "up", total("shop_tickets_total"), "", nil, false},
 	}
 }

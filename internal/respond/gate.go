@@ -16,6 +16,9 @@ const (
 	warmUp     = 1.0  // cold caches and draining queues: no proof of recovery
 	gateBudget = 25.0 // a last gate that has not seen recovery by then gives up
 	leastSeen  = 3    // samples that an intermediate stage needs
+	// Samples of a stage are a few minutes late: scraped, gathered over a window,
+	// measured. Before that nothing is missing.
+	firstSamples = 4.0
 	// A baseline learnt from a short history knows its own spread badly: recovery
 	// then means "below two and a half of its standard deviations".
 	marginShort    = 2.5
@@ -51,6 +54,8 @@ func (g *Gate) minutes(n float64) time.Duration { return time.Duration(n * float
 
 func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 	switch {
+	case v.Blind && q.Now.Sub(q.Since) < g.minutes(firstSamples):
+		return execute.Answer{Decision: execute.DecisionWait, Why: "the first samples since the stage began are not in yet"}
 	case v.Blind:
 		return execute.Answer{Decision: execute.DecisionFreeze, Why: "the signals can't be seen: nothing is decided until they can"}
 	case v.Value == backout.VerdictWorse:
@@ -63,7 +68,7 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionWait, Why: open(v)}
 	case q.Now.Before(q.Until):
 		return execute.Answer{Decision: execute.DecisionWait, Why: "baking"}
-	case fewest(v) < leastSeen && q.Now.Sub(q.Since) < g.minutes(gateBudget):
+	case longest(v) < leastSeen && q.Now.Sub(q.Since) < g.minutes(gateBudget):
 		return execute.Answer{Decision: execute.DecisionWait, Why: "too few samples since the stage began"}
 	}
 	return execute.Answer{Decision: execute.DecisionGoOn, Why: "not worse: " + seen(v)}
@@ -183,7 +188,9 @@ func seen(v backout.Verdict) string {
 	return fmt.Sprintf("%d signals, %d samples", len(v.Reasons), n)
 }
 
-func fewest(v backout.Verdict) int {
+// longest is the number of samples of the signal that has most: sparse signals
+// don't hold up a stage that only must not be worse.
+func longest(v backout.Verdict) int {
 	n := 0
 	for _, r := range v.Reasons {
 		n = max(n, r.Samples)
