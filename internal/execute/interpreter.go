@@ -243,9 +243,14 @@ func (it *interpreter) gate(w, r int, since time.Time, moved []Proposal) verdict
 	}
 	v := engine.Step(it.f, fmt.Sprintf("wave %d round %d gate", w, r), func(ctx context.Context) verdict { return it.x.ask(ctx, q) })
 	it.journal(fmt.Sprintf("wave %d round %d answer", w, r), "", "", backout.Entry{
-		Kind: backout.EntryGate, Stage: r, Text: fmt.Sprintf("%s%s", v.Decision, because(v.Why)),
+		Kind: backout.EntryGate, Stage: r, Text: gateWords[v.Decision] + because(v.Why),
 	})
 	return v
+}
+
+// gateWords say what a gate decided, for people.
+var gateWords = map[Decision]string{
+	DecisionGoOn: "gate passed", DecisionStop: "gate stops the run early", DecisionHalt: "gate halts the run", "aborted": "gate left",
 }
 
 // bake is the longest bake of a round, in real time.

@@ -120,7 +120,7 @@ func Plan(p backout.Plan, s Style) string {
 			Plural(len(p.Steps()), "step"), Plural(len(p.Waves), "wave"), Chance(p.Success), Span(p.Takes.Std()), Amount(p.Cost), Amount(p.CostNothing))
 	}
 	if p.Certificate.Safe {
-		fmt.Fprintf(&b, "%s proven safe by the checker: %s\n", s.Paint(InkOK, s.Glyph("✔")), strings.Join(p.Certificate.Checks, "; "))
+		fmt.Fprintf(&b, "%s proven safe by an independent checker (%s)\n", s.Paint(InkOK, s.Glyph("✔")), Plural(len(p.Certificate.Checks), "check"))
 	}
 	return b.String()
 }

@@ -104,11 +104,13 @@ func bare(m backout.Money) string {
 	return Amount(backout.Money{Minor: m.Minor})
 }
 
-// Span writes a duration to the precision people use: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min.
+// Span writes a duration to the precision people use: 400 ms, 2.5 s, 12 s, 3 min 20 s, 2 h 5 min.
 func Span(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "-" + Span(-d)
+	case d > 0 && d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < 10*time.Second:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
 	case d < time.Minute:

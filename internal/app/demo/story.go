@@ -3,6 +3,9 @@ package demo
 import (
 	"fmt"
 	"io"
+	"math"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +30,7 @@ type story struct {
 	percent int
 	asked   bool
 	onset   time.Time
-	shipped time.Time
+	toldP   float64 // the leading suspect's probability when it was last told
 }
 
 func newStory(out io.Writer, style render.Style, step time.Duration) *story {
@@ -95,9 +98,6 @@ func (s *story) changes(all []backout.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range all {
-		if s.shipped.IsZero() || c.Exposure.Start().Before(s.shipped) {
-			s.shipped = c.Exposure.Start()
-		}
 		if s.once("change " + string(c.ID)) {
 			s.line("%s %-10s %s %s %s %s", s.style.Paint(render.InkMuted, s.clock()), c.Kind, c.Component.Name(), c.From, s.style.Glyph("→"), c.To)
 		}
@@ -121,6 +121,7 @@ func (s *story) incident(inc backout.Incident) {
 	if a := inc.Attribution; a != nil && inc.State != backout.StateDetected && s.once("suspects "+leader(*a)) {
 		s.head("Who did it?")
 		s.block(render.Suspects(*a, s.style, 4))
+		s.toldP = leadingP(*a)
 		if inc.FirstForecast != nil && s.once("cascade") {
 			s.head("What is hit next, if nobody acts?")
 			s.block(render.Cascade(*inc.FirstForecast, s.style, 9))
@@ -136,11 +137,19 @@ func leader(a backout.Attribution) string {
 	return string(a.Suspects[0].Change)
 }
 
+func leadingP(a backout.Attribution) float64 {
+	if len(a.Suspects) == 0 {
+		return a.PNone
+	}
+	return max(a.PNone, a.Suspects[0].P)
+}
+
 func (s *story) decided(inc backout.Incident) {
 	if p := inc.Plan; p != nil && s.once("plan "+p.Digest) {
 		s.head("The way back")
-		if a := inc.Attribution; a != nil && s.once("decision "+leader(*a)+fmt.Sprint(len(inc.Attempts))) {
-			s.block(render.Suspects(*a, s.style, 3))
+		if a := inc.Attribution; a != nil && math.Abs(leadingP(*a)-s.toldP) > .05 {
+			s.block(render.Suspects(*a, s.style, 1))
+			s.toldP = leadingP(*a)
 		}
 		s.block(render.Plan(*p, s.style))
 	}
@@ -189,11 +198,14 @@ func (s *story) scored(r drill.Result, inc *backout.Incident, rep playground.Rep
 	} else {
 		s.line("truth: %s", strings.Join(r.Truth, ", "))
 	}
-	s.line("from the bad change: %s", strings.Join([]string{"detected " + after(r.DetectedS), "first effect " + after(r.FirstEffectS), "recovered " + after(r.RecoveredS)}, ", "))
+	s.line("since it began: %s", strings.Join([]string{"detected " + after(r.DetectedS), "first effect " + after(r.FirstEffectS), "recovered " + after(r.RecoveredS)}, ", "))
 	s.line("taken back: %d, of these innocent %d (and %d that a contract demanded); unsafe states %d, unsafe requests %d", len(r.Reverted), r.InnocentReverted, r.ContractDemanded, r.UnsafeStates, r.UnsafeRequests)
 	s.line("cost: %d failed transactions of %d, about %s of revenue", rep.Failed, rep.Transactions, render.Amount(rep.Lost))
-	if inc != nil && inc.Forecast != nil && inc.Plan != nil && inc.Plan.CostNothing.Minor > 0 {
-		s.line("without backout, until somebody would have mended it by hand: about %s (estimated by the plan, at the rate forecast)", render.Amount(inc.Plan.CostNothing))
+	if inc != nil && inc.State == backout.StateRecovered && inc.Plan != nil && inc.Forecast != nil {
+		s.line("without any action until somebody mends it by hand, %s later: about %s (estimated, at the rate forecast)", render.Span(inc.Forecast.Horizon.Std()), render.Amount(inc.Plan.CostNothing))
+	}
+	if rss := residentBytes(); rss > 0 {
+		s.line("backout itself used %d MB of memory", rss>>20)
 	}
 	if r.AsExpected {
 		s.line("%s as it should have ended", s.style.Paint(render.InkOK, s.style.Glyph("✔")))
@@ -233,4 +245,19 @@ func shopReport(r playground.Report) drill.ShopReport {
 		Services: r.Services, Instances: r.Instances, Transactions: r.Transactions, FailedTransactions: r.Failed,
 		TransactionsPerMinute: r.SinceStart.PerMinute, LatencyP50: r.P50, LatencyP95: r.P95, CPU: r.CPU, UnsafeRequests: r.Unsafe, LostRevenue: r.Lost,
 	}
+}
+
+// residentBytes is the memory of this process, which holds backout and neither
+// the shop nor its clients; 0 where the system does not tell.
+func residentBytes() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64) // 0 = unknown
+	return pages * int64(os.Getpagesize())
 }
