@@ -216,7 +216,7 @@ func describe(r backout.Reality, e backout.Effect) string {
 	var parts []string
 	for _, v := range slices.SortedFunc(maps.Keys(live.Shares), backout.CompareVersions) {
 		if s := live.Shares[v]; s > 0 {
-			parts = append(parts, fmt.Sprintf("%.4g %% at %s", 100*s, v))
+			parts = append(parts, fmt.Sprintf("%.0f %% at %s", 100*s, v))
 		}
 	}
 	if len(parts) == 0 {

@@ -122,7 +122,7 @@ func (it *interpreter) effects(name string, todo []Proposal, kind backout.EntryK
 			e.Kind, e.Outcome, e.Text = backout.EntrySkipped, backout.OutcomeDone, seen[i].Why+" already"
 			entries = append(entries, e)
 		default:
-			e.Text = fmt.Sprintf("bringing %.4g %% of %s from %s to %s", 100*p.Effect.Share, p.Step.Component, p.Effect.From, p.Effect.To)
+			e.Text = fmt.Sprintf("bringing %.0f %% of %s from %s to %s", 100*p.Effect.Share, p.Step.Component, p.Effect.From, p.Effect.To)
 			entries, needed = append(entries, e), append(needed, p)
 		}
 	}
@@ -201,7 +201,7 @@ func (it *interpreter) end(state backout.RunState, why string) {
 	var left []string
 	for _, s := range it.Attempt.Plan.Steps() {
 		if share := it.share[s.ID]; share > 0 {
-			left = append(left, fmt.Sprintf("%s %.4g %% at %s", s.Component, 100*share, s.To))
+			left = append(left, fmt.Sprintf("%s %.0f %% at %s", s.Component, 100*share, s.To))
 		}
 	}
 	text := "nothing moved by this attempt is left moved"

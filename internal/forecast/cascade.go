@@ -155,17 +155,17 @@ func (v view) journeys(out *backout.Forecast) {
 	var drivers []driver
 	for _, j := range v.q.World.Graph.Journeys {
 		at, cost := make([]float64, n), make([]float64, n)
-		lost := 0.0
+		uses, lost := v.uses(j), 0.0
 		for k, w := range v.worlds {
 			at[k] = math.Inf(1)
-			for _, id := range j.Services {
-				if i, ok := v.net.index[id]; ok {
-					at[k] = min(at[k], w.at[i])
+			for i := range uses {
+				if w.at[i] < at[k] && w.reaches(i, uses) {
+					at[k] = w.at[i]
 				}
 			}
 			value := float64(j.ValuePerMinute.Minor)
-			cost[k] = value * v.down(j, w, v.now+v.q.horizon())
-			nowSum[k] += value * v.down(j, w, v.now)
+			cost[k] = value * down(uses, w, v.now+v.q.horizon())
+			nowSum[k] += value * down(uses, w, v.now)
 			laterSum[k] += cost[k]
 			lost += v.weights[k] * cost[k]
 		}
@@ -188,11 +188,22 @@ func (v view) journeys(out *backout.Forecast) {
 	}
 }
 
-// down is the share of a journey's attempts that fail at a minute.
-func (v view) down(j backout.Journey, w world, minute float64) float64 {
-	up := 1.0
+// uses are the services on a journey's path, by index.
+func (v view) uses(j backout.Journey) map[int]bool {
+	out := map[int]bool{}
 	for _, id := range j.Services {
-		if i, ok := v.net.index[id]; ok && w.at[i] <= minute {
+		if i, ok := v.net.index[id]; ok {
+			out[i] = true
+		}
+	}
+	return out
+}
+
+// down is the share of a journey's attempts that fail at a minute.
+func down(uses map[int]bool, w world, minute float64) float64 {
+	up := 1.0
+	for i := range w.at { // in order, for sums of floats must repeat
+		if uses[i] && w.at[i] <= minute && w.reaches(i, uses) {
 			up *= 1 - w.severity[i]
 		}
 	}
@@ -200,18 +211,35 @@ func (v view) down(j backout.Journey, w world, minute float64) float64 {
 }
 
 // journeySeen is when a journey was seen hit: by its own signals, or by those of
-// a service that it can't do without.
+// a service on its path that is not merely passing on the trouble of a callee off
+// the path.
 func (v view) journeySeen(j backout.Journey) (time.Time, bool) {
 	first, ok := time.Time{}, false
 	for _, f := range v.q.Findings {
 		s := f.ID.Subject
-		if s.Journey == j.ID || (s.Journey == "" && slices.Contains(j.Services, s.Service)) {
+		if s.Journey == j.ID || (s.Journey == "" && slices.Contains(j.Services, s.Service) && !v.passedOn(f, j)) {
 			if !ok || f.Onset.Before(first) {
 				first, ok = f.Onset, true
 			}
 		}
 	}
 	return first, ok
+}
+
+// passedOn reports whether the service of a finding depends on one that is ill as
+// well and that the journey does not use.
+func (v view) passedOn(f backout.Finding, j backout.Journey) bool {
+	return slices.ContainsFunc(v.q.Findings, func(o backout.Finding) bool {
+		callee := o.ID.Subject.Service
+		return callee != "" && o.ID.Subject.Journey == "" && !slices.Contains(j.Services, callee) && v.needs(f.ID.Subject.Service, callee, 0)
+	})
+}
+
+// needs reports whether one service calls another, itself or through others.
+func (v view) needs(from, to backout.ServiceID, depth int) bool {
+	return depth < 6 && slices.ContainsFunc(v.q.World.Graph.Dependencies, func(d backout.Dependency) bool {
+		return d.From == from && (d.To == to || v.needs(d.To, to, depth+1))
+	})
 }
 
 // quantile is the smallest x whose weight, with all smaller ones, reaches p of

@@ -13,7 +13,33 @@ import (
 type world struct {
 	at       []float64 // +Inf = never
 	severity []float64
+	cause    []cause // by service: whom it caught the trouble from
 	weight   float64 // logarithm of its agreement with what was seen
+}
+
+// cause is where a service caught the trouble. A callee that fails its caller hurts
+// those who come through the caller to it; a service whose resources are held hurts
+// everybody who needs it.
+type cause struct {
+	from  int // -1 = it began here, or nobody knows
+	holds bool
+}
+
+// reaches reports whether the trouble of service i is met by those who use only
+// the given services: it began there, resources are held there, or it comes from a
+// callee that they use as well.
+func (w world) reaches(i int, uses map[int]bool) bool {
+	for range len(w.cause) {
+		c := w.cause[i]
+		if c.from < 0 || c.holds {
+			return true
+		}
+		if !uses[c.from] {
+			return false
+		}
+		i = c.from
+	}
+	return true
 }
 
 // simulation holds what all draws share.
@@ -36,9 +62,9 @@ type origin struct {
 func (s *simulation) draw(k uint64) world {
 	rng := source(s.q.Seed, 0, k)
 	n := len(s.net.ids)
-	w := world{at: make([]float64, n), severity: make([]float64, n)}
+	w := world{at: make([]float64, n), severity: make([]float64, n), cause: make([]cause, n)}
 	for i := range w.at {
-		w.at[i] = math.Inf(1)
+		w.at[i], w.cause[i].from = math.Inf(1), -1
 	}
 	from := s.origin(rng)
 	severe := min(1, ownSeverity*math.Exp(0.3*rng.NormFloat64()))
@@ -85,6 +111,9 @@ func (s *simulation) travel(q *queue, w *world, k uint64, reach func(int, float6
 			severity := w.severity[a.service] * y.keeps
 			if t := s.seen[r.to]; !math.IsNaN(t) {
 				if !done[r.to] {
+					if w.cause[r.to].from < 0 && !(w.at[r.to] <= 0) {
+						w.cause[r.to] = cause{a.service, r.holds}
+					}
 					unexplained[r.to] *= 1 - y.before(t-a.at+1)
 					w.severity[r.to] = max(w.severity[r.to], severity)
 				}
@@ -95,6 +124,9 @@ func (s *simulation) travel(q *queue, w *world, k uint64, reach func(int, float6
 				w.weight += math.Log(1 - y.before(waited))
 			}
 			if d := y.passes(waited); !math.IsInf(d, 1) {
+				if a.at+d < w.at[r.to] {
+					w.cause[r.to] = cause{a.service, r.holds}
+				}
 				reach(r.to, a.at+d, severity)
 			}
 		}

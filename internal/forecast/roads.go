@@ -13,6 +13,7 @@ type road struct {
 	hit, missed float64 // Beta posterior of passing trouble on
 	shape, rate float64 // Gamma posterior of 1/mean delay, in minutes
 	keeps       float64 // share of the severity that arrives, median
+	holds       bool    // from a caller to whom it keeps waiting
 	name        uint64  // hash of its ends
 }
 
@@ -41,7 +42,7 @@ func newNetwork(g backout.Graph, pr backout.Priors) network {
 		// Mean of the prior for the delay is rate/(shape − 1) = 1.5 pooled / 1.5.
 		r.shape = 2.5 + delayShape*max(0, e.Delays.N)
 		r.rate = 1.5*pooled*slower + delayShape*max(0, e.Delays.Sum)
-		r.keeps = lossPerHop
+		r.keeps, r.holds = lossPerHop, s.Cause == s.Dependency.From
 		if !s.Dependency.Hard {
 			r.keeps *= 0.5
 		}
@@ -60,18 +61,19 @@ func (n *network) add(id backout.ServiceID) {
 }
 
 // spreadPrior is the Beta prior of a way, and how much slower than others it is:
-// a queue or a held resource fills up before it hurts.
+// a queue or a held resource fills up before it hurts. A caller that can't do
+// without an ill callee nearly always shows it, at least as latency.
 func spreadPrior(s backout.Spread) (hit, missed, slower float64) {
 	d := s.Dependency
 	switch {
 	case s.Cause == d.From && s.Victim == d.To:
-		return 1.5, 1.5, 1.5
+		return 3, 1, 1.5
 	case d.Async:
 		return 0.9, 2.1, 4
 	case !d.Hard:
 		return 1.1, 1.9, 1
 	}
-	return 1.8, 1.2, 1
+	return 5, 1, 1
 }
 
 // pooledDelay is the mean delay of all ways together, worth five observations of

@@ -31,7 +31,7 @@ func signals() []declaredSignal {
 		errors("service-errors", "service", "shop_requests_total", true, nil),
 		latency("service-latency", "service", "shop_request_seconds", true, nil),
 		errors("journey-errors", "journey", "shop_journeys_total", true, nil),
-		latency("journey-latency", "journey", "shop_journey_seconds", false, nil),
+		latency("journey-latency", "journey", "shop_journey_seconds", true, nil),
 		errors("client-errors", "client", "shop_journeys_total", false, nil),
 		errors("edge-errors", "caller, callee", "shop_calls_total", false, edge),
 		latency("edge-latency", "caller, callee", "shop_call_seconds", false, edge),

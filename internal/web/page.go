@@ -28,6 +28,7 @@ type incidentView struct {
 	backout.Incident
 	Headline string
 	Entries  []backout.Entry
+	Journal  []backout.Entry // without intents that have their outcome
 	Suspects template.HTML
 	Cascade  template.HTML
 	Plan     template.HTML
@@ -37,9 +38,10 @@ type incidentView struct {
 func words() template.FuncMap {
 	return template.FuncMap{
 		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock,
-		"span":  func(d backout.Duration) string { return render.Span(d.Std()) },
-		"what":  render.What,
-		"short": func(s string) string { return s[:min(8, len(s))] },
+		"span":    func(d backout.Duration) string { return render.Span(d.Std()) },
+		"what":    render.What,
+		"serious": func(p float64) bool { return p >= .05 },
+		"short":   func(s string) string { return s[:min(8, len(s))] },
 		"mark": func(st backout.State) template.HTML {
 			g, w, ink := render.StateMark(st)
 			class := [...]string{"plain", "plain", "muted", "ok", "waits", "bad", "running", "held"}[ink]
@@ -92,6 +94,7 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 			return v, err
 		}
 		v.Entries = append(v.Entries, run.Entries...)
+		v.Journal = append(v.Journal, settled(run.Entries)...)
 	}
 	if inc.Attribution != nil {
 		v.Suspects = template.HTML(picture.Suspects(*inc.Attribution).SVG())
@@ -103,6 +106,18 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 		v.Plan = template.HTML(picture.Plan(*inc.Plan, v.Entries).SVG())
 	}
 	return v, nil
+}
+
+// settled leaves out intents whose outcome follows: what was done tells what was
+// meant.
+func settled(entries []backout.Entry) []backout.Entry {
+	var out []backout.Entry
+	for i, e := range entries {
+		if e.Kind != backout.EntryIntent || i == len(entries)-1 {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // headline answers in one sentence: who, what next, what it costs, what now.

@@ -12,8 +12,7 @@ import (
 )
 
 // follow tells what happens until the incident has ended, or the time is over.
-// It waits out the last change as well, so that a decision that came early is
-// held against everything that was shipped.
+// An incident that went away by itself is not the end: another may follow.
 func (s *show) follow(ctx context.Context, began time.Time) (*backout.Incident, error) {
 	tick := time.NewTicker(s.step)
 	defer tick.Stop()
@@ -30,7 +29,7 @@ func (s *show) follow(ctx context.Context, began time.Time) (*backout.Incident, 
 			return last, err
 		}
 		if len(all) > 0 {
-			last = &all[len(all)-1]
+			last = &all[0] // the newest
 			s.story.incident(*last)
 			if last.State == backout.StateWaiting && s.Approve && !asked {
 				asked = true
@@ -38,7 +37,7 @@ func (s *show) follow(ctx context.Context, began time.Time) (*backout.Incident, 
 					return last, err
 				}
 			}
-			if last.State.Terminal() {
+			if last.State.Terminal() && last.State != backout.StateSelfRecovered {
 				return last, s.settle(ctx)
 			}
 		}

@@ -109,7 +109,7 @@ func (s *story) incident(inc backout.Incident) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onset = inc.Onset
-	if s.once("detected") {
+	if s.once("detected " + string(inc.ID)) {
 		s.head("Detected")
 		for i, f := range inc.Findings {
 			if i == 4 {
@@ -118,11 +118,11 @@ func (s *story) incident(inc backout.Incident) {
 			s.line("%s %s: %s, expected %s (evidence %.0f, one such a %.0f samples when healthy; %s history)", s.style.Paint(render.InkBad, s.style.Glyph("✖")), subject(f), quantity(f.Kind, f.Observed), quantity(f.Kind, f.Expected), f.Evidence, f.Threshold, f.Mode)
 		}
 	}
-	if a := inc.Attribution; a != nil && inc.State != backout.StateDetected && s.once("suspects "+leader(*a)) {
+	if a := inc.Attribution; a != nil && inc.State != backout.StateDetected && s.once("suspects "+string(inc.ID)+leader(*a)) {
 		s.head("Who did it?")
 		s.block(render.Suspects(*a, s.style, 4))
 		s.toldP = leadingP(*a)
-		if inc.FirstForecast != nil && s.once("cascade") {
+		if inc.FirstForecast != nil && s.once("cascade "+string(inc.ID)) {
 			s.head("What is hit next, if nobody acts?")
 			s.block(render.Cascade(*inc.FirstForecast, s.style, 9))
 		}
@@ -165,7 +165,7 @@ func (s *story) decided(inc backout.Incident) {
 			s.head("Carrying it out, in stages, each verified")
 		}
 	}
-	if inc.State.Terminal() && s.once("end") {
+	if inc.State.Terminal() && s.once("end "+string(inc.ID)) {
 		glyph, word, ink := render.StateMark(inc.State)
 		s.head(strings.ToUpper(word[:1]) + word[1:])
 		s.line("%s %s", s.style.Paint(ink, s.style.Glyph(glyph)), inc.Why)
