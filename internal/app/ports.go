@@ -16,6 +16,16 @@ func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout
 	return s.Store.Open(ctx, transition(inc, entry, messages))
 }
 
+func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bool, error) {
+	newest, err := s.Incidents(ctx, store.Query{Limit: 10})
+	for _, in := range newest {
+		if in.Key == key {
+			return in, true, err
+		}
+	}
+	return backout.Incident{}, false, err
+}
+
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
 	return s.Store.Transition(ctx, transition(inc, entry, messages))
 }

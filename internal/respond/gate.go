@@ -137,7 +137,12 @@ func illOf(inc backout.Incident) map[backout.SeriesID]bool {
 func expectedOf(inc backout.Incident) map[string]bool {
 	out := map[string]bool{}
 	for _, f := range inc.Findings {
-		out[string(f.ID.Subject.Service)] = true
+		switch s := f.ID.Subject; {
+		case s.Journey != "":
+			out[string(s.Journey)] = true
+		case s.Service != "":
+			out[string(s.Service)] = true
+		}
 	}
 	for _, fc := range []*backout.Forecast{inc.FirstForecast, inc.Forecast} {
 		if fc == nil {

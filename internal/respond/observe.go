@@ -18,12 +18,18 @@ func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Envi
 	if len(findings) == 0 {
 		return "", nil
 	}
-	inc, opened, err := r.open(ctx, now, env, findings, degraded)
+	inc, known, err := r.goesOn(ctx, now, env, findings)
 	if err != nil {
-		return "", fmt.Errorf("open incident: %w", err)
+		return "", fmt.Errorf("look for the incident that goes on: %w", err)
 	}
-	if opened {
-		return inc.ID, nil
+	if !known {
+		var opened bool
+		if inc, opened, err = r.open(ctx, now, env, findings, degraded); err != nil {
+			return "", fmt.Errorf("open incident: %w", err)
+		}
+		if opened {
+			return inc.ID, nil
+		}
 	}
 	next := inc
 	next.Findings = join(inc.Findings, findings)
@@ -34,10 +40,39 @@ func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Envi
 	}
 	_, err = r.save(ctx, now, next, "findings joined: "+names(findings), nil)
 	if backout.CodeOf(err) == backout.CodeConflict {
-		return inc.ID, nil // the row moved meanwhile: the next tick joins them
+		return inc.ID, fmt.Errorf("join findings: %w", err) // said aloud: a finding is told once only
 	}
 	return inc.ID, err
 }
+
+// goesOn finds the incident whose trouble goes on: it has ended without recovery
+// not long ago (nobody's change was to blame, or a person took over), and all that
+// is found now is what it had found or forecast. Only news opens another.
+func (r *Responder) goesOn(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding) (backout.Incident, bool, error) {
+	inc, ok, err := r.cfg.Store.Latest(ctx, string(env))
+	if err != nil || !ok {
+		return inc, false, err
+	}
+	switch inc.State {
+	case backout.StateNoAction, backout.StateHalted, backout.StateAborted, backout.StateTakenOver, backout.StateShadowed:
+	default:
+		return inc, false, nil
+	}
+	if now.Sub(inc.UpdatedAt) > r.minutes(goesOnFor) {
+		return inc, false, nil
+	}
+	expected := expectedOf(inc)
+	for _, f := range findings {
+		if s := f.ID.Subject; !expected[string(s.Service)] && !expected[string(s.Journey)] {
+			return inc, false, nil
+		}
+	}
+	return inc, true, nil
+}
+
+// goesOnFor is how many model minutes after its end trouble may still be the
+// same.
+const goesOnFor = 30
 
 func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []string) (backout.Incident, bool, error) {
 	onset := findings[0].Onset

@@ -35,6 +35,8 @@ import (
 // meanwhile is an error of code conflict.
 type Store interface {
 	Incident(ctx context.Context, id backout.IncidentID) (backout.Incident, error)
+	// Latest is the newest incident under a key, open or not; false when there is none.
+	Latest(ctx context.Context, key string) (backout.Incident, bool, error)
 	// Open saves a new incident, or gives the open one of the same key and false.
 	Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error)
 	Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error)

@@ -49,7 +49,11 @@ func (s *Store) Open(ctx context.Context, t Transition) (in backout.Incident, op
 			opened = err == nil
 			return errors.Join(err, record(ctx, tx, t))
 		}
-		return tx.QueryRowContext(ctx, "SELECT body FROM incident WHERE key = $1 AND is_open = 1", in.Key).Scan(&column{&in})
+		// Into a fresh value: decoding into the caller's would write through its slices.
+		var there backout.Incident
+		err = tx.QueryRowContext(ctx, "SELECT body FROM incident WHERE key = $1 AND is_open = 1", in.Key).Scan(&column{&there})
+		in = there
+		return err
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		err = conflict("an incident %s exists already under another key", in.ID)

@@ -421,3 +421,32 @@ func open(t *testing.T, dsn string) *sql.DB {
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
+
+// The incident that is open already comes back as it is stored, and the one that
+// was offered is left alone: its findings are joined next.
+func TestOpen_leavesTheOfferedIncidentAlone(t *testing.T) {
+	s := storetest.New(t)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	finding := func(service string) []backout.Finding {
+		return []backout.Finding{{ID: backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: backout.ServiceID(service)}}}}
+	}
+	offer := func(id backout.IncidentID, findings []backout.Finding) (backout.Incident, bool) {
+		in := backout.Incident{ID: id, Key: "production", State: backout.StateDetected, OpenedAt: at, Findings: findings}
+		got, opened, err := s.Open(t.Context(), store.Transition{Incident: in, At: at, By: "test", What: "detected"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got, opened
+	}
+	if _, opened := offer("A", finding("pay")); !opened {
+		t.Fatal("the first incident did not open")
+	}
+	late := finding("cart")
+	got, opened := offer("B", late)
+	if opened || got.ID != "A" || got.Findings[0].ID.Subject.Service != "pay" {
+		t.Errorf("got %s (opened %t) about %s, want the open incident A about pay", got.ID, opened, got.Findings[0].ID.Subject.Service)
+	}
+	if late[0].ID.Subject.Service != "cart" {
+		t.Errorf("the offered finding became %s: decoding wrote through it", late[0].ID.Subject.Service)
+	}
+}
