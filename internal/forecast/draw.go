@@ -83,8 +83,27 @@ func (s *simulation) draw(k uint64) world {
 	for _, i := range from {
 		reach(i, math.Min(0, w.at[i]), severe)
 	}
+	s.trace(&w, from)
 	s.travel(q, &w, k, reach)
 	return w
+}
+
+// trace says for each service that was seen hit whom it caught the trouble from:
+// the shortest way from the origin over others that were seen hit. Their times
+// don't tell, since one tick may find them all.
+func (s *simulation) trace(w *world, origins []int) {
+	known := make([]bool, len(w.at))
+	for _, i := range origins {
+		known[i] = true
+	}
+	for queue := origins; len(queue) > 0; queue = queue[1:] {
+		for _, r := range s.net.out[queue[0]] {
+			if !known[r.to] && !math.IsNaN(s.seen[r.to]) {
+				known[r.to], w.cause[r.to] = true, cause{queue[0], r.holds}
+				queue = append(queue[:len(queue):len(queue)], r.to)
+			}
+		}
+	}
 }
 
 // travel lets the trouble go on from what is hit, nearest first. Three kinds of
@@ -111,9 +130,6 @@ func (s *simulation) travel(q *queue, w *world, k uint64, reach func(int, float6
 			severity := w.severity[a.service] * y.keeps
 			if t := s.seen[r.to]; !math.IsNaN(t) {
 				if !done[r.to] {
-					if w.cause[r.to].from < 0 && !(w.at[r.to] <= 0) {
-						w.cause[r.to] = cause{a.service, r.holds}
-					}
 					unexplained[r.to] *= 1 - y.before(t-a.at+1)
 					w.severity[r.to] = max(w.severity[r.to], severity)
 				}
