@@ -308,10 +308,19 @@ func TestLease_fencesTheFormerHolder(t *testing.T) {
 	if _, err := s.Transition(t.Context(), store.Transition{Incident: in, At: noon.Add(31 * time.Second), Lease: second}); err != nil {
 		t.Error(err)
 	}
+	// The same holder, back after its time ran out, is a new one.
+	if third, held := acquire("b", 50*time.Second); !held || third.Epoch != 3 {
+		t.Fatalf("b did not come back: %+v", third)
+	}
+	_, err = s.Transition(t.Context(), store.Transition{Incident: in, At: noon.Add(51 * time.Second), Lease: second})
+	if backout.CodeOf(err) != backout.CodeConflict || !strings.Contains(err.Error(), "lost to b") {
+		t.Errorf("a lease of an earlier epoch wrote: %v", err)
+	}
+	second.Epoch = 3
 	if err := s.Yield(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	if l, held := acquire("c", 32*time.Second); !held || l.Epoch != 3 {
+	if l, held := acquire("c", 52*time.Second); !held || l.Epoch != 4 {
 		t.Errorf("after it was yielded: %+v %t", l, held)
 	}
 }
