@@ -27,7 +27,11 @@ func Cascade(q Question) backout.Forecast {
 	out.Effective = effective
 	v := view{s, worlds, weights}
 	for i, id := range s.net.ids {
-		v.service(&out, i, id)
+		// A provider is nobody's to mend and has no signals of its own: it may be an
+		// origin, but it is no target.
+		if sv, _ := q.World.Graph.Service(id); sv.Kind != backout.ServiceExternal {
+			v.service(&out, i, id)
+		}
 	}
 	v.journeys(&out)
 	slices.SortStableFunc(out.Hits, func(a, b backout.Hit) int {
