@@ -20,7 +20,7 @@ var (
 // score of one method.
 type score struct {
 	top1, caused, right, all int
-	p, loss, brier           float64
+	p, loss                  float64
 	bins                     [10][3]float64
 }
 

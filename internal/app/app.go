@@ -47,9 +47,8 @@ type App struct {
 	deciding sync.Mutex // one decision at a time: ticks and people take turns
 
 	mu      sync.Mutex
-	missing []string  // guarded by mu: what the last tick could not measure
-	open    time.Time // guarded by mu: when the open incident wants to be looked at
-	closers []closer  // in order of opening; closed last in, first out
+	missing []string // guarded by mu: what the last tick could not measure
+	closers []closer // in order of opening; closed last in, first out
 }
 
 type closer struct {

@@ -102,12 +102,3 @@ func probability(a backout.Attribution, id backout.ChangeID) float64 {
 	}
 	return math.NaN()
 }
-
-func originOf(a backout.Attribution, kind backout.OriginKind, s backout.ServiceID) float64 {
-	for _, o := range a.Origins {
-		if o.Kind == kind && o.Service == s {
-			return o.P
-		}
-	}
-	return 0
-}

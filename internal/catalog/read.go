@@ -101,16 +101,6 @@ func text[T ~string](into *T) func(cursor) {
 	}
 }
 
-func texts[T ~string](into *[]T) func(cursor) {
-	return func(c cursor) {
-		c.list(func(e cursor) {
-			if s, ok := e.scalar(); ok {
-				*into = append(*into, T(s))
-			}
-		})
-	}
-}
-
 func oneOf[T ~string](into *T, allowed ...T) func(cursor) {
 	return func(c cursor) {
 		s, ok := c.scalar()

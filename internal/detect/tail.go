@@ -14,7 +14,7 @@ import (
 func predictive(x, n, events, past, dispersion float64) (up, down float64) {
 	x, events = x/dispersion, events/dispersion
 	q := n / (n + past)
-	up, down = 1, 1
+	up = 1
 	if x > 0 {
 		up = mathext.RegIncBeta(x, events, q)
 	}

@@ -54,7 +54,7 @@ func words() template.FuncMap {
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	all, err := s.cfg.Incidents.Incidents(r.Context(), 50)
 	if err != nil {
-		s.problem(w, err)
+		s.problem(w, r, err)
 		return
 	}
 	s.page(w, r, "overview.html", "Overview", struct {
@@ -76,7 +76,7 @@ func headlineOf(all []backout.Incident) string {
 func (s *Server) incident(w http.ResponseWriter, r *http.Request) {
 	v, err := s.incidentView(r.Context(), backout.IncidentID(r.PathValue("id")))
 	if err != nil {
-		s.problem(w, err)
+		s.problem(w, r, err)
 		return
 	}
 	s.page(w, r, "incident.html", string(v.ID), v)
@@ -141,7 +141,7 @@ func headline(inc backout.Incident) string {
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
 	all, err := s.cfg.World.Changes(r.Context())
 	if err != nil {
-		s.problem(w, err)
+		s.problem(w, r, err)
 		return
 	}
 	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
@@ -161,7 +161,7 @@ func (s *Server) decideForm(w http.ResponseWriter, r *http.Request) {
 		By: backout.Principal{Name: "page", Role: backout.RoleApprover},
 	}
 	if _, err := s.cfg.Decisions.Decide(r.Context(), d); err != nil {
-		s.problem(w, err)
+		s.problem(w, r, err)
 		return
 	}
 	http.Redirect(w, r, "/incidents/"+r.PathValue("id"), http.StatusSeeOther)
@@ -179,9 +179,9 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, name, title string
 	_, _ = w.Write(b.Bytes())
 }
 
-func (s *Server) problem(w http.ResponseWriter, err error) {
+func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	var b bytes.Buffer
-	if terr := s.pages.ExecuteTemplate(&b, "problem.html", view{Title: "That did not work", Status: s.cfg.World.Status(context.Background()), Data: err.Error()}); terr != nil {
+	if terr := s.pages.ExecuteTemplate(&b, "problem.html", view{Title: "That did not work", Status: s.cfg.World.Status(r.Context()), Data: err.Error()}); terr != nil {
 		http.Error(w, err.Error(), status(err))
 		return
 	}

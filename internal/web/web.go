@@ -122,7 +122,7 @@ func (s *Server) routes() {
 		s.mux.Handle(pattern, h)
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.problem(w, &backout.Error{Code: backout.CodeNotFound, Message: "there is no page " + r.URL.Path})
+		s.problem(w, r, &backout.Error{Code: backout.CodeNotFound, Message: "there is no page " + r.URL.Path})
 	})
 }
 
@@ -141,7 +141,7 @@ const cookie = "backout_token"
 func (s *Server) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.holdsToken(r) {
-			s.problem(w, &backout.Error{Code: backout.CodeForbidden, Message: "this needs the token that backout printed at start: sign in first"})
+			s.problem(w, r, &backout.Error{Code: backout.CodeForbidden, Message: "this needs the token that backout printed at start: sign in first"})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -160,7 +160,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4096)
 	given := r.FormValue("token")
 	if subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.Token)) != 1 {
-		s.problem(w, &backout.Error{Code: backout.CodeForbidden, Message: "that is not the token; it was printed at start and lies in the file named there"})
+		s.problem(w, r, &backout.Error{Code: backout.CodeForbidden, Message: "that is not the token; it was printed at start and lies in the file named there"})
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: given, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
