@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -58,7 +59,7 @@ func (r *Responder) goesOn(ctx context.Context, now time.Time, env backout.Envir
 	default:
 		return inc, false, nil
 	}
-	if now.Sub(inc.UpdatedAt) > r.minutes(goesOnFor) {
+	if now.Sub(inc.UpdatedAt) > r.minutes(goesOnFor) || !r.stillIll(now, inc) {
 		return inc, false, nil
 	}
 	expected := expectedOf(inc)
@@ -69,6 +70,32 @@ func (r *Responder) goesOn(ctx context.Context, now time.Time, env backout.Envir
 	}
 	return inc, true, nil
 }
+
+// stillIll reports whether any signal of an incident has been well off its baseline
+// until now. What went quiet and comes back is another trouble.
+func (r *Responder) stillIll(now time.Time, inc backout.Incident) bool {
+	ill := illOf(inc)
+	for _, res := range r.cfg.Signals.Residuals(now.Add(-r.minutes(goesOnQuiet)), now) {
+		if !ill[res.ID] || len(res.Levels) == 0 {
+			continue
+		}
+		sum, n := 0.0, 0.0
+		for _, x := range res.Levels {
+			if !math.IsNaN(x) {
+				sum, n = sum+x, n+1
+			}
+		}
+		if n > 0 && sum/n > goesOnLevel {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	goesOnQuiet = 6   // model minutes over which a signal must be off
+	goesOnLevel = 3.0 // by so many standard deviations on average
+)
 
 // goesOnFor is how many model minutes after its end trouble may still be the
 // same.
