@@ -100,7 +100,9 @@ const (
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-type signals struct{ levels map[backout.SeriesID]func(time.Time) float64 }
+type signals struct {
+	levels map[backout.SeriesID]func(time.Time) float64
+}
 
 func (s signals) Residuals(from, to time.Time) []backout.Residuals {
 	var out []backout.Residuals
@@ -295,14 +297,18 @@ func TestPath_endings(t *testing.T) {
 		want   backout.State
 		starts int
 	}{
-		"a provider is ill":  {false, nil, func(*town, backout.IncidentID) {}, backout.StateNoAction, 0},
-		"shadow mode":        {true, func(p *backout.Policy) { p.Autonomy = backout.AutonomyShadow }, func(*town, backout.IncidentID) {}, backout.StateShadowed, 0},
-		"nobody answers":     {true, ask, func(*town, backout.IncidentID) {}, backout.StateHalted, 0},
-		"a person says no":   {true, ask, func(tw *town, id backout.IncidentID) { tw.answer(id, false, yes, reason) }, backout.StateAborted, 0},
-		"a person says yes":  {true, ask, func(tw *town, id backout.IncidentID) { tw.answer(id, true, yes, reason) }, backout.StateExecuting, 1},
-		"the kill switch":    {true, func(p *backout.Policy) { p.KillSwitch = true }, func(*town, backout.IncidentID) {}, backout.StateHalted, 0},
-		"it halts, twice":    {true, nil, func(tw *town, _ backout.IncidentID) { tw.runner.run = backout.Run{State: backout.RunHalted, Why: "worse"} }, backout.StateHalted, 1},
-		"a person aborts it": {true, nil, func(tw *town, _ backout.IncidentID) { tw.runner.run = backout.Run{State: backout.RunAborted, Why: "ann"} }, backout.StateAborted, 1},
+		"a provider is ill": {false, nil, func(*town, backout.IncidentID) {}, backout.StateNoAction, 0},
+		"shadow mode":       {true, func(p *backout.Policy) { p.Autonomy = backout.AutonomyShadow }, func(*town, backout.IncidentID) {}, backout.StateShadowed, 0},
+		"nobody answers":    {true, ask, func(*town, backout.IncidentID) {}, backout.StateHalted, 0},
+		"a person says no":  {true, ask, func(tw *town, id backout.IncidentID) { tw.answer(id, false, yes, reason) }, backout.StateAborted, 0},
+		"a person says yes": {true, ask, func(tw *town, id backout.IncidentID) { tw.answer(id, true, yes, reason) }, backout.StateExecuting, 1},
+		"the kill switch":   {true, func(p *backout.Policy) { p.KillSwitch = true }, func(*town, backout.IncidentID) {}, backout.StateHalted, 0},
+		"it halts, twice": {true, nil, func(tw *town, _ backout.IncidentID) {
+			tw.runner.run = backout.Run{State: backout.RunHalted, Why: "worse"}
+		}, backout.StateHalted, 1},
+		"a person aborts it": {true, nil, func(tw *town, _ backout.IncidentID) {
+			tw.runner.run = backout.Run{State: backout.RunAborted, Why: "ann"}
+		}, backout.StateAborted, 1},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

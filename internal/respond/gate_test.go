@@ -1,0 +1,92 @@
+package respond
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute"
+)
+
+// gateAt asks the gate of a running attempt, some minutes after a stage began, with
+// what the ill signal did since.
+func gateAt(t *testing.T, last bool, minutes int, bake time.Duration, since func(minute int) float64) execute.Answer {
+	t.Helper()
+	tw := newTown(t, true, nil)
+	id := tw.detect()
+	inc := tw.until(id, backout.StateExecuting)
+	began := tw.now
+	for s, level := range tw.signals.levels {
+		if s.Subject.Service == "payment" && s.Subject.Caller == "" {
+			tw.signals.levels[s] = func(at time.Time) float64 {
+				if at.After(began) {
+					return since(int(at.Sub(began) / minute))
+				}
+				return level(at)
+			}
+		}
+	}
+	g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
+	a, err := g.Ask(t.Context(), execute.Question{
+		Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(bake), Now: began.Add(time.Duration(minutes) * minute), Last: last,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestGate_decisions(t *testing.T) {
+	healthy, ill := func(int) float64 { return 0 }, func(int) float64 { return 9 }
+	unseen := func(int) float64 { return math.NaN() }
+	for name, c := range map[string]struct {
+		last    bool
+		minutes int
+		since   func(int) float64
+		want    execute.Decision
+	}{
+		"a moment after the start nothing is missing": {true, 1, unseen, execute.DecisionWait},
+		"blind for long":                   {true, 10, unseen, execute.DecisionFreeze},
+		"an intermediate stage bakes":      {false, 2, healthy, execute.DecisionWait},
+		"an intermediate stage, not worse": {false, 6, ill, execute.DecisionGoOn},
+		"the last stage, still ill":        {true, 10, ill, execute.DecisionWait},
+		"the last stage, proven":           {true, 24, healthy, execute.DecisionGoOn},
+		"the last stage, never":            {true, 30, ill, execute.DecisionHalt},
+	} {
+		if a := gateAt(t, c.last, c.minutes, 4*minute, c.since); a.Decision != c.want || a.Why == "" {
+			t.Errorf("%s: %s (%s), want %s", name, a.Decision, a.Why, c.want)
+		}
+	}
+}
+
+func TestGuard_lastWord(t *testing.T) {
+	tw := newTown(t, true, nil)
+	id := tw.detect()
+	inc := tw.until(id, backout.StateExecuting)
+	ask := func() execute.Permission {
+		t.Helper()
+		g := Guard{Facts: tw, Permit: tw.r.cfg.Permit, Now: func() time.Time { return tw.now }}
+		st := inc.Plan.Steps()[0]
+		p, err := g.Allow(t.Context(), execute.Proposal{Attempt: inc.Attempts[0], Step: st})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := ask(); !p.Yes {
+		t.Fatalf("nothing moved, but: %s", p.Why)
+	}
+	world := tw.world
+	tw.world.Policy.KillSwitch = true
+	if p := ask(); p.Yes {
+		t.Error("allowed under the kill switch")
+	}
+	tw.world = world
+	tw.world.Changes = append([]backout.Change{}, world.Changes...)
+	tw.world.Changes = append(tw.world.Changes, backout.Change{ID: "c2", Component: payment, From: "2", To: "3", Exposure: backout.Exposure{Stages: []backout.ExposureStage{{At: tw.now, Share: 1}}}})
+	if p := ask(); p.Yes {
+		t.Error("allowed though somebody deployed by hand meanwhile")
+	}
+	tw.world = world
+}
