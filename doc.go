@@ -44,3 +44,4 @@
 package backout
 
 //go:generate go run ./test/glossary
+//go:generate go run ./test/pictures

@@ -42,7 +42,11 @@ func drawAxis(s *Scene, total time.Duration, scale float64) {
 		at := total * time.Duration(i) / 4
 		x := ganttLeft + at.Seconds()*scale
 		s.Path(fmt.Sprintf("M%.1f 26V%d", x, s.Height-4), Line, 1, false, false)
-		s.Word(x, 16, "+"+render.Span(at), Muted, 12, false, Middle)
+		anchor := Middle
+		if i == 4 {
+			anchor = End
+		}
+		s.Word(x, 16, "+"+render.Span(at), Muted, 12, false, anchor)
 	}
 }
 
