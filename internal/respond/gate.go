@@ -14,7 +14,7 @@ import (
 // How a gate judges, in model minutes and standard deviations.
 const (
 	warmUp     = 1.0  // cold caches and draining queues: no proof of recovery
-	gateBudget = 25.0 // a last gate that has not seen recovery by then gives up
+	gateBudget = 45.0 // a last gate that has not seen recovery by then gives up
 	leastSeen  = 3    // samples that an intermediate stage needs
 	// Samples of a stage are a few minutes late: scraped, gathered over a window,
 	// measured. Before that nothing is missing.
