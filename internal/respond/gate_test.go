@@ -52,7 +52,7 @@ func TestGate_decisions(t *testing.T) {
 		"an intermediate stage, not worse": {false, 6, ill, execute.DecisionGoOn},
 		"the last stage, still ill":        {true, 10, ill, execute.DecisionWait},
 		"the last stage, proven":           {true, 24, healthy, execute.DecisionGoOn},
-		"the last stage, never":            {true, 30, ill, execute.DecisionHalt},
+		"the last stage, never":            {true, 50, ill, execute.DecisionHalt},
 	} {
 		if a := gateAt(t, c.last, c.minutes, 4*minute, c.since); a.Decision != c.want || a.Why == "" {
 			t.Errorf("%s: %s (%s), want %s", name, a.Decision, a.Why, c.want)
