@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 
 // memory is a store with compare-and-swap that remembers every save.
 type memory struct {
-	mu        sync.Mutex
 	incidents map[backout.IncidentID]backout.Incident
 	saves     []string
 	messages  []backout.Message
