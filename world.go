@@ -1,6 +1,7 @@
 package backout
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -39,7 +40,9 @@ type Live struct {
 // "" when nothing is known.
 func (l Live) Version() Version {
 	best, share := Version(""), -1.0
-	for _, v := range slices.SortedFunc(maps.Keys(l.Shares), CompareVersions) {
+	for _, v := range slices.SortedFunc(maps.Keys(l.Shares), func(a, b Version) int {
+		return cmp.Or(CompareVersions(a, b), cmp.Compare(a, b))
+	}) {
 		if l.Shares[v] >= share {
 			best, share = v, l.Shares[v]
 		}
@@ -85,7 +88,8 @@ func (w World) Fingerprint(touched []ComponentID) string {
 		near[id] = true
 	}
 	h := sha256.New()
-	for _, c := range w.Contracts {
+	contracts := slices.SortedFunc(slices.Values(w.Contracts), func(a, b Contract) int { return cmp.Compare(a.ID, b.ID) })
+	for _, c := range contracts {
 		if slices.Contains(touched, c.Consumer) || slices.Contains(touched, c.Provider) {
 			near[c.Consumer], near[c.Provider] = true, true
 			fmt.Fprintf(h, "contract %s %s %s %v\n", c.ID, c.Consumer, c.Provider, c.Rules)

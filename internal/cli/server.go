@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ func (e *env) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(e.errs, "backout listens on %s\ntoken in %s\n", a.URL(), filepath.Join(c.Data, "token"))
+			fmt.Fprintf(e.errs, "backout listens on %s\ntoken for writes: %s (also in %s)\n", a.URL(), a.Token(), a.TokenFile())
 			return a.Run(cmd.Context())
 		},
 	}

@@ -41,10 +41,21 @@ const (
 	priorTrials  = 10     // how many trials the prior chance to work counts for
 	humanMinutes = 15     // until a paged person has decided
 	lagMinutes   = 2      // from effect to the signals' recovery, until learnt
-	// leastSuspicion is the probability below which a change is never taken back for
-	// suspicion, however dear the minutes are: a plan is surgical or it is not trusted.
+	// A change less likely than leastSuspicion, or than leastShare of the likeliest, is
+	// never taken back for suspicion, however dear the minutes are: a plan is surgical
+	// or it is not trusted. If the likely ones don't help, the next plan knows that.
 	leastSuspicion = .05
+	leastShare     = .25
 )
+
+// suspicion is the probability from which on a change may be taken back.
+func (m model) suspicion() float64 {
+	least := leastSuspicion
+	for _, s := range m.request.Attribution.Suspects {
+		least = max(least, s.P*leastShare)
+	}
+	return least
+}
 
 // stakes are the rates at which an incident loses money.
 type stakes struct {
@@ -142,7 +153,7 @@ func (m model) instance(actions []action) *instance {
 func (m model) prices(s site, a action) (fixed, rate []int64) {
 	fixed, rate = make([]int64, len(s.versions)), make([]int64, len(s.versions))
 	r, h := float64(m.rate), float64(m.horizon)
-	value := float64(m.value(s.component)) * ticksPerMinute
+	value, least := float64(m.value(s.component))*ticksPerMinute, m.suspicion()
 	for l := range s.versions {
 		var f, w float64
 		for x := range s.current {
@@ -150,7 +161,7 @@ func (m model) prices(s site, a action) (fixed, rate []int64) {
 			switch {
 			case x < l:
 				f += p * r * h
-			case p < leastSuspicion: // taking it back counts for nothing
+			case p < least: // taking it back counts for nothing
 				f += p*r*h + (1-p)*value
 			default:
 				f += p*r*a.fails*h + (1-p)*value

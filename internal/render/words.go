@@ -106,6 +106,9 @@ func bare(m backout.Money) string {
 
 // Span writes a duration to the precision people use: 400 ms, 2.5 s, 12 s, 3 min 20 s, 2 h 5 min.
 func Span(d time.Duration) string {
+	if d >= 10*time.Second {
+		d = d.Round(time.Second) // 59.7 s is a minute
+	}
 	switch {
 	case d < 0:
 		return "-" + Span(-d)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -21,11 +22,8 @@ func (r *Responder) start(ctx context.Context, now time.Time, inc backout.Incide
 		_, err := r.move(ctx, now, inc, backout.StateAttributed, "the world moved since the plan was made: planning again")
 		return now, err
 	}
+	inc.Attempts = withAttempt(inc)
 	n := len(inc.Attempts)
-	if n == 0 || !inc.Attempts[n-1].StartedAt.IsZero() {
-		inc.Attempts = append(inc.Attempts, r.attempt(inc))
-		n++
-	}
 	inc.Attempts[n-1].StartedAt = now
 	inc.Attempts[n-1].Plan = *inc.Plan
 	if err := r.hold(ctx, now, w, inc); err != nil {
@@ -136,8 +134,13 @@ func tried(now time.Time, at backout.Attempt, run backout.Run) backout.Tried {
 		if e.Kind == backout.EntryEffect && e.Outcome == backout.OutcomeDone {
 			t.Share = max(t.Share, e.Share)
 			for _, s := range at.Plan.Steps() {
-				if s.ID == e.Step {
-					t.Changes = append(t.Changes, s.Reverts...)
+				if s.ID != e.Step {
+					continue
+				}
+				for _, c := range s.Reverts { // each stage of a step has an entry
+					if !slices.Contains(t.Changes, c) {
+						t.Changes = append(t.Changes, c)
+					}
 				}
 			}
 		}

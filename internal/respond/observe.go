@@ -124,7 +124,7 @@ func (r *Responder) save(ctx context.Context, now time.Time, inc backout.Inciden
 
 // move saves a change of state and tells people about it.
 func (r *Responder) move(ctx context.Context, now time.Time, inc backout.Incident, to backout.State, why string) (backout.Incident, error) {
-	inc.State, inc.Why = to, why
+	inc.State, inc.Why, inc.UpdatedAt = to, why, now
 	return r.save(ctx, now, inc, string(to)+": "+why, tell(inc))
 }
 

@@ -125,10 +125,6 @@ func (s signals) Baselines(ids []backout.SeriesID) []backout.Baseline {
 	return out
 }
 
-func (s signals) Window(context.Context, time.Time) (backout.Window, error) {
-	return backout.Window{}, nil
-}
-
 // scripted is a runner whose runs a test decides.
 type scripted struct {
 	started []backout.Attempt

@@ -62,8 +62,6 @@ type Signals interface {
 	Residuals(from, to time.Time) []backout.Residuals
 	// Baselines of the series named, as they are now.
 	Baselines(ids []backout.SeriesID) []backout.Baseline
-	// Window is what was measured since from, raw.
-	Window(ctx context.Context, from time.Time) (backout.Window, error)
 }
 
 // Runner carries out approved attempts.

@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,12 +81,8 @@ func (r *Responder) answer(ctx context.Context, now time.Time, id backout.Incide
 	if err := answerable(inc, a); err != nil {
 		return inc, err
 	}
-	n := len(inc.Attempts)
-	if n == 0 || !inc.Attempts[n-1].StartedAt.IsZero() {
-		inc.Attempts = append(inc.Attempts, r.attempt(inc))
-		n++
-	}
-	at := &inc.Attempts[n-1]
+	inc.Attempts = withAttempt(inc)
+	at := &inc.Attempts[len(inc.Attempts)-1]
 	for _, old := range at.Approvals {
 		if old.By.Name == a.By.Name {
 			return inc, &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("%s has answered already", a.By.Name)}
@@ -119,7 +116,18 @@ func answerable(inc backout.Incident, a backout.Approval) error {
 	return nil
 }
 
-func (r *Responder) attempt(inc backout.Incident) backout.Attempt {
-	n := len(inc.Attempts) + 1
-	return backout.Attempt{ID: backout.AttemptID(fmt.Sprintf("%s/%d", inc.ID, n)), Digest: inc.Plan.Digest, Plan: *inc.Plan, Approvals: []backout.Approval{}, Result: backout.RunPending}
+// withAttempt is the incident's attempts, the last one not started and of the
+// present plan. Answers bind to a digest: those to a plan that is no longer the
+// waiting one are dropped, they stay in the audit log.
+func withAttempt(inc backout.Incident) []backout.Attempt {
+	out := slices.Clone(inc.Attempts)
+	if n := len(out); n > 0 && out[n-1].StartedAt.IsZero() {
+		if out[n-1].Digest == inc.Plan.Digest {
+			return out
+		}
+		out = out[:n-1]
+	}
+	return append(out, backout.Attempt{
+		ID: backout.AttemptID(fmt.Sprintf("%s/%d", inc.ID, len(out)+1)), Digest: inc.Plan.Digest, Plan: *inc.Plan, Approvals: []backout.Approval{}, Result: backout.RunPending,
+	})
 }

@@ -18,6 +18,9 @@ func tell(inc backout.Incident) []backout.Message {
 		Incident: inc.ID, Audience: backout.AudienceOnCall, Key: fmt.Sprintf("%s/%d", inc.State, len(inc.Attempts)),
 		At: inc.UpdatedAt, State: inc.State, Text: text, Terminal: inc.State.Terminal(),
 	}
+	if inc.State == backout.StateWaiting { // another plan is news: it has another digest to approve
+		m.Key += fmt.Sprintf("/%.8s", inc.Plan.Digest)
+	}
 	if m.At.IsZero() {
 		m.At = inc.OpenedAt
 	}

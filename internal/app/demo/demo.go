@@ -99,7 +99,7 @@ func Run(ctx context.Context, c Config) (drill.Result, error) {
 	if err := s.open(ctx, &running); err != nil {
 		return drill.Result{}, err
 	}
-	s.story.opened(time.Since(began), s.app.URL(), s.app.TokenFile())
+	s.story.opened(time.Since(began), s.app.URL(), s.app.Token(), s.app.TokenFile())
 	if err := s.learnNormal(ctx); err != nil {
 		return drill.Result{}, err
 	}

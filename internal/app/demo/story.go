@@ -66,12 +66,12 @@ func (s *story) block(text string) {
 	}
 }
 
-func (s *story) opened(took time.Duration, url, tokenFile string) {
+func (s *story) opened(took time.Duration, url, token, tokenFile string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.head("A shop opens, and backout beside it")
 	s.line("first traffic after %s; look yourself: %s", render.Span(took), s.style.Paint(render.InkRunning, url))
-	s.line("deciding needs the token in %s", tokenFile)
+	s.line("deciding there needs the token %s (also in %s)", token, tokenFile)
 	s.line("time runs fast here: %s stands for one minute", render.Span(s.step))
 	s.head("backout learns what normal looks like")
 }

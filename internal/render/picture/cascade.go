@@ -17,6 +17,12 @@ const (
 	maxCards     = 12
 )
 
+// target names a card: a service and a journey may share a name.
+type target struct {
+	kind backout.TargetKind
+	name string
+}
+
 type placed struct {
 	hit  backout.Hit
 	x, y float64
@@ -43,18 +49,18 @@ func Cascade(f backout.Forecast, g backout.Graph) *Scene {
 		rows = max(rows, len(c))
 	}
 	s := &Scene{Width: int(4*cardW + 3*gapX + 4), Height: int(top + float64(rows)*(cardH+gapY) + 20), Title: cascadeTitle(f)}
-	at := map[string]placed{}
+	at := map[target]placed{}
 	for c, hits := range columns {
 		x := 2 + float64(c)*(cardW+gapX)
 		s.Word(x, 16, bandLabel(c, f), Muted, 12, false, Start)
 		for r, h := range hits {
-			at[h.Target] = placed{h, x, top + float64(r)*(cardH+gapY)}
+			at[target{h.Kind, h.Target}] = placed{h, x, top + float64(r)*(cardH+gapY)}
 		}
 	}
 	drawWays(s, g, at)
 	for _, hits := range columns {
 		for _, h := range hits {
-			drawCard(s, at[h.Target])
+			drawCard(s, at[target{h.Kind, h.Target}])
 		}
 	}
 	if hidden > 0 {
@@ -118,7 +124,7 @@ func heat(h backout.Hit) Fill {
 
 // drawWays connects cards of different columns along the graph's ways, and
 // journeys with the services on their path.
-func drawWays(s *Scene, g backout.Graph, at map[string]placed) {
+func drawWays(s *Scene, g backout.Graph, at map[target]placed) {
 	draw := func(from, to placed) {
 		if from.x >= to.x {
 			return
@@ -128,19 +134,19 @@ func drawWays(s *Scene, g backout.Graph, at map[string]placed) {
 		s.Path(fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", x1, y1, x1+mid, y1, x2-mid, y2, x2, y2), Muted, 1.2, to.hit.HitAt.IsZero(), true)
 	}
 	for _, w := range g.Spreads() {
-		from, ok1 := at[string(w.Cause)]
-		to, ok2 := at[string(w.Victim)]
+		from, ok1 := at[target{backout.TargetService, string(w.Cause)}]
+		to, ok2 := at[target{backout.TargetService, string(w.Victim)}]
 		if ok1 && ok2 {
 			draw(from, to)
 		}
 	}
 	for _, j := range g.Journeys {
-		to, ok := at[string(j.ID)]
+		to, ok := at[target{backout.TargetJourney, string(j.ID)}]
 		if !ok {
 			continue
 		}
 		for _, sv := range j.Services {
-			if from, ok := at[string(sv)]; ok && from.hit.Kind == backout.TargetService {
+			if from, ok := at[target{backout.TargetService, string(sv)}]; ok {
 				draw(from, to)
 			}
 		}
