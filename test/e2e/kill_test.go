@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,9 @@ func TestServe_survivesAKillInTheMiddleOfAStage(t *testing.T) {
 	}
 	<-first.ended
 	before := effects(t, db)
+	if running(t, db) == 0 {
+		t.Fatal("no run was under way when the kill came")
+	}
 
 	second := start(t, true, serve...)
 	c = client(t, dir, second.url)
@@ -60,11 +64,17 @@ func TestServe_survivesAKillInTheMiddleOfAStage(t *testing.T) {
 	if len(done) <= len(before) {
 		t.Errorf("%d effects before the kill and %d after: the kill was not in the middle", len(before), len(done))
 	}
+	if n := running(t, db); n != 0 {
+		t.Errorf("%d runs have not ended", n)
+	}
 	for _, st := range inc.Plan.Steps() {
 		if st.Kind != backout.KindDeployment {
 			continue
 		}
 		now, err := shop.Component(t.Context(), st.Component)
+		if moves, want := now.ETag, 1+shipped(t, db, st.Component)+doneOn(t, db, st.Component); moves != strconv.Itoa(want) {
+			t.Errorf("the shop counts etag %s of %s, the reports and the journal make it %d", moves, st.Component, want)
+		}
 		if err != nil || now.Live.Shares[st.To] < 1 {
 			t.Errorf("%s is %v (%v), want all at %s", st.Component, now.Live.Shares, err, st.To)
 		}
@@ -72,6 +82,44 @@ func TestServe_survivesAKillInTheMiddleOfAStage(t *testing.T) {
 	if r, err := shop.Report(t.Context()); err != nil || r.Unsafe != 0 {
 		t.Errorf("%d unsafe requests, %v", r.Unsafe, err)
 	}
+}
+
+// doneOn counts the done effects on a component.
+func doneOn(t *testing.T, path string, id backout.ComponentID) (n int) {
+	for _, e := range effects(t, path) {
+		if e.Component == id {
+			n++
+		}
+	}
+	return n
+}
+
+// shipped counts the moves of a component that its pipeline reported.
+func shipped(t *testing.T, path string, id backout.ComponentID) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(2000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow("SELECT count(*) FROM observation WHERE source = 'ci' AND component = ?", string(id)).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// running counts the runs that have not ended.
+func running(t *testing.T, path string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(2000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow("SELECT count(*) FROM run WHERE state IN ('pending', 'active', 'paused', 'frozen')").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // effects reads the done effects from the journal.

@@ -3,7 +3,6 @@ package e2e_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -54,9 +53,27 @@ func TestMain(m *testing.M) {
 // process is one running program; it is killed when the test ends.
 type process struct {
 	cmd    *exec.Cmd
-	stderr *bytes.Buffer
+	stderr *said
 	url    string
 	ended  chan error
+}
+
+// said is what a process wrote so far.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (s *said) add(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text.WriteString(line + "\n")
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 var listens = regexp.MustCompile(`backout listens on (http://\S+)`)
@@ -65,7 +82,7 @@ var listens = regexp.MustCompile(`backout listens on (http://\S+)`)
 // listens, or ends.
 func start(t *testing.T, wantURL bool, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary(t), args...), stderr: &bytes.Buffer{}, ended: make(chan error, 1)}
+	p := &process{cmd: exec.Command(binary(t), args...), stderr: &said{}, ended: make(chan error, 1)}
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -77,14 +94,21 @@ func start(t *testing.T, wantURL bool, args ...string) *process {
 	go func() {
 		in := bufio.NewScanner(pipe)
 		for in.Scan() {
-			p.stderr.WriteString(in.Text() + "\n")
+			p.stderr.add(in.Text())
 			if m := listens.FindStringSubmatch(in.Text()); m != nil {
 				found <- m[1]
 			}
 		}
 		p.ended <- p.cmd.Wait()
+		close(p.ended)
 	}()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		select { // its folder is removed next
+		case <-p.ended:
+		case <-time.After(5 * time.Second):
+		}
+	})
 	if !wantURL {
 		return p
 	}

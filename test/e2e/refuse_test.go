@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -72,8 +73,8 @@ func TestServe_refusesWhatCantWork(t *testing.T) {
 		"a flag that is unknown": {[]string{"serve", "--nonsense"}, "nonsense"},
 	} {
 		code, said := fails(t, c.args...)
-		if code == 0 || !strings.Contains(said, c.want) || strings.Contains(said, "panic") {
-			t.Errorf("%s: exit %d, said %q, want it to name %q", name, code, said, c.want)
+		if code != 1 || !strings.Contains(said, c.want) || strings.Contains(said, "panic") {
+			t.Errorf("%s: exit %d, said %q, want exit 1 and it to name %q", name, code, said, c.want)
 		}
 	}
 }
@@ -87,16 +88,45 @@ func TestServe_isAloneOnItsData(t *testing.T) {
 	}
 }
 
-// A dead metrics backend is said on every surface and never opens an incident.
+// A dead metrics backend is said on every surface and never opens an incident,
+// however often it is asked.
 func TestServe_freezesWithoutMetrics(t *testing.T) {
-	dir := t.TempDir()
-	p := start(t, true, "serve", "--catalog", folder(t, good), "--data", filepath.Join(dir, "backout"), "--prometheus", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--step", "200ms", "--minute", "200ms")
-	c := client(t, dir, p.url)
-	eventually(t, "the status says that it can't see", 20*time.Second, func() bool {
-		st, err := c.Status(t.Context())
-		return err == nil && len(st.Degraded) > 0 && strings.Contains(strings.Join(st.Degraded, " "), "metrics")
-	})
-	if inc, ok := newest(t, c); ok {
-		t.Errorf("it opened %s: %s", inc.ID, inc.Why)
+	dead, err := net.Listen("tcp", "127.0.0.1:0") // hangs up on everybody, and counts them
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	var asked atomic.Int64
+	go func() {
+		for {
+			c, err := dead.Accept()
+			if err != nil {
+				return
+			}
+			asked.Add(1)
+			_ = c.Close()
+		}
+	}()
+	for name, url := range map[string]string{"closed port": "http://127.0.0.1:1", "hangs up": "http://" + dead.Addr().String()} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			p := start(t, true, "serve", "--catalog", folder(t, good), "--data", filepath.Join(dir, "backout"), "--prometheus", url, "--listen", "127.0.0.1:0", "--step", "200ms", "--minute", "200ms")
+			c := client(t, dir, p.url)
+			eventually(t, "the status says that it can't see", 20*time.Second, func() bool {
+				st, err := c.Status(t.Context())
+				return err == nil && strings.Contains(strings.Join(st.Degraded, " "), "metrics")
+			})
+			if name == "hangs up" {
+				eventually(t, "it asks again", 30*time.Second, func() bool { return asked.Load() >= 10 })
+			}
+			if inc, ok := newest(t, c); ok {
+				t.Errorf("it opened %s: %s", inc.ID, inc.Why)
+			}
+			select {
+			case err := <-p.ended:
+				t.Errorf("it ended: %v\n%s", err, p.stderr)
+			default:
+			}
+		})
 	}
 }
