@@ -9,8 +9,8 @@ import (
 // Two causes at once are rare, and looked for only when the best single one
 // leaves much unexplained.
 const (
-	pairChance    = 0.03
-	muchLeft      = 100.0 // factor of evidence that the background has to bear
+	pairChance    = 0.01 // heavy tails of single ticks pass for a second cause at more
+	muchLeft      = 1e3  // factor of evidence that the background has to bear
 	pairSuspects  = 10
 	reachedEnough = 0.1 // reach from which the first cause accounts for a reading
 )

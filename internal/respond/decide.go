@@ -19,7 +19,7 @@ const (
 	evidenceWindow = 60  // how far back the scorer looks
 	settleWait     = 2.0 // first findings of a cascade arrive one after the other
 	nobodyWait     = 8.0 // "no change did this" loses little by waiting
-	longestWait    = 12.0
+	longestWait    = 20.0
 	decisive       = .80
 	decisiveNone   = .85
 	// Somebody who is still rolling out holds the wheel: a suspect is left to settle

@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ const (
 	// Samples of a stage are a few minutes late: scraped, gathered over a window,
 	// measured. Before that nothing is missing.
 	firstSamples = 4.0
+	denseShare   = .75 // measured steps that make a signal provable
+	enoughDense  = 3   // provable signals that are enough by themselves
 	// A baseline learnt from a short history knows its own spread badly: recovery
 	// then means "below two and a half of its standard deviations".
 	marginShort    = 2.5
@@ -102,12 +105,36 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 			out.Watched = append(out.Watched, r)
 		}
 	}
+	out.Primary = provable(out.Primary)
 	for _, pair := range arms {
 		if pair[0] != nil && pair[1] != nil {
 			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1]})
 		}
 	}
 	return out
+}
+
+// provable leaves out signals that are measured too seldom to prove anything in
+// useful time, as long as enough others are left: a journey that somebody travels
+// in every third step would hold up the verdict of all the rest. They stay among
+// the findings and open another incident should they not come back.
+func provable(primary []backout.Residuals) []backout.Residuals {
+	var dense []backout.Residuals
+	for _, r := range primary {
+		n := 0
+		for _, x := range r.Levels {
+			if !math.IsNaN(x) {
+				n++
+			}
+		}
+		if float64(n) >= denseShare*float64(len(r.Levels)) {
+			dense = append(dense, r)
+		}
+	}
+	if len(dense) < enoughDense {
+		return primary
+	}
+	return dense
 }
 
 func addArm(arms map[backout.SeriesID][2]*backout.Residuals, r backout.Residuals, s backout.Step) {
