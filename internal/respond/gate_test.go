@@ -90,3 +90,16 @@ func TestGuard_lastWord(t *testing.T) {
 	}
 	tw.world = world
 }
+
+// Signals that are hardly ever measured don't hold up the verdict of the others,
+// unless too few others are left.
+func TestProvable_leavesOutWhatIsHardlyMeasured(t *testing.T) {
+	dense := backout.Residuals{Levels: []float64{0, 0, 0, 0}}
+	sparse := backout.Residuals{Levels: []float64{0, math.NaN(), math.NaN(), 0}}
+	if got := provable([]backout.Residuals{dense, sparse, dense, dense}); len(got) != 3 {
+		t.Errorf("%d signals, want the three dense ones", len(got))
+	}
+	if got := provable([]backout.Residuals{dense, sparse, sparse}); len(got) != 3 {
+		t.Errorf("%d signals, want all: one dense signal is not enough", len(got))
+	}
+}
