@@ -104,10 +104,17 @@ func ending(r run) string {
 	return "MISS: " + r.Why
 }
 
+func results(all []run) []drill.Result {
+	out := make([]drill.Result, len(all))
+	for i, r := range all {
+		out[i] = r.Result
+	}
+	return out
+}
+
 func report(all []run) string {
 	var b strings.Builder
 	good, unsafeStates, unsafeRequests := 0, 0, int64(0)
-	var brier, base, n float64
 	times := map[string][]float64{}
 	for _, r := range all {
 		if r.AsExpected && r.Err == "" {
@@ -121,9 +128,13 @@ func report(all []run) string {
 			}
 		}
 	}
-	brier, base, n = forecastScore(all)
+	skill, alarms := drill.ForecastSkill(results(all)), 0
+	for _, r := range all {
+		alarms += r.FalseAlarms
+	}
 	fmt.Fprintf(&b, "# Demo matrix\n\n`make demo-matrix SEEDS=%d` on %s: %d of %d runs ended as expected; %d unsafe states, %d unsafe requests.\n\n", len(all)/4, time.Now().UTC().Format("2006-01-02"), good, len(all), unsafeStates, unsafeRequests)
-	fmt.Fprintf(&b, "Cascade forecast, first one of each incident, targets not hit yet (n = %.0f): Brier score %.4f, base rate's %.4f.\n\n", n, brier, base)
+	fmt.Fprintf(&b, "Cascade forecast: the first one of each incident, over all services and journeys that were not hit yet (n = %d): Brier score %.4f, base rate's %.4f. ", skill.Targets, skill.Brier, skill.Base)
+	fmt.Fprintf(&b, "Of %d that were hit before anybody acted, it had named %d (10 %% or more), in the median %.1f s before. Incidents before the fault: %d.\n\n", skill.Hits, skill.Named, skill.LeadS, alarms)
 	for _, name := range []string{"detected", "first effect", "recovered"} {
 		if v := times[name]; len(v) > 0 {
 			slices.Sort(v)
@@ -141,59 +152,4 @@ func report(all []run) string {
 		fmt.Fprintf(&b, "| %s | %s | %d | %s | %.2f | %.2f | %d | %d | %d | %t | %s |\n", r.Scenario, r.Mode, r.Seed, r.Outcome, p, r.PNone, len(r.Reverted), r.InnocentReverted, r.ContractDemanded, r.HumanAsked, ending(r))
 	}
 	return b.String()
-}
-
-// forecastScore pools the first forecasts: for every target that was not hit when
-// it was made, the probability of a hit by the end against whether it came.
-// Targets that nobody forecast count with probability 0.
-func forecastScore(all []run) (brier, base, n float64) {
-	var ps, ys []float64
-	for _, r := range all {
-		if r.ForecastAtS == nil {
-			continue
-		}
-		end := *r.ForecastAtS + 30
-		if r.RecoveredS != nil {
-			end = *r.RecoveredS
-		}
-		for _, h := range r.Forecast {
-			if h.HitS != nil && *h.HitS <= *r.ForecastAtS {
-				continue
-			}
-			y := 0.0
-			if h.HitS != nil && *h.HitS <= end {
-				y = 1
-			}
-			ps, ys = append(ps, h.P*by(h, end)), append(ys, y)
-		}
-	}
-	n = float64(len(ps))
-	if n == 0 {
-		return 0, 0, 0
-	}
-	mean := 0.0
-	for _, y := range ys {
-		mean += y / n
-	}
-	for i := range ps {
-		brier += (ps[i] - ys[i]) * (ps[i] - ys[i]) / n
-		base += (mean - ys[i]) * (mean - ys[i]) / n
-	}
-	return brier, base, n
-}
-
-// by is the share of the forecast's arrival times before end, from its three
-// quantiles by straight lines.
-func by(h drill.ForecastHit, end float64) float64 {
-	points := [][2]float64{{h.P10S - (h.P50S-h.P10S)*.25, 0}, {h.P10S, .1}, {h.P50S, .5}, {h.P90S, .9}, {h.P90S + (h.P90S-h.P50S)*.5, 1}}
-	if end <= points[0][0] {
-		return 0
-	}
-	for i := 1; i < len(points); i++ {
-		a, c := points[i-1], points[i]
-		if end < c[0] {
-			return a[1] + (c[1]-a[1])*(end-a[0])/max(1e-9, c[0]-a[0])
-		}
-	}
-	return 1
 }

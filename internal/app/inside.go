@@ -33,6 +33,9 @@ func (a *App) RunOf(ctx context.Context, id backout.AttemptID) (backout.Run, err
 	return a.executor.Run(ctx, id)
 }
 
+// Graph is what the catalog says there is.
+func (a *App) Graph() backout.Graph { return a.catalog.Graph }
+
 // World gives the world as it is now, surveyed.
 func (a *App) World(ctx context.Context) (backout.World, error) {
 	return a.facts.World(ctx, time.Now().UTC(), true)

@@ -1,19 +1,21 @@
 package drill
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
 	"github.com/backout-dev/backout"
 )
 
-// Facts are what a finished run left behind: the incident with its journal, and
-// what the shop counted.
+// Facts are what a finished run left behind: its incidents with their journals,
+// and what the shop counted.
 type Facts struct {
-	Mode       string // "names" or "blind"
-	Incident   *backout.Incident
-	Entries    []backout.Entry
+	Mode      string // "names" or "blind"
+	Incidents []backout.Incident
+	// Entries are the journals of all attempts.
+	Entries []backout.Entry
+	// Graph tells what could have been hit.
+	Graph      backout.Graph
 	HumanAsked bool
 	// UnsafeStates counts intermediate states that the checker, looking at the
 	// journal afterwards, found to break a contract.
@@ -63,12 +65,15 @@ type Result struct {
 	UnsafeRequests        int64          `json:"unsafe_requests"`
 	Forecast              []ForecastHit  `json:"forecast"`
 	ForecastAtS           *float64       `json:"forecast_at_s"`
-	HumanAsked            bool           `json:"human_asked"`
-	Outcome               string         `json:"outcome"`
-	FailedTransactions    int64          `json:"failed_transactions"`
-	LostRevenue           int64          `json:"lost_revenue"` // minor units
-	Currency              string         `json:"currency"`
-	AsExpected            bool           `json:"as_expected"`
+	ForecastHorizonS      float64        `json:"forecast_horizon_s"`
+	// FalseAlarms counts incidents that opened before the fault.
+	FalseAlarms        int    `json:"false_alarms"`
+	HumanAsked         bool   `json:"human_asked"`
+	Outcome            string `json:"outcome"`
+	FailedTransactions int64  `json:"failed_transactions"`
+	LostRevenue        int64  `json:"lost_revenue"` // minor units
+	Currency           string `json:"currency"`
+	AsExpected         bool   `json:"as_expected"`
 	// Why names what was not as expected; empty otherwise.
 	Why string `json:"why,omitempty"`
 }
@@ -88,17 +93,6 @@ type Reverted struct {
 	Audience *string `json:"audience"`
 }
 
-// ForecastHit is one forecast target beside what came true.
-type ForecastHit struct {
-	Target string   `json:"target"`
-	Kind   string   `json:"kind"`
-	P      float64  `json:"p"`
-	P10S   float64  `json:"p10_s"`
-	P50S   float64  `json:"p50_s"`
-	P90S   float64  `json:"p90_s"`
-	HitS   *float64 `json:"hit_s"`
-}
-
 // Score holds a finished run against the truth.
 func Score(t Truth, f Facts) Result {
 	since := func(at time.Time) *float64 {
@@ -114,19 +108,50 @@ func Score(t Truth, f Facts) Result {
 		UnsafeStates: f.UnsafeStates, UnsafeRequests: f.Shop.UnsafeRequests, HumanAsked: f.HumanAsked, Outcome: "no_action",
 		FailedTransactions: f.Shop.FailedTransactions, LostRevenue: f.Shop.LostRevenue.Minor, Currency: f.Shop.LostRevenue.Currency,
 	}
-	if inc := f.Incident; inc != nil {
-		scoreIncident(&r, t, *inc, since)
+	for _, inc := range f.Incidents {
+		if inc.OpenedAt.Before(t.InjectedAt) {
+			r.FalseAlarms++
+		}
 	}
-	for _, e := range f.Entries {
-		if e.Kind == backout.EntryIntent {
-			r.FirstEffectS = since(e.At)
-			break
+	if inc := Scored(t, f.Incidents); inc != nil {
+		scoreIncident(&r, t, *inc, since)
+		r.FirstEffectS = firstEffect(*inc, f.Entries, since)
+		if inc.FirstForecast != nil {
+			r.Forecast = forecastHits(*inc.FirstForecast, f, since)
 		}
 	}
 	r.Reverted, r.InnocentReverted, r.ContractDemanded = reverted(t, f)
-	r.Forecast = forecastHits(f, since)
 	r.AsExpected, r.Why = asExpected(t, r)
 	return r
+}
+
+// Scored picks the incident that answers for the run: the last that opened after
+// the fault and was not over by itself, or else the last that did; nil when
+// nothing was noticed after the fault.
+func Scored(t Truth, all []backout.Incident) *backout.Incident {
+	var out *backout.Incident
+	for i := range all {
+		inc := &all[i]
+		if inc.OpenedAt.Before(t.InjectedAt) {
+			continue
+		}
+		better := out == nil || out.State == backout.StateSelfRecovered && inc.State != backout.StateSelfRecovered
+		if better || inc.OpenedAt.After(out.OpenedAt) && (inc.State == backout.StateSelfRecovered) == (out.State == backout.StateSelfRecovered) {
+			out = inc
+		}
+	}
+	return out
+}
+
+func firstEffect(inc backout.Incident, entries []backout.Entry, since func(time.Time) *float64) *float64 {
+	for _, at := range inc.Attempts {
+		for _, e := range entries {
+			if e.Attempt == at.ID && e.Kind == backout.EntryIntent {
+				return since(e.At)
+			}
+		}
+	}
+	return nil
 }
 
 func scoreIncident(r *Result, t Truth, inc backout.Incident, since func(time.Time) *float64) {
@@ -139,7 +164,7 @@ func scoreIncident(r *Result, t Truth, inc backout.Incident, since func(time.Tim
 		r.RecoveredS = since(inc.UpdatedAt)
 	}
 	if fc := inc.FirstForecast; fc != nil {
-		r.ForecastAtS = since(fc.At)
+		r.ForecastAtS, r.ForecastHorizonS = since(fc.At), fc.Horizon.Std().Seconds()
 	}
 	if a := inc.Attribution; a != nil {
 		r.PNone = a.PNone
@@ -169,16 +194,13 @@ func outcome(s backout.State) string {
 // to a step has not reverted it.
 func reverted(t Truth, f Facts) (out []Reverted, innocent, demanded int) {
 	out = []Reverted{}
-	if f.Incident == nil {
-		return out, 0, 0
-	}
 	done := map[string]bool{}
 	for _, e := range f.Entries {
 		if e.Kind == backout.EntryEffect && e.Outcome != backout.OutcomeNotDone {
 			done[string(e.Attempt)+" "+e.Step] = true
 		}
 	}
-	for _, at := range f.Incident.Attempts {
+	for _, at := range attempts(f.Incidents) {
 		for _, s := range at.Plan.Steps() {
 			if !done[string(at.ID)+" "+s.ID] {
 				continue
@@ -196,51 +218,12 @@ func reverted(t Truth, f Facts) (out []Reverted, innocent, demanded int) {
 	return out, innocent, demanded
 }
 
-// forecastHits sets the first forecast beside what happened. Targets that were
-// hit without having been forecast appear with probability 0.
-func forecastHits(f Facts, since func(time.Time) *float64) []ForecastHit {
-	out := []ForecastHit{}
-	if f.Incident == nil || f.Incident.FirstForecast == nil {
-		return out
+func attempts(all []backout.Incident) []backout.Attempt {
+	out := []backout.Attempt{}
+	for _, inc := range all {
+		out = append(out, inc.Attempts...)
 	}
-	fc := *f.Incident.FirstForecast
-	hit := map[string]time.Time{}
-	for _, x := range f.Hits {
-		key := targetOf(x)
-		if at, ok := hit[key]; !ok || x.At.Before(at) {
-			hit[key] = x.At
-		}
-	}
-	base := *since(fc.At)
-	for _, h := range fc.Hits {
-		key := string(h.Kind) + " " + h.Target
-		out = append(out, ForecastHit{h.Target, string(h.Kind), h.P, base + h.P10.Std().Seconds(), base + h.P50.Std().Seconds(), base + h.P90.Std().Seconds(), since(hit[key])})
-		delete(hit, key)
-	}
-	for key, at := range hit {
-		kind, target, _ := cut(key)
-		out = append(out, ForecastHit{Target: target, Kind: kind, HitS: since(at)})
-	}
-	slices.SortStableFunc(out, func(a, b ForecastHit) int {
-		return cmp.Or(-cmp.Compare(a.P, b.P), cmp.Compare(a.Target, b.Target))
-	})
 	return out
-}
-
-func targetOf(f backout.Finding) string {
-	if f.ID.Subject.Journey != "" {
-		return string(backout.TargetJourney) + " " + string(f.ID.Subject.Journey)
-	}
-	return string(backout.TargetService) + " " + string(f.ID.Subject.Service)
-}
-
-func cut(key string) (kind, target string, ok bool) {
-	for i := range key {
-		if key[i] == ' ' {
-			return key[:i], key[i+1:], true
-		}
-	}
-	return key, "", false
 }
 
 // asExpected says whether a run ended as it should: the right ending, the culprit

@@ -25,7 +25,7 @@ func played(state backout.State, moved ...backout.ComponentID) Facts {
 			backout.Entry{Attempt: "i/1", Kind: backout.EntryIntent, Step: st.ID, At: injected.Add(5 * time.Second)},
 			backout.Entry{Attempt: "i/1", Kind: backout.EntryEffect, Step: st.ID, Outcome: backout.OutcomeDone, Share: 1})
 	}
-	f.Incident = &backout.Incident{State: state, OpenedAt: injected.Add(2 * time.Second), UpdatedAt: injected.Add(20 * time.Second), Plan: &p, Attempts: []backout.Attempt{{ID: "i/1", Plan: p}}}
+	f.Incidents = []backout.Incident{{State: state, OpenedAt: injected.Add(2 * time.Second), UpdatedAt: injected.Add(20 * time.Second), Plan: &p, Attempts: []backout.Attempt{{ID: "i/1", Plan: p}}}}
 	return f
 }
 
@@ -78,5 +78,23 @@ func TestUnsafeStates_walksTheJournal(t *testing.T) {
 	}
 	if n := UnsafeStates(w, p, []backout.Entry{done("f", .5), done("p", .3)}); n != 1 {
 		t.Errorf("%d unsafe states when half the audience still had the flag, want 1", n)
+	}
+}
+
+func TestScored_whatBeganBeforeTheFaultIsAFalseAlarm(t *testing.T) {
+	truth := Truth{Format: 1, InjectedAt: injected, Expected: "no_action"}
+	early := backout.Incident{ID: "early", State: backout.StateNoAction, OpenedAt: injected.Add(-time.Second)}
+	blip := backout.Incident{ID: "blip", State: backout.StateSelfRecovered, OpenedAt: injected.Add(9 * time.Second)}
+	real := backout.Incident{ID: "real", State: backout.StateNoAction, OpenedAt: injected.Add(2 * time.Second)}
+	if r := Score(truth, Facts{Incidents: []backout.Incident{blip, real, early}}); r.FalseAlarms != 1 || *r.DetectedS != 2 || !r.AsExpected {
+		t.Errorf("false alarms %d, detected %v, as expected %t: want 1, 2 and true", r.FalseAlarms, *r.DetectedS, r.AsExpected)
+	}
+	if r := Score(truth, Facts{Incidents: []backout.Incident{early}}); r.AsExpected || r.DetectedS != nil {
+		t.Errorf("a false alarm before the fault passed for the fault's detection: %+v", r)
+	}
+	moved := played(backout.StateRecovered, cart)
+	moved.Incidents[0].OpenedAt = injected.Add(-time.Second)
+	if r := Score(truth, moved); r.InnocentReverted != 1 {
+		t.Errorf("%d innocent: what a false alarm took back counts", r.InnocentReverted)
 	}
 }

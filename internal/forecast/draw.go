@@ -48,6 +48,7 @@ type simulation struct {
 	net     network
 	now     float64   // minutes since the onset
 	seen    []float64 // when each service was seen hit; NaN = not yet
+	lag     float64   // minutes that a hit goes unnoticed
 	origins []origin
 	mass    float64 // of origins; the rest of the probability has no place
 }
@@ -135,8 +136,9 @@ func (s *simulation) travel(q *queue, w *world, k uint64, reach func(int, float6
 				}
 				continue
 			}
-			waited := max(0, s.now-a.at)
-			if waited > 0 && w.at[r.to] > s.now {
+			// A quiet service proves only that the trouble had not come through a while ago.
+			waited := max(0, s.now-s.lag-a.at)
+			if waited > 0 && w.at[r.to] > s.now-s.lag {
 				w.weight += math.Log(1 - y.before(waited))
 			}
 			if d := y.passes(waited); !math.IsInf(d, 1) {
@@ -176,7 +178,7 @@ func newSimulation(q Question) *simulation {
 	if start.IsZero() || start.After(q.World.Now) {
 		start = q.World.Now
 	}
-	s.now = q.minutes(q.World.Now.Sub(start))
+	s.now, s.lag = q.minutes(q.World.Now.Sub(start)), q.unnoticed()
 	s.seen = make([]float64, len(s.net.ids))
 	for i := range s.seen {
 		s.seen[i] = math.NaN()

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"slices"
 	"time"
 
 	backout "github.com/backout-dev/backout"
@@ -41,6 +42,7 @@ const (
 	ownSeverity    = 0.8  // share of requests lost at the origin, median
 	lossPerHop     = 0.75 // of the severity, what a caller is left with, median
 	tooFull        = 0.85 // utilisation above which retries break a service
+	leastUnnoticed = 1.0  // minutes that a hit goes unnoticed at the least
 )
 
 func (q Question) minute() time.Duration {
@@ -70,4 +72,18 @@ func (q Question) draws() int {
 		return q.Draws
 	}
 	return defaultDraws
+}
+
+// unnoticed is how many minutes a hit goes unnoticed: the median of what it took
+// with those seen so far.
+func (q Question) unnoticed() float64 {
+	var took []float64
+	for _, f := range q.Findings {
+		took = append(took, q.minutes(f.At.Sub(f.Onset)))
+	}
+	if len(took) == 0 {
+		return leastUnnoticed
+	}
+	slices.Sort(took)
+	return max(leastUnnoticed, took[len(took)/2])
 }

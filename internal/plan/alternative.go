@@ -55,14 +55,13 @@ func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []
 	p.Alternatives = all
 }
 
+// versus says how an alternative compares; the amounts stand beside it.
 func (m model) versus(cost, chosen backout.Money) string {
-	diff := backout.Money{Minor: cost.Minor - chosen.Minor, Currency: m.currency}
-	switch {
-	case diff.Minor > 0:
-		return fmt.Sprintf("expected to cost %s more", diff)
-	case diff.Minor < 0:
-		diff.Minor = -diff.Minor
-		return fmt.Sprintf("expected to cost %s less", diff)
+	switch diff := cost.Minor - chosen.Minor; {
+	case diff > 0:
+		return "expected to cost more"
+	case diff < 0:
+		return "expected to cost less"
 	}
 	return "expected to cost the same"
 }

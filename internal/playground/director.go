@@ -52,6 +52,8 @@ func (d *director) direct(ctx context.Context, begun time.Time) {
 		d.ship(ctx, st)
 	}
 	d.writeTruth()
+	now := time.Now().UTC()
+	d.shop.through.Store(&now)
 }
 
 func (d *director) outage() {

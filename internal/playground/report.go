@@ -25,10 +25,15 @@ type Report struct {
 	Unsafe int64 `json:"unsafe_requests"`
 	// Begun is when the calm ended; zero = not yet.
 	Begun time.Time `json:"begun"`
+	// Through is when the script had shipped all it had to ship; zero = not yet.
+	Through time.Time `json:"through,omitzero"`
 }
 
 func (s *shop) report() Report {
 	r := Report{Services: len(s.topology.services), Instances: len(s.fleet.members()), CPUShop: s.cpu.ratio(), Unsafe: s.around.unsafe.Load(), Begun: s.begunAt()}
+	if at := s.through.Load(); at != nil {
+		r.Through = *at
+	}
 	r.SinceStart.Since, r.Since = s.started, s.started
 	r.CPU = r.CPUShop
 	for _, b := range s.beats.all() {

@@ -38,6 +38,7 @@ type shop struct {
 	life     context.Context
 	once     sync.Once
 	begun    atomic.Pointer[time.Time]
+	through  atomic.Pointer[time.Time]
 }
 
 // Ready is what ready.json tells.

@@ -66,7 +66,7 @@ func Cascade(f backout.Forecast, s Style, limit int) string {
 		if !h.HitAt.IsZero() {
 			fmt.Fprintf(&b, "  %s %-28s hit now", s.Paint(InkBad, s.Glyph("✖")), name)
 		} else {
-			fmt.Fprintf(&b, "  %s %-28s %s within %s, most likely in %s (%s-%s)", s.Paint(InkWaits, s.Glyph("○")), name, Chance(h.P), Span(f.Horizon.Std()), Span(h.P50.Std()), Span(h.P10.Std()), Span(h.P90.Std()))
+			fmt.Fprintf(&b, "  %s %-28s %s within %s, %s", s.Paint(InkWaits, s.Glyph("○")), name, Chance(h.P), Span(f.Horizon.Std()), arrival(h))
 		}
 		if h.CostPerMinute.P50.Minor > 0 {
 			fmt.Fprintf(&b, ", %s", Rate(h.CostPerMinute))
@@ -78,6 +78,14 @@ func Cascade(f backout.Forecast, s Style, limit int) string {
 		fmt.Fprintf(&b, "  %s %s\n", s.Paint(InkWaits, "!"), w)
 	}
 	return b.String()
+}
+
+// arrival says when a target is hit, given that it is.
+func arrival(h backout.Hit) string {
+	if h.P90 <= 0 {
+		return "any moment now"
+	}
+	return fmt.Sprintf("most likely in %s (%s-%s)", Span(h.P50.Std()), Span(h.P10.Std()), Span(h.P90.Std()))
 }
 
 // Plan writes a plan the way Terraform's users expect: symbols with their legend
@@ -109,7 +117,7 @@ func Plan(p backout.Plan, s Style) string {
 	}
 	for _, a := range p.Alternatives {
 		if !a.Chosen {
-			fmt.Fprintf(&b, "  not chosen: %s, %s: %s\n", a.Name, Amount(a.Cost), a.Why)
+			fmt.Fprintf(&b, "  not chosen: %s, %s instead of %s: %s\n", a.Name, Amount(a.Cost), Amount(p.Cost), a.Why)
 		}
 	}
 	for _, g := range p.Gaps {

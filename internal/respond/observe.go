@@ -71,30 +71,44 @@ func (r *Responder) goesOn(ctx context.Context, now time.Time, env backout.Envir
 	return inc, true, nil
 }
 
-// stillIll reports whether any signal of an incident has been well off its baseline
-// until now. What went quiet and comes back is another trouble.
+// stillIll reports whether any signal of an incident has been off its baseline from
+// its end until now, without a quiet spell. What went quiet and comes back is
+// another trouble.
 func (r *Responder) stillIll(now time.Time, inc backout.Incident) bool {
 	ill := illOf(inc)
-	for _, res := range r.cfg.Signals.Residuals(now.Add(-r.minutes(goesOnQuiet)), now) {
-		if !ill[res.ID] || len(res.Levels) == 0 {
-			continue
-		}
-		sum, n := 0.0, 0.0
-		for _, x := range res.Levels {
-			if !math.IsNaN(x) {
-				sum, n = sum+x, n+1
-			}
-		}
-		if n > 0 && sum/n > goesOnLevel {
+	for _, res := range r.cfg.Signals.Residuals(inc.UpdatedAt.Add(-r.minutes(goesOnQuiet)), now) {
+		if ill[res.ID] && !quiet(res, r.minutes(goesOnQuiet)) {
 			return true
 		}
 	}
 	return false
 }
 
+// quiet reports whether the signal was near its baseline for a spell of this
+// length, or was hardly measured at all. Gaps neither end a spell nor prolong it.
+func quiet(res backout.Residuals, spell time.Duration) bool {
+	var calm time.Duration
+	measured := 0
+	for _, x := range res.Levels {
+		switch {
+		case math.IsNaN(x):
+			continue
+		case x < goesOnLevel:
+			calm += res.Step
+		default:
+			calm = 0
+		}
+		measured++
+		if calm >= spell {
+			return true
+		}
+	}
+	return time.Duration(measured)*res.Step < spell
+}
+
 const (
-	goesOnQuiet = 6   // model minutes over which a signal must be off
-	goesOnLevel = 3.0 // by so many standard deviations on average
+	goesOnQuiet = 3   // model minutes near the baseline that end a trouble
+	goesOnLevel = 2.0 // standard deviations that are still near
 )
 
 // goesOnFor is how many model minutes after its end trouble may still be the

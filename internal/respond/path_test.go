@@ -485,3 +485,22 @@ func TestObserve_troubleThatGoesOnIsNoNews(t *testing.T) {
 		t.Errorf("trouble after a quiet time joined %s, %v: want a new incident", got, err)
 	}
 }
+
+func TestObserve_whatWentQuietAndIsBackIsAnotherTrouble(t *testing.T) {
+	tw := newTown(t, false, nil)
+	id := tw.detect()
+	ended := tw.until(id, backout.StateNoAction).UpdatedAt
+	for s := range tw.signals.levels { // quiet for four minutes, then worse than ever
+		tw.signals.levels[s] = func(at time.Time) float64 {
+			if at.After(ended.Add(minute)) && !at.After(ended.Add(5*minute)) {
+				return .5
+			}
+			return 20
+		}
+	}
+	tw.now = ended.Add(20 * minute)
+	again := backout.Finding{ID: backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: "payment"}}, Opens: true, Onset: tw.now}
+	if got, err := tw.r.Observe(t.Context(), tw.now, "production", []backout.Finding{again}, nil); err != nil || got == id {
+		t.Errorf("joined %s, %v: new trouble would be swallowed by an incident that has ended", got, err)
+	}
+}

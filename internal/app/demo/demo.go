@@ -106,11 +106,11 @@ func Run(ctx context.Context, c Config) (drill.Result, error) {
 	if err := s.shop.Begin(ctx, s.app.URL()+"/v1/observations", s.app.Token()); err != nil {
 		return drill.Result{}, fmt.Errorf("begin the scenario: %w", err)
 	}
-	inc, err := s.follow(ctx, began)
+	incidents, err := s.follow(ctx, began)
 	if err != nil {
 		return drill.Result{}, err
 	}
-	return s.score(ctx, inc)
+	return s.score(ctx, incidents)
 }
 
 // open starts the shop, its load and backout.

@@ -11,48 +11,74 @@ import (
 	"github.com/backout-dev/backout/internal/web"
 )
 
-// follow tells what happens until the incident has ended, or the time is over.
-// An incident that went away by itself is not the end: another may follow.
-func (s *show) follow(ctx context.Context, began time.Time) (*backout.Incident, error) {
+// follow tells what happens until the run has ended, or the time is over. It ends
+// when the newest incident has, and the script has been through for long enough
+// that what it did last would have been noticed: trouble that began before the
+// fault, or went away by itself, is not the end.
+func (s *show) follow(ctx context.Context, began time.Time) ([]backout.Incident, error) {
 	tick := time.NewTicker(s.step)
 	defer tick.Stop()
-	var last *backout.Incident
+	var all []backout.Incident // newest first
 	asked := false
 	for {
 		changes, err := s.app.Changes(ctx)
 		if err != nil {
-			return last, err
+			return all, err
 		}
 		s.story.changes(changes)
-		all, err := s.app.Incidents(ctx)
-		if err != nil {
-			return last, err
+		if all, err = s.app.Incidents(ctx); err != nil {
+			return all, err
 		}
 		if len(all) > 0 {
-			last = &all[0] // the newest
-			s.story.incident(*last)
-			if last.State == backout.StateWaiting && s.Approve && !asked {
+			s.story.incident(all[0])
+			if all[0].State == backout.StateWaiting && s.Approve && !asked {
 				asked = true
-				if err := s.ask(ctx, *last); err != nil {
-					return last, err
+				if err := s.ask(ctx, all[0]); err != nil {
+					return all, err
 				}
 			}
-			if last.State.Terminal() && last.State != backout.StateSelfRecovered {
-				return last, s.settle(ctx)
-			}
+		}
+		report, err := s.shop.Report(ctx)
+		if err != nil {
+			return all, fmt.Errorf("ask the shop whether its script is through: %w", err)
+		}
+		if len(all) > 0 && s.over(all[0], report.Through) {
+			return all, s.settle(ctx)
 		}
 		if time.Since(began) > s.limit && !s.Approve {
 			s.story.timeIsUp()
-			return last, nil
+			return all, nil
 		}
 		select {
 		case <-ctx.Done():
-			return last, ctx.Err()
+			return all, ctx.Err()
 		case err := <-s.failed:
-			return last, err
+			return all, err
 		case <-tick.C:
 		}
 	}
+}
+
+// How long after the script's last deed a run may end, in model minutes: by then
+// trouble would have been noticed, and a person asked for would have been missed.
+const (
+	noticedWithin = 12
+	askedFor      = 24
+)
+
+// over reports whether the newest incident is the run's last word.
+func (s *show) over(inc backout.Incident, through time.Time) bool {
+	if through.IsZero() {
+		return false
+	}
+	since := func(at time.Time) time.Duration { return time.Since(at) / s.step }
+	switch {
+	case inc.State == backout.StateWaiting:
+		return !s.Approve && since(through) >= askedFor && since(inc.UpdatedAt) >= askedFor
+	case !inc.State.Terminal():
+		return false
+	}
+	return since(through) >= noticedWithin
 }
 
 // settle lets the shop run on for a moment, so that its last numbers count.
@@ -83,7 +109,7 @@ func (s *show) ask(ctx context.Context, inc backout.Incident) error {
 }
 
 // score holds the run against the truth, which is read here for the first time.
-func (s *show) score(ctx context.Context, inc *backout.Incident) (drill.Result, error) {
+func (s *show) score(ctx context.Context, incidents []backout.Incident) (drill.Result, error) {
 	report, err := s.shop.Report(ctx)
 	if err != nil {
 		return drill.Result{}, fmt.Errorf("ask the shop for its report: %w", err)
@@ -92,19 +118,18 @@ func (s *show) score(ctx context.Context, inc *backout.Incident) (drill.Result, 
 	if err != nil {
 		return drill.Result{}, err
 	}
-	f := drill.Facts{Mode: "names", Incident: inc, Shop: shopReport(report), Entries: []backout.Entry{}}
+	f := drill.Facts{Mode: "names", Incidents: incidents, Shop: shopReport(report), Entries: []backout.Entry{}, Graph: s.app.Graph(), HumanAsked: s.story.asked}
 	if s.Blind {
 		f.Mode = "blind"
 	}
 	s.mu.Lock()
 	f.Hits = append(f.Hits, s.found...)
 	s.mu.Unlock()
-	if inc != nil {
-		f.HumanAsked = s.story.asked
-		w, err := s.app.World(ctx)
-		if err != nil {
-			return drill.Result{}, err
-		}
+	w, err := s.app.World(ctx)
+	if err != nil {
+		return drill.Result{}, err
+	}
+	for _, inc := range incidents {
 		for _, at := range inc.Attempts {
 			run, err := s.app.RunOf(ctx, at.ID)
 			if err != nil && backout.CodeOf(err) != backout.CodeNotFound {
@@ -115,6 +140,6 @@ func (s *show) score(ctx context.Context, inc *backout.Incident) (drill.Result, 
 		}
 	}
 	r := drill.Score(truth, f)
-	s.story.scored(r, inc, report)
+	s.story.scored(r, drill.Scored(truth, incidents), report)
 	return r, nil
 }
