@@ -19,9 +19,11 @@ type Suspect struct {
 	Change    ChangeID    `json:"change"`
 	Component ComponentID `json:"component"`
 	To        Version     `json:"to"`
-	P         float64     `json:"p"`
-	For       []Evidence  `json:"for"`
-	Against   []Evidence  `json:"against"`
+	// Audience is the one that the change hurts, when it hurts one alone.
+	Audience string     `json:"audience,omitempty"`
+	P        float64    `json:"p"`
+	For      []Evidence `json:"for"`
+	Against  []Evidence `json:"against"`
 }
 
 // EvidenceKind says where evidence comes from.

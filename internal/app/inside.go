@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -35,6 +36,34 @@ func (a *App) RunOf(ctx context.Context, id backout.AttemptID) (backout.Run, err
 
 // Graph is what the catalog says there is.
 func (a *App) Graph() backout.Graph { return a.catalog.Graph }
+
+// byHand bounds one move that a person makes.
+const byHand = 30 * time.Second
+
+// Move brings a component wholly to a version, as a person would with the tool of
+// its kind: nothing is planned, checked or verified. It fails when the move was not
+// done or may not have been.
+func (a *App) Move(ctx context.Context, id backout.ComponentID, to backout.Version) error {
+	ctx, cancel := context.WithTimeout(ctx, byHand)
+	defer cancel()
+	c, ok := a.catalog.Graph.Component(id)
+	moving := a.facts.actuators[c.Actuator]
+	if !ok || moving == nil {
+		return fmt.Errorf("move %s: nothing here can move it", id)
+	}
+	r, err := moving.Probe(ctx, c)
+	if err != nil {
+		return fmt.Errorf("move %s: %w", id, err)
+	}
+	out, err := moving.Do(ctx, backout.Effect{Key: fmt.Sprintf("by-hand/%s/%s", id, to), Component: c, From: r.Live.Version(), To: to, Share: 1, IfVersion: r.Version})
+	if err != nil {
+		return fmt.Errorf("move %s to %s: %w", id, to, err)
+	}
+	if out != backout.OutcomeDone {
+		return fmt.Errorf("move %s to %s: outcome %s", id, to, out)
+	}
+	return nil
+}
 
 // World gives the world as it is now, surveyed.
 func (a *App) World(ctx context.Context) (backout.World, error) {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	backout "github.com/backout-dev/backout"
 )
@@ -112,27 +113,30 @@ type difference struct {
 	sd  float64
 }
 
-// difference compares the arms of one metric. Two arms differ by √2 standard
-// deviations by luck, and by more when few instances make them noisy.
+// difference compares the arms of one metric.
 func (a arms) difference(k armKey, c backout.Change) (difference, bool) {
 	versions := a.by[k]
 	treated, ok := versions[c.To]
 	if !ok {
 		return difference{}, false
 	}
-	controls := a.controls(versions, c)
-	d := difference{minuteSums{make([]float64, a.clock.n), make([]float64, a.clock.n)}, treated.phi, 1}
-	for _, s := range controls {
+	return contrast(a.clock, []armSums{treated}, a.controls(versions, c), c.Exposure.Start())
+}
+
+// contrast is treated − control by minute, from start on. Two arms differ by √2
+// standard deviations by luck, and by more when few instances make them noisy. It
+// reports false when there is no minute in which both were measured.
+func contrast(clock clock, treated, controls []armSums, start time.Time) (difference, bool) {
+	d := difference{minuteSums{make([]float64, clock.n), make([]float64, clock.n)}, 0, 1}
+	for _, s := range slices.Concat(treated, controls) {
 		d.phi = max(d.phi, s.phi)
 	}
 	found := false
 	for i := range d.sum {
-		sum, n := 0.0, 0.0
-		for _, s := range controls {
-			sum, n = sum+s.sum[i], n+s.n[i]
-		}
-		if n > 0 && treated.n[i] > 0 && a.clock.since(i, c.Exposure.Start()) > 0 {
-			d.sum[i], d.n[i], found = treated.sum[i]/treated.n[i]-sum/n, 1, true
+		t, tn := pooled(treated, i)
+		c, cn := pooled(controls, i)
+		if tn > 0 && cn > 0 && clock.since(i, start) > 0 {
+			d.sum[i], d.n[i], found = t/tn-c/cn, 1, true
 		}
 	}
 	d.sd = noise(d.minuteSums, d.phi)
@@ -140,6 +144,13 @@ func (a arms) difference(k armKey, c backout.Change) (difference, bool) {
 		d.sum[i] /= d.sd
 	}
 	return d, found
+}
+
+func pooled(all []armSums, i int) (sum, n float64) {
+	for _, s := range all {
+		sum, n = sum+s.sum[i], n+s.n[i]
+	}
+	return sum, n
 }
 
 // controls are the version that the change replaced, or else all others, in order.

@@ -9,7 +9,9 @@ import (
 
 // cause is one hypothesis: a change, or an origin without one.
 type cause struct {
-	change   *backout.Change // nil for origins
+	change   *backout.Change  // nil for origins
+	audience string           // the one that it hurts; "" = everybody who met it
+	exposure backout.Exposure // of the change, to that audience
 	kind     backout.OriginKind
 	service  backout.ServiceID
 	rest     int // origins that nothing distinguishes, told as one
@@ -25,17 +27,18 @@ type cause struct {
 
 // trial is the state of one ranking: what was asked, measured and supposed.
 type trial struct {
-	q      Question
-	panel  *panel
-	roads  roads
-	arms   arms
-	causes []cause
+	q       Question
+	panel   *panel
+	roads   roads
+	arms    arms
+	clients clients
+	causes  []cause
 }
 
 func newTrial(q Question) *trial {
 	t := &trial{q: q, panel: newPanel(q)}
 	t.roads = newRoads(q.World.Graph, q.World.Priors, t.panel.callOrder)
-	t.arms = newArms(q, t.panel.clock)
+	t.arms, t.clients = newArms(q, t.panel.clock), newClients(q, t.panel.clock)
 	t.addChanges()
 	t.addOrigins()
 	for i := range t.causes {
@@ -70,10 +73,19 @@ func (t *trial) addChanges() {
 			sh.evidence = t.panel.evidence(sh.blast)
 			cache[at] = sh
 		}
-		t.causes = append(t.causes, cause{
-			change: c, prior: kindRisk(c.Kind, t.q.World.Priors), delay: hazard(c.Exposure, d, t.panel.clock),
-			blast: sh.blast, evidence: sh.evidence, arms: t.compare(*c, loc), outcome: outcome(t.q, *c),
-		})
+		for _, h := range hypotheses(*c) {
+			x := cause{
+				change: c, audience: h.audience, exposure: h.exposure, prior: h.share * kindRisk(c.Kind, t.q.World.Priors), delay: hazard(h.exposure, d, t.panel.clock),
+				blast: sh.blast, evidence: sh.evidence, outcome: outcome(t.q, *c),
+			}
+			if h.audience == "" {
+				x.arms = t.compare(*c, loc)
+			} else {
+				x.blast = fainter(sh.blast)
+				x.evidence, x.arms = t.panel.evidence(x.blast), t.clients.compare(h, h.exposure.Start())
+			}
+			t.causes = append(t.causes, x)
+		}
 	}
 }
 
@@ -183,7 +195,7 @@ func (t *trial) weigh(c *cause) {
 	c.weight = make([]float64, t.panel.clock.n)
 	for i := range c.weight {
 		w := math.Log(c.prior) + math.Log(c.delay[i]) + tempering*c.evidence[i] + c.outcome
-		if c.arms.known && t.panel.clock.since(i, c.change.Exposure.Start()) > 0 {
+		if c.arms.known && t.panel.clock.since(i, c.exposure.Start()) > 0 {
 			w += armsEvidence(c.arms.logBF[i])
 		}
 		c.weight[i] = w

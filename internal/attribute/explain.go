@@ -20,7 +20,10 @@ func (t *trial) explain(i, onset int) (pro, con []backout.Evidence) {
 	all := []backout.Evidence{t.timeEvidence(c, onset)}
 	all = append(all, t.spaceEvidence(c, onset)...)
 	all = append(all, t.callerEvidence(c, onset)...)
-	if c.arms.known {
+	switch {
+	case c.arms.known && c.audience != "":
+		all = append(all, t.audienceText(c, onset))
+	case c.arms.known:
 		all = append(all, t.armsText(c, onset))
 	}
 	if r := c.prior; math.Abs(math.Log(r)) >= telling {
@@ -46,7 +49,7 @@ func (t *trial) explain(i, onset int) (pro, con []backout.Evidence) {
 // timeEvidence compares the delay with a start at any moment of 90 minutes.
 func (t *trial) timeEvidence(c *cause, onset int) backout.Evidence {
 	e := backout.Evidence{Kind: backout.EvidenceTime, LogBF: math.Log(c.delay[onset] * horizon)}
-	stages := c.change.Exposure.Stages
+	stages := c.exposure.Stages
 	if len(stages) == 0 {
 		e.Text = "when it was exposed is unknown"
 		return e
@@ -69,6 +72,8 @@ func (t *trial) timeEvidence(c *cause, onset int) backout.Evidence {
 	}
 	after := span(seen.Sub(stages[last].At))
 	switch {
+	case c.audience != "":
+		e.Text = fmt.Sprintf("trouble began %s after it reached %s", after, c.audience)
 	case len(stages) == 1 && stages[0].Share >= 1:
 		e.Text = fmt.Sprintf("trouble began %s after it", after)
 	default:
@@ -198,6 +203,25 @@ func (t *trial) armsText(c *cause, onset int) backout.Evidence {
 		e.Text = fmt.Sprintf("its new version is %s slower than the old one side by side", times(c.arms.factor))
 	default:
 		e.Text = fmt.Sprintf("its new version is %s than the old one side by side, by %.1f standard deviations", verb, c.arms.meanDiff)
+	}
+	return e
+}
+
+// audienceText says how the clients of an audience fare beside all others.
+func (t *trial) audienceText(c *cause, onset int) backout.Evidence {
+	e := backout.Evidence{Kind: backout.EvidenceArms, LogBF: armsEvidence(c.arms.logBF[onset])}
+	verb := "are slower"
+	if c.arms.worst == backout.SignalErrors {
+		verb = "fail more"
+	}
+	switch {
+	case e.LogBF <= -telling:
+		e.Text = fmt.Sprintf("%s, who met it, fares as everybody else for %s", c.audience, count(c.arms.minutes, "minute"))
+	case e.LogBF < telling:
+	case c.arms.factor >= 1.1:
+		e.Text = fmt.Sprintf("the requests of %s, who met it, %s than those of others, %s", c.audience, verb, times(c.arms.factor))
+	default:
+		e.Text = fmt.Sprintf("the requests of %s, who met it, %s than those of others, by %.1f standard deviations", c.audience, verb, c.arms.meanDiff)
 	}
 	return e
 }

@@ -51,7 +51,7 @@ func (t *trial) pairs(sums []float64) []pair {
 		for _, j := range order[k+1:] {
 			second := t.causes[j]
 			second.blast = leftOver(t.causes[i].blast, second.blast)
-			if len(second.blast.readings) == 0 || t.failOnOne(t.causes[i], t.causes[j]) {
+			if second.change.ID == t.causes[i].change.ID || len(second.blast.readings) == 0 || t.failOnOne(t.causes[i], t.causes[j]) {
 				continue
 			}
 			second.evidence = t.panel.evidence(second.blast)

@@ -16,8 +16,9 @@ type Question struct {
 	// about is read from its subject: Caller and Service is a caller's view of
 	// its calls, Version is one arm of a partial rollout (arms of one service must
 	// be standardised by one common baseline), Journey is a journey, none of them
-	// and no Service a KPI of the whole product. Series that are still warming and
-	// series of a single client are ignored.
+	// and no Service a KPI of the whole product. Series of a single client
+	// tell who is hurt by a change that named audiences met. Series that are still
+	// warming are ignored.
 	Residuals []backout.Residuals
 	// Baselines turn differences of arms into factors for people ("6x slower");
 	// without them differences are told in standard deviations.

@@ -20,9 +20,6 @@ func Rank(q Question) backout.Attribution {
 	for i := range t.causes {
 		c := &t.causes[i]
 		if c.change != nil {
-			s := backout.Suspect{Change: c.change.ID, Component: c.change.Component, To: c.change.To, P: p[i]}
-			s.For, s.Against = t.explain(i, onset)
-			out.Suspects = append(out.Suspects, s)
 			continue
 		}
 		out.PNone += p[i]
@@ -34,6 +31,7 @@ func Rank(q Question) backout.Attribution {
 		origins[key] = len(out.Origins)
 		out.Origins = append(out.Origins, backout.Origin{Kind: c.kind, Service: c.service, P: p[i], Text: t.originText(c, onset)})
 	}
+	out.Suspects = t.suspects(p, onset)
 	slices.SortStableFunc(out.Suspects, func(a, b backout.Suspect) int {
 		return cmp.Or(cmp.Compare(b.P, a.P), cmp.Compare(a.Change, b.Change))
 	})
@@ -42,6 +40,40 @@ func Rank(q Question) backout.Attribution {
 	})
 	return out
 }
+
+// suspects are the changes, each with the probability of all hypotheses about it
+// together and the reasons of the likeliest. One audience is named when it has most
+// of that probability.
+func (t *trial) suspects(p []float64, onset int) []backout.Suspect {
+	out := []backout.Suspect{}
+	at, lead := map[backout.ChangeID]int{}, map[backout.ChangeID]int{}
+	for i, c := range t.causes {
+		if c.change == nil {
+			continue
+		}
+		k, known := at[c.change.ID]
+		if !known {
+			at[c.change.ID], lead[c.change.ID] = len(out), i
+			out = append(out, backout.Suspect{Change: c.change.ID, Component: c.change.Component, To: c.change.To, P: p[i]})
+			continue
+		}
+		out[k].P += p[i]
+		if p[i] > p[lead[c.change.ID]] {
+			lead[c.change.ID] = i
+		}
+	}
+	for k, s := range out {
+		i := lead[s.Change]
+		if p[i] >= mostOf*s.P {
+			out[k].Audience = t.causes[i].audience
+		}
+		out[k].For, out[k].Against = t.explain(i, onset)
+	}
+	return out
+}
+
+// mostOf is the share of a change's probability that names one audience.
+const mostOf = 0.7
 
 // posterior is the probability of each cause and the most likely minute of the
 // onset. Two causes that did it together share their probability. A fiftieth of

@@ -22,7 +22,8 @@ import (
 // demoCommand plays the main job.
 func (e *env) demoCommand() *cobra.Command {
 	var c demo.Config
-	var output string
+	var output, svg string
+	var compare bool
 	cmd := &cobra.Command{
 		Use: "demo", Short: "a live shop, ten changes, one of them bad, and the way back", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,6 +39,9 @@ func (e *env) demoCommand() *cobra.Command {
 				c.Confirm = e.confirm
 			}
 			fmt.Fprintf(c.Story, "backout demo --scenario %s --seed %d\n", c.Scenario, c.Seed)
+			if compare {
+				return e.compare(cmd.Context(), c, output, svg)
+			}
 			r, err := demo.Run(cmd.Context(), c)
 			if err != nil {
 				return err
@@ -62,7 +66,27 @@ func (e *env) demoCommand() *cobra.Command {
 	f.StringVar(&c.Dir, "dir", "", "keep everything in this folder; empty = a temporary one")
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:0", "loopback host:port of the page")
 	f.StringVarP(&output, "output", "o", "text", "text, or json as the last line")
+	f.BoolVar(&compare, "compare", false, "the same incident three times: nobody acts, everything is rolled back one by one, backout")
+	f.StringVar(&svg, "svg", "", "with --compare: draw the result into this file")
 	return cmd
+}
+
+// compare plays the incident three times and sets the results side by side.
+func (e *env) compare(ctx context.Context, c demo.Config, output, svg string) error {
+	r, err := demo.Compare(ctx, c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(c.Story, "\n"+demo.SideBySide(r))
+	if svg != "" {
+		if err := os.WriteFile(svg, []byte(demo.Picture(r).SVG()+"\n"), 0o644); err != nil {
+			return fmt.Errorf("draw comparison: %w", err)
+		}
+	}
+	if output == "json" {
+		return e.printJSON(r)
+	}
+	return nil
 }
 
 // confirm asks on the terminal; only the word yes approves.

@@ -205,7 +205,7 @@ func reverted(t Truth, f Facts) (out []Reverted, innocent, demanded int) {
 			if !done[string(at.ID)+" "+s.ID] {
 				continue
 			}
-			out = append(out, Reverted{Change: string(s.Component) + "=" + string(s.From), Kind: string(s.Kind), From: string(s.From), To: string(s.To)})
+			out = append(out, Reverted{Change: string(s.Component) + "=" + string(s.From), Kind: string(s.Kind), From: string(s.From), To: string(s.To), Audience: audienceOf(s)})
 			switch {
 			case t.guilty(s.Component, s.From):
 			case t.demanded(s.Component):
@@ -216,6 +216,16 @@ func reverted(t Truth, f Facts) (out []Reverted, innocent, demanded int) {
 		}
 	}
 	return out, innocent, demanded
+}
+
+// audienceOf is the one audience that a step moves; nil = everybody.
+func audienceOf(s backout.Step) *string {
+	for _, g := range s.Stages {
+		if g.Audience != "" {
+			return &g.Audience
+		}
+	}
+	return nil
 }
 
 func attempts(all []backout.Incident) []backout.Attempt {

@@ -253,6 +253,44 @@ func TestMake_audienceOfAFlag(t *testing.T) {
 	}
 }
 
+func TestMake_audienceThatIsHurt(t *testing.T) {
+	w := newTown()
+	flag := w.part(backout.KindFlag, "reports", 10*time.Minute, "off", "on")
+	at := w.req.World.Changes[0].Exposure.Stages[0].At
+	w.req.World.Changes[0].Exposure.Stages = []backout.ExposureStage{{At: at, Share: .1, Audience: "acme"}, {At: at.Add(time.Minute), Share: .2, Audience: "bolt"}}
+	w.suspect(flag, "on", .9)
+	w.req.Attribution.Suspects[0].Audience = "bolt"
+	p := w.make(t)
+	wantShape(t, p, backout.ActionRollBack, "reports:off")
+	if st := p.Steps()[0].Stages; len(st) != 1 || st[0].Audience != "bolt" {
+		t.Errorf("stages %+v, want off for bolt alone", st)
+	}
+	w.req.Attribution.Suspects[0].Audience = ""
+	if st := w.make(t).Steps()[0].Stages; st[len(st)-1].Audience != "" || st[len(st)-1].Share != 1 {
+		t.Errorf("stages %+v, want off for everybody who met it", st)
+	}
+}
+
+// Off for one audience leaves the flag on for all others, and a contract that the
+// flag is under then still counts.
+func TestMake_audienceOfATiedFlagIsEverybody(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")
+	flag := w.part(backout.KindFlag, "express", 10*time.Minute, "off", "on")
+	w.req.World.Changes[1].Exposure.Stages[0].Audience = "acme"
+	w.needs("C-flag", flag, "on", payment, "2.14.0")
+	w.suspect(payment, "2.14.0", .9)
+	p := w.make(t)
+	wantShape(t, p, backout.ActionRollBack, "express:off", "payment:2.13.2")
+	for _, s := range p.Steps() {
+		for _, st := range s.Stages {
+			if st.Audience != "" {
+				t.Errorf("step %s moves %s only", s.ID, st.Audience)
+			}
+		}
+	}
+}
+
 func TestMake_alternatives(t *testing.T) {
 	w := newTown()
 	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")

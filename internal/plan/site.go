@@ -22,6 +22,7 @@ type site struct {
 	reach     map[int]backout.Reachable // levels it can be brought to
 	barred    map[int]string            // why it can't be brought to the others
 	p         []float64                 // by change: probability of being the cause
+	hurts     []string                  // by change: the one audience that it hurts; "" = everybody
 	wanted    *int                      // the level that a person demands
 }
 
@@ -75,9 +76,9 @@ func survey(req Request) []site {
 	for _, c := range req.World.Graph.Components {
 		known[c.ID] = c
 	}
-	suspicion := map[backout.ChangeID]float64{}
+	suspicion := map[backout.ChangeID]backout.Suspect{}
 	for _, s := range req.Attribution.Suspects {
-		suspicion[s.Change] += s.P
+		suspicion[s.Change] = s
 	}
 	var sites []site
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
@@ -90,14 +91,15 @@ func survey(req Request) []site {
 	return sites
 }
 
-func newSite(req Request, c backout.Component, stack []backout.Change, suspicion map[backout.ChangeID]float64) site {
+func newSite(req Request, c backout.Component, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect) site {
 	s := site{component: c, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, barred: map[int]string{}}
 	if extra := len(stack) - (maxLevels - 1); extra > 0 {
 		s.base, stack = extra, stack[extra:]
 	}
 	s.changes = stack
 	for _, ch := range stack {
-		s.p = append(s.p, suspicion[ch.ID])
+		s.p = append(s.p, suspicion[ch.ID].P)
+		s.hurts = append(s.hurts, suspicion[ch.ID].Audience)
 	}
 	live := req.World.Live[c.ID]
 	for _, v := range slices.SortedFunc(maps.Keys(live.Shares), backout.CompareVersions) {

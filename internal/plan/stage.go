@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -64,7 +65,7 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 			best, least = a, cost
 		}
 	}
-	if audience := s.audience(); audience != "" {
+	if audience := s.audience(); audience != "" && !m.tied(s) {
 		best.run([]float64{1}, each, m.minute)
 		best.stages[0].Audience = audience
 	}
@@ -127,22 +128,36 @@ func onOffer(wish float64, on []float64) float64 {
 	return fit
 }
 
-// audience is the one audience that all of the site's changes were meant for, so
-// that taking them back need not touch anybody else; "" when there is none.
+// audience is the one audience that taking the site back need touch: the only one
+// that its changes were meant for, or the only one that they hurt. It is "" when
+// everybody is concerned.
 func (s site) audience() string {
-	if s.component.Kind != backout.KindFlag {
+	if s.component.Kind != backout.KindFlag || s.wanted != nil {
 		return ""
 	}
-	var seen []string
-	for _, ch := range s.changes[:min(s.current, len(s.changes))] {
+	var meant, hurt []string
+	for x, ch := range s.changes[:min(s.current, len(s.changes))] {
+		hurt = append(hurt, s.hurts[x])
 		for _, st := range ch.Exposure.Stages {
-			if !slices.Contains(seen, st.Audience) {
-				seen = append(seen, st.Audience)
-			}
+			meant = append(meant, st.Audience)
 		}
 	}
-	if len(seen) != 1 {
+	return cmp.Or(only(hurt), only(meant))
+}
+
+// only is the one value that all have; "" when they differ.
+func only(all []string) string {
+	if len(all) == 0 || slices.ContainsFunc(all, func(x string) bool { return x != all[0] }) {
 		return ""
 	}
-	return seen[0]
+	return all[0]
+}
+
+// tied reports whether a contract ties a site to another that may move: then a part
+// of its audience left as it was could meet what it must not.
+func (m model) tied(s site) bool {
+	return slices.ContainsFunc(m.ties, func(t tie) bool {
+		a, b := m.sites[t.i], m.sites[t.j]
+		return a.component.ID == s.component.ID && len(b.reach) > 0 || b.component.ID == s.component.ID && len(a.reach) > 0
+	})
 }

@@ -45,6 +45,8 @@ type Config struct {
 	// the command line.
 	Confirm func(ctx context.Context, question string) (bool, error)
 	Log     *slog.Logger
+
+	shadow bool // backout looks on; somebody else acts, or nobody
 }
 
 // pace is how long one model minute lasts, and how long each part may take.
@@ -63,18 +65,34 @@ func (c Config) pace() pace {
 type show struct {
 	Config
 	pace
-	dir    string
-	app    *app.App
-	shop   *playground.Client
-	story  *story
-	mu     sync.Mutex
-	found  []backout.Finding // guarded by mu
-	failed chan error        // a process or loop that ended too early
+	dir     string
+	began   time.Time
+	app     *app.App
+	shop    *playground.Client
+	story   *story
+	mu      sync.Mutex
+	found   []backout.Finding // guarded by mu
+	moments []drill.Moment    // guarded by mu
+	failed  chan error        // a process or loop that ended too early
 }
 
 // Run plays one performance and scores it.
-func Run(ctx context.Context, c Config) (drill.Result, error) {
-	s := &show{Config: c, pace: c.pace(), failed: make(chan error, 4)}
+func Run(ctx context.Context, c Config) (r drill.Result, err error) {
+	err = play(ctx, c, func(ctx context.Context, s *show) error {
+		incidents, err := s.follow(ctx)
+		if err != nil {
+			return err
+		}
+		r, err = s.score(ctx, incidents)
+		return err
+	})
+	return r, err
+}
+
+// play opens everything, lets backout learn what is normal, begins the scenario
+// and hands over. Whatever happens, all it started has ended when it returns.
+func play(ctx context.Context, c Config, perform func(context.Context, *show) error) error {
+	s := &show{Config: c, pace: c.pace(), failed: make(chan error, 4), began: time.Now()}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,34 +101,29 @@ func Run(ctx context.Context, c Config) (drill.Result, error) {
 	if s.dir == "" {
 		dir, err := os.MkdirTemp("", "backout-demo-")
 		if err != nil {
-			return drill.Result{}, fmt.Errorf("make demo folder: %w", err)
+			return fmt.Errorf("make demo folder: %w", err)
 		}
 		defer os.RemoveAll(dir)
 		s.dir = dir
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return drill.Result{}, fmt.Errorf("make demo folder: %w", err)
+		return fmt.Errorf("make demo folder: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	began := time.Now()
 	if err := s.open(ctx, &running); err != nil {
-		return drill.Result{}, err
+		return err
 	}
-	s.story.opened(time.Since(began), s.app.URL(), s.app.Token(), s.app.TokenFile())
+	s.story.opened(time.Since(s.began), s.app.URL(), s.app.Token(), s.app.TokenFile())
 	if err := s.learnNormal(ctx); err != nil {
-		return drill.Result{}, err
+		return err
 	}
 	if err := s.shop.Begin(ctx, s.app.URL()+"/v1/observations", s.app.Token()); err != nil {
-		return drill.Result{}, fmt.Errorf("begin the scenario: %w", err)
+		return fmt.Errorf("begin the scenario: %w", err)
 	}
-	incidents, err := s.follow(ctx, began)
-	if err != nil {
-		return drill.Result{}, err
-	}
-	return s.score(ctx, incidents)
+	return perform(ctx, s)
 }
 
 // open starts the shop, its load and backout.
@@ -161,7 +174,10 @@ func (s *show) openBackout(ctx context.Context, running *sync.WaitGroup) error {
 		Targets: s.shop.Ready.Targets, TargetsTokenFile: tokenFile, Step: s.step, Minute: s.step,
 		Playground: s.shop.Ready.Control, PlaygroundToken: string(token), Seed: s.Seed, Heard: s.heard, Tell: s.story.entry, Log: s.Log,
 	}
-	if s.Approve {
+	switch {
+	case s.shadow:
+		cfg.Autonomy = backout.AutonomyShadow
+	case s.Approve:
 		cfg.Autonomy = backout.AutonomyAsk
 	}
 	if s.app, err = app.New(ctx, cfg); err != nil {

@@ -15,7 +15,7 @@ import (
 // when the newest incident has, and the script has been through for long enough
 // that what it did last would have been noticed: trouble that began before the
 // fault, or went away by itself, is not the end.
-func (s *show) follow(ctx context.Context, began time.Time) ([]backout.Incident, error) {
+func (s *show) follow(ctx context.Context) ([]backout.Incident, error) {
 	tick := time.NewTicker(s.step)
 	defer tick.Stop()
 	var all []backout.Incident // newest first
@@ -45,7 +45,7 @@ func (s *show) follow(ctx context.Context, began time.Time) ([]backout.Incident,
 		if len(all) > 0 && s.over(all[0], report.Through) {
 			return all, s.settle(ctx)
 		}
-		if time.Since(began) > s.limit && !s.Approve {
+		if time.Since(s.began) > s.limit && !s.Approve {
 			s.story.timeIsUp()
 			return all, nil
 		}

@@ -87,6 +87,9 @@ func TestPlan_violations(t *testing.T) {
 		"provider before consumer": {ReasonIncompatible, func(_ *backout.World, p *backout.Plan) {
 			p.Waves = []backout.Wave{{Steps: []backout.Step{step("a", payment, 0)}}, {Steps: []backout.Step{step("b", checkout, 2*time.Minute)}}}
 		}},
+		"one audience off, all others still rely on it": {ReasonIncompatible, func(_ *backout.World, p *backout.Plan) {
+			first(p).Stages = []backout.Stage{{Share: 1, Audience: "acme", Bake: backout.Duration(time.Minute)}}
+		}},
 		"side by side": {ReasonIncompatible, func(_ *backout.World, p *backout.Plan) {
 			p.Waves = []backout.Wave{{Steps: []backout.Step{step("a", payment, 0), step("b", checkout, 0)}}}
 		}},

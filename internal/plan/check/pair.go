@@ -58,8 +58,12 @@ func (c *checker) pairs() {
 		if c.done(s) {
 			continue
 		}
+		after := []backout.Version{s.To}
+		if forOne(s) {
+			after = append(after, c.live[s.Component]...) // everybody else keeps what they have
+		}
 		courses[s.Component] = course{
-			id: s.Component, before: c.live[s.Component], after: []backout.Version{s.To}, moves: true,
+			id: s.Component, before: c.live[s.Component], after: after, moves: true,
 			wave: c.wave[s.ID], start: s.Start, end: s.Start + s.Takes,
 		}
 	}
@@ -79,6 +83,11 @@ func (c *checker) pairs() {
 			c.pair(courses[id], o, c.rules[key(id, other)])
 		}
 	}
+}
+
+// forOne reports whether a step moves one audience and nobody else.
+func forOne(s backout.Step) bool {
+	return len(s.Stages) > 0 && s.Stages[len(s.Stages)-1].Audience != ""
 }
 
 // key names a pair of components whichever comes first.
