@@ -71,5 +71,7 @@ type Entry struct {
 	Share     float64     `json:"share_ratio"`
 	Outcome   Outcome     `json:"outcome,omitempty"`
 	Key       string      `json:"key,omitempty"` // the effect's idempotency key: attempt/step/stage
-	Text      string      `json:"text"`
+	// Verdict is what a gate saw when it spoke.
+	Verdict VerdictValue `json:"verdict,omitempty"`
+	Text    string       `json:"text"`
 }

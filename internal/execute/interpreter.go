@@ -97,7 +97,7 @@ func (it *interpreter) back(s backout.Step) Proposal {
 	c, _ := it.component(s.Component)
 	return Proposal{Attempt: it.Attempt, Step: s, Stage: -1, Reverse: true, Effect: backout.Effect{
 		Key:     fmt.Sprintf("%s/%s/back", it.Attempt.ID, s.ID),
-		Attempt: it.Attempt.ID, Component: c, From: s.To, To: s.From, Share: 1,
+		Attempt: it.Attempt.ID, Component: c, From: s.To, To: s.From, Share: 1, Audience: stages(s)[len(stages(s))-1].Audience,
 	}}
 }
 
@@ -243,7 +243,7 @@ func (it *interpreter) gate(w, r int, since time.Time, moved []Proposal) verdict
 	}
 	v := engine.Step(it.f, fmt.Sprintf("wave %d round %d gate", w, r), func(ctx context.Context) verdict { return it.x.ask(ctx, q) })
 	it.journal(fmt.Sprintf("wave %d round %d answer", w, r), "", "", backout.Entry{
-		Kind: backout.EntryGate, Stage: r, Text: gateWords[v.Decision] + because(v.Why),
+		Kind: backout.EntryGate, Stage: r, Verdict: v.Verdict, Text: gateWords[v.Decision] + because(v.Why),
 	})
 	return v
 }
@@ -269,12 +269,12 @@ func (x *Executor) ask(ctx context.Context, q Question) verdict {
 	for ctx.Err() == nil {
 		aborted, woken := x.cleared(ctx, id)
 		if aborted {
-			return verdict{Answer{"aborted", "aborted at a gate"}, true}
+			return verdict{Answer{Decision: "aborted", Why: "aborted at a gate"}, true}
 		}
 		q.Now = time.Now().UTC()
 		ans, err := call(ctx, x.config.Timeout, func(ctx context.Context) (Answer, error) { return x.config.Gate.Ask(ctx, q) })
 		if err != nil {
-			ans = Answer{DecisionFreeze, err.Error()}
+			ans = Answer{Decision: DecisionFreeze, Why: err.Error()}
 		}
 		longest := x.config.MaxTick
 		switch ans.Decision {

@@ -71,6 +71,8 @@ const (
 type Answer struct {
 	Decision Decision `json:"decision"`
 	Why      string   `json:"why"`
+	// Verdict is what the decision rests on; empty when nothing could be judged.
+	Verdict backout.VerdictValue `json:"verdict,omitempty"`
 }
 
 // ControlKind is what a person can tell a run.

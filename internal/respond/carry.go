@@ -131,6 +131,9 @@ func (r *Responder) conclude(ctx context.Context, now time.Time, inc backout.Inc
 func tried(now time.Time, at backout.Attempt, run backout.Run) backout.Tried {
 	t := backout.Tried{Changes: []backout.ChangeID{}, At: now, Result: backout.VerdictInconclusive}
 	for _, e := range run.Entries {
+		if e.Kind == backout.EntryGate && e.Verdict == backout.VerdictWorse {
+			t.Result = backout.VerdictWorse
+		}
 		if e.Kind == backout.EntryEffect && e.Outcome == backout.OutcomeDone {
 			t.Share = max(t.Share, e.Share)
 			for _, s := range at.Plan.Steps() {

@@ -44,7 +44,9 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
 	v := verify.Judge(g.question(inc, q))
-	return g.answer(q, v), nil
+	out := g.answer(q, v)
+	out.Verdict = v.Value
+	return out, nil
 }
 
 // incidentOf takes the incident's id out of an attempt's, which is incident/number.

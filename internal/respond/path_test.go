@@ -504,3 +504,22 @@ func TestObserve_whatWentQuietAndIsBackIsAnotherTrouble(t *testing.T) {
 		t.Errorf("joined %s, %v: new trouble would be swallowed by an incident that has ended", got, err)
 	}
 }
+
+func TestConclude_whatGotWorseIsRemembered(t *testing.T) {
+	for verdict, want := range map[backout.VerdictValue]backout.VerdictValue{
+		backout.VerdictWorse: backout.VerdictWorse, backout.VerdictInconclusive: backout.VerdictInconclusive, "": backout.VerdictInconclusive,
+	} {
+		tw := newTown(t, true, nil)
+		id := tw.detect()
+		tw.runner.run = backout.Run{State: backout.RunHalted, Why: "halted", Entries: []backout.Entry{{Kind: backout.EntryGate, Verdict: verdict}}}
+		tw.until(id, backout.StateExecuting)
+		for range 2 {
+			if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if tried := tw.store.incidents[id].Tried; len(tried) == 0 || tried[0].Result != want {
+			t.Errorf("gate said %q: tried %+v, want %s", verdict, tried, want)
+		}
+	}
+}
