@@ -48,6 +48,23 @@ func TestStage_hurriesUnderPressure(t *testing.T) {
 	}
 }
 
+// What is innocent, takes effect at once and holds others up goes whole; a suspect of
+// the same kind is tried on a part first.
+func TestStage_enablingFlagGoesWhole(t *testing.T) {
+	w := newTown()
+	flag := w.part(backout.KindFlag, "express", 30*time.Minute, "off", "on")
+	r := w.req.World.Reversals[flag]
+	r.Shares = []float64{.1, .5, 1}
+	w.req.World.Reversals[flag] = r
+	m := newModel(w.req)
+	if a := m.stage(m.sites[0], 0, 12000); len(a.stages) != 1 || a.stages[0].Share != 1 || a.stages[0].Bake.Std() != bakePart*time.Minute {
+		t.Errorf("stages %+v of a flag that only holds others up, want everything at once and a short bake", a.stages)
+	}
+	if a := m.stage(m.sites[0], 12000, 0); len(a.stages) < 2 {
+		t.Errorf("stages %+v of a suspected flag, want a canary", a.stages)
+	}
+}
+
 func TestOffered(t *testing.T) {
 	tests := []struct {
 		wished    []float64

@@ -28,10 +28,15 @@ const (
 )
 
 // menu lists the staging plans on offer for a kind, the careful one first. The
-// share of a schema can't be split: expand and contract is its only staging.
-func menu(k backout.ComponentKind) [][]float64 {
+// share of a schema can't be split: expand and contract is its only staging. What
+// takes effect at once, is not suspected and others wait for may go whole: a canary
+// of it would prove nothing and keep the trouble going.
+func menu(k backout.ComponentKind, enabling bool) [][]float64 {
 	switch k {
 	case backout.KindFlag, backout.KindConfig:
+		if enabling {
+			return [][]float64{{.10, 1}, {.50, 1}, {1}}
+		}
 		return [][]float64{{.10, 1}, {.50, 1}}
 	case backout.KindDeployment, backout.KindTraffic:
 		return [][]float64{{.05, .25, 1}, {.50, 1}}
@@ -57,9 +62,12 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 	}
 	var best action
 	least := math.Inf(1)
-	for _, shares := range menu(c.Kind) {
+	for _, shares := range menu(c.Kind, waited > pressure) {
 		a := base
 		a.run(offered(shares, c.Instances, s.reversal.Shares), each, m.minute)
+		if waited > pressure {
+			a.hasten(m.minute)
+		}
 		cost := (pressure*float64(a.effect)+waited*float64(a.duration))/ticksPerMinute + a.fails*a.damage*a.stages[0].Share
 		if cost < least {
 			best, least = a, cost
@@ -70,6 +78,16 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 		best.stages[0].Audience = audience
 	}
 	return best
+}
+
+// hasten shortens the last bake of a step that others wait for: its gate asks
+// whether things got worse, not whether they recovered.
+func (a *action) hasten(minute time.Duration) {
+	last := &a.stages[len(a.stages)-1]
+	saved := last.Bake.Std() - bakePart*minute
+	last.Bake -= backout.Duration(saved)
+	a.takes -= saved
+	a.duration = max(1, ticks(a.takes, minute))
 }
 
 // run lays the stages out in time.

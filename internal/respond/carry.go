@@ -107,7 +107,7 @@ func (r *Responder) conclude(ctx context.Context, now time.Time, inc backout.Inc
 		if err != nil {
 			return time.Time{}, err
 		}
-		return time.Time{}, r.learn(ctx, now, inc)
+		return time.Time{}, r.learn(ctx, now, inc, run)
 	case backout.RunAborted:
 		_, err := r.move(ctx, now, inc, backout.StateAborted, run.Why)
 		return time.Time{}, err

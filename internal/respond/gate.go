@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,10 +44,21 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	if err != nil {
 		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
-	v := verify.Judge(g.question(inc, q))
+	question := g.question(inc, q)
+	question.Last = question.Last || waveDone(q)
+	v := verify.Judge(question)
 	out := g.answer(q, v)
 	out.Verdict = v.Value
 	return out, nil
+}
+
+// waveDone reports whether every step of the wave has reached everything: a state in
+// which the run could stop for good.
+func waveDone(q execute.Question) bool {
+	if q.Wave >= len(q.Attempt.Plan.Waves) {
+		return false
+	}
+	return !slices.ContainsFunc(q.Attempt.Plan.Waves[q.Wave].Steps, func(s backout.Step) bool { return len(s.Stages) > q.Round+1 })
 }
 
 // incidentOf takes the incident's id out of an attempt's, which is incident/number.
@@ -67,6 +79,8 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
 	case v.Value == backout.VerdictRecovered && q.Last:
 		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("recovered: all %d signals that were ill are back, proven", recoveredCount(v))}
+	case v.Value == backout.VerdictRecovered:
+		return execute.Answer{Decision: execute.DecisionStop, Why: fmt.Sprintf("recovered: all %d signals that were ill are back, proven; the rest of the plan is not needed", recoveredCount(v))}
 	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
 	case q.Last:

@@ -60,6 +60,33 @@ func TestGate_decisions(t *testing.T) {
 	}
 }
 
+// A wave that brings recovery is the last: what the plan has left is not needed. In
+// the middle of a wave nothing stops, since two versions would stay live.
+func TestGate_stopsEarlyAtAWavesEnd(t *testing.T) {
+	for stages, want := range map[int]execute.Decision{1: execute.DecisionStop, 2: execute.DecisionGoOn} {
+		tw := newTown(t, true, nil)
+		id := tw.detect()
+		inc := tw.until(id, backout.StateExecuting)
+		began := tw.now
+		for s := range tw.signals.levels {
+			level := tw.signals.levels[s]
+			tw.signals.levels[s] = func(at time.Time) float64 {
+				if at.After(began) {
+					return 0
+				}
+				return level(at)
+			}
+		}
+		at := inc.Attempts[0]
+		at.Plan.Waves = []backout.Wave{{Steps: []backout.Step{{ID: "1.1", Stages: make([]backout.Stage, stages)}}}, {Steps: []backout.Step{{ID: "2.1", Stages: make([]backout.Stage, 1)}}}}
+		g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
+		a, err := g.Ask(t.Context(), execute.Question{Attempt: at, Since: began, Until: began.Add(4 * minute), Now: began.Add(24 * minute)})
+		if err != nil || a.Decision != want {
+			t.Errorf("first round of a wave of %d: %s (%s), %v; want %s", stages, a.Decision, a.Why, err, want)
+		}
+	}
+}
+
 func TestGuard_lastWord(t *testing.T) {
 	tw := newTown(t, true, nil)
 	id := tw.detect()

@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -11,12 +12,12 @@ import (
 
 // learn writes the review of a recovered incident and folds it into the priors:
 // recovery after taking a change back, verified, is the label.
-func (r *Responder) learn(ctx context.Context, now time.Time, inc backout.Incident) error {
+func (r *Responder) learn(ctx context.Context, now time.Time, inc backout.Incident, run backout.Run) error {
 	w, err := r.cfg.Facts.World(ctx, now, false)
 	if err != nil {
 		return err
 	}
-	review := reviewOf(now, w, inc)
+	review := reviewOf(now, w, inc, run)
 	if err := r.cfg.Learner.SaveReview(ctx, review); err != nil {
 		return fmt.Errorf("save review of %s: %w", inc.ID, err)
 	}
@@ -27,7 +28,9 @@ func (r *Responder) learn(ctx context.Context, now time.Time, inc backout.Incide
 	return r.cfg.Learner.SavePriors(ctx, learn.Update(priors, learn.Lesson{Review: review, Shipped: w.Changes, Minute: r.cfg.Minute}))
 }
 
-func reviewOf(now time.Time, w backout.World, inc backout.Incident) backout.Review {
+// reviewOf labels an incident by what its last attempt did. Steps that an early stop
+// left out teach nothing.
+func reviewOf(now time.Time, w backout.World, inc backout.Incident, run backout.Run) backout.Review {
 	at := inc.Attempts[len(inc.Attempts)-1]
 	rev := backout.Review{
 		Incident: inc.ID, At: now, Culprits: []backout.ChangeID{}, Label: backout.LabelChange, By: "verified recovery",
@@ -39,6 +42,9 @@ func reviewOf(now time.Time, w backout.World, inc backout.Incident) backout.Revi
 		rev.Simulated = rev.Simulated || c.Simulated
 	}
 	for _, s := range at.Plan.Steps() {
+		if !carriedOut(run, s) {
+			continue
+		}
 		rev.Actions = append(rev.Actions, backout.ReviewAction{Component: s.Component, Kind: s.Kind, Service: s.Service, Worked: true, Took: s.Takes})
 		if s.Demanded {
 			continue
@@ -49,6 +55,13 @@ func reviewOf(now time.Time, w backout.World, inc backout.Incident) backout.Revi
 		}
 	}
 	return rev
+}
+
+// carriedOut reports whether the journal shows a step as done, or as done before.
+func carriedOut(run backout.Run, s backout.Step) bool {
+	return slices.ContainsFunc(run.Entries, func(e backout.Entry) bool {
+		return e.Step == s.ID && (e.Kind == backout.EntryEffect && e.Outcome == backout.OutcomeDone || e.Kind == backout.EntrySkipped)
+	})
 }
 
 // spreads says for each way trouble could travel from an ill service whether it

@@ -267,7 +267,7 @@ func TestPath_recovers(t *testing.T) {
 	if len(tw.store.holds) != 1 || tw.store.holds[0].BadTo != "2" {
 		t.Errorf("holds %+v: want the bad version held", tw.store.holds)
 	}
-	tw.runner.run = backout.Run{State: backout.RunCompleted, Why: "every step is done"}
+	tw.runner.run = backout.Run{State: backout.RunCompleted, Why: "every step is done", Entries: []backout.Entry{{Kind: backout.EntryEffect, Step: inc.Plan.Steps()[0].ID, Outcome: backout.OutcomeDone, Share: 1}}}
 	inc = tw.until(id, backout.StateRecovered)
 	if len(tw.store.reviews) != 1 || !slices.Equal(tw.store.reviews[0].Culprits, []backout.ChangeID{"c1"}) || tw.store.priors.Incidents == 0 {
 		t.Errorf("reviews %+v, priors %+v: want the culprit learnt", tw.store.reviews, tw.store.priors)
@@ -521,5 +521,16 @@ func TestConclude_whatGotWorseIsRemembered(t *testing.T) {
 		if tried := tw.store.incidents[id].Tried; len(tried) == 0 || tried[0].Result != want {
 			t.Errorf("gate said %q: tried %+v, want %s", verdict, tried, want)
 		}
+	}
+}
+
+func TestLearn_onlyWhatWasCarriedOut(t *testing.T) {
+	tw := newTown(t, true, nil)
+	id := tw.detect()
+	tw.until(id, backout.StateExecuting)
+	tw.runner.run = backout.Run{State: backout.RunStopped, Why: "the symptom has gone", Entries: []backout.Entry{{Kind: backout.EntryEffect, Step: "1.1", Outcome: backout.OutcomeNotDone}}}
+	tw.until(id, backout.StateRecovered)
+	if r := tw.store.reviews[0]; len(r.Culprits) != 0 || len(r.Actions) != 0 {
+		t.Errorf("culprits %v, actions %v learnt from a step that was never carried out", r.Culprits, r.Actions)
 	}
 }
