@@ -108,10 +108,14 @@ type target struct {
 func (s *shop) targets() []target {
 	out := []target{}
 	for _, m := range s.fleet.members() {
-		out = append(out, target{[]string{m.address}, map[string]string{"service": m.service, "version": m.version, "location": string(location), "instance": m.id}})
+		out = append(out, target{[]string{m.address}, map[string]string{"service": m.service, "version": m.version, "location": string(m.location), "instance": m.id}})
 	}
 	if b, ok := s.beats.of("load"); ok {
-		out = append(out, target{[]string{b.Address}, map[string]string{"service": s.topology.load, "version": "1", "location": string(location), "instance": s.topology.load + "-1"}})
+		labels := map[string]string{"service": s.topology.load, "version": "1", "instance": s.topology.load + "-1"}
+		if at := s.topology.locations; len(at) == 1 {
+			labels["location"] = string(at[0]) // with several, each journey tells its own
+		}
+		out = append(out, target{[]string{b.Address}, labels})
 	}
 	return out
 }

@@ -38,7 +38,7 @@ func RunInstances(ctx context.Context, c Config) error {
 		}
 	}
 	t := build(spec.Seed, spec.Blind)
-	around := &surroundings{topology: t, routes: newRoutes(), knobs: newKnobs(), unsafe: &atomic.Int64{}, rate: spec.Rate}
+	around := &surroundings{topology: t, routes: newRoutes(), knobs: newKnobs(), unsafe: &atomic.Int64{}, rate: spec.Rate, bindings: spec.Bindings}
 	s := t.service(spec.Service)
 	if s == nil {
 		return fmt.Errorf("run instances: unknown service %s", spec.Service)
@@ -69,6 +69,10 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- []byte) {
 // obey carries out orders until there are none left to come.
 func obey(ctx context.Context, around *surroundings, s *service, spec hostSpec, lines <-chan []byte, out *json.Encoder) error {
 	running := map[string]*instance{}
+	var troubles []*trouble
+	for _, f := range spec.Faults {
+		troubles = append(troubles, newTrouble(f))
+	}
 	defer func() {
 		for _, in := range running {
 			in.stop(300 * time.Millisecond)
@@ -92,7 +96,7 @@ func obey(ctx context.Context, around *surroundings, s *service, spec hostSpec, 
 		answer := receipt{ID: o.Start + o.Stop}
 		switch in := running[o.Stop]; {
 		case o.Start != "":
-			in, err := around.start(ctx, o.Start, s, spec.Version, spec.Acts, nil)
+			in, err := around.start(ctx, copyOf{o.Start, s, spec.Version, spec.Location, spec.Acts, troubles})
 			if err != nil {
 				answer.Error = err.Error()
 				break
