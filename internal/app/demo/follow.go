@@ -114,7 +114,7 @@ func (s *show) score(ctx context.Context, inc *backout.Incident) (drill.Result, 
 			f.UnsafeStates += drill.UnsafeStates(w, at.Plan, run.Entries)
 		}
 	}
-	r := drill.Score(truth, f)
+	r := drill.Judge(truth, f, drill.Score(truth, f))
 	s.story.scored(r, inc, report)
 	return r, nil
 }
