@@ -172,9 +172,14 @@ func (k *knobBoard) edit(change func(*knobState)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.knobs.state.Load()
-	s := &knobState{Factors: maps.Clone(old.Factors), On: maps.Clone(old.On), Set: maps.Clone(old.Set), Schema: old.Schema}
+	s := &knobState{Factors: maps.Clone(old.Factors), On: maps.Clone(old.On), Set: maps.Clone(old.Set), Schema: old.Schema, Begun: maps.Clone(old.Begun)}
 	change(s)
 	k.knobs.state.Store(s)
+}
+
+// begin notes when a fault began.
+func (k *knobBoard) begin(f fault, at time.Time) {
+	k.edit(func(s *knobState) { s.Begun[f.Number] = at })
 }
 
 func (k *knobBoard) set(c setting, second bool) {

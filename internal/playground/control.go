@@ -132,7 +132,11 @@ func (s *shop) postBeat(w http.ResponseWriter, r *http.Request) {
 		front := s.topology.named("gateway").name
 		table = &routeTable{Revision: table.Revision, Services: map[string][]endpoint{front: table.Services[front]}}
 	}
-	reply(w, answerToBeat{Routes: table, Knobs: s.around.knobs.state.Load(), Begun: s.begunAt()})
+	knobs := *s.around.knobs.state.Load()
+	if b.Role != "instances" {
+		knobs.Begun = nil // nobody else need know what is bad
+	}
+	reply(w, answerToBeat{Routes: table, Knobs: &knobs, Begun: s.begunAt()})
 }
 
 // beginRequest tells where the director reports what it ships.

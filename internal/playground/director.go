@@ -27,7 +27,7 @@ type stageDue struct {
 	at       float64
 	shipment shipment
 	stage    int
-	trouble  *trouble // that begins by itself; nil = a stage of the shipment
+	fault    *fault // that begins by itself; nil = a stage of the shipment
 }
 
 // direct carries the script out, from begun on, until it is through or ctx ends.
@@ -38,9 +38,9 @@ func (d *director) direct(ctx context.Context, begun time.Time) {
 			due = append(due, stageDue{at: s.at + float64(i)*s.every, shipment: s, stage: i})
 		}
 	}
-	for _, t := range d.shop.troubles {
-		if t.component == "" {
-			due = append(due, stageDue{at: t.at, trouble: t})
+	for _, f := range d.shop.faults {
+		if f.component == "" {
+			due = append(due, stageDue{at: f.at, fault: &f})
 		}
 	}
 	slices.SortStableFunc(due, func(a, b stageDue) int { return cmp.Compare(a.at, b.at) })
@@ -48,8 +48,8 @@ func (d *director) direct(ctx context.Context, begun time.Time) {
 		if pause(ctx, time.Until(begun.Add(d.shop.steps(st.at)))) != nil {
 			return
 		}
-		if st.trouble != nil {
-			st.trouble.begin(time.Now())
+		if st.fault != nil {
+			d.shop.board.begin(*st.fault, time.Now())
 			d.injected(time.Now())
 			continue
 		}
@@ -97,12 +97,12 @@ func (d *director) ship(ctx context.Context, due stageDue) {
 	}
 }
 
-// begin begins the troubles of a shipment. Those of a deployment began with its
+// begin begins the faults of a shipment. Those of a deployment began with its
 // first instance, see actsOf.
 func (d *director) begin(id backout.ComponentID, now time.Time) {
-	for _, t := range d.shop.troubles {
-		if t.component == id && id.Kind() != backout.KindDeployment {
-			t.begin(now)
+	for _, f := range d.shop.faults {
+		if f.component == id && id.Kind() != backout.KindDeployment {
+			d.shop.board.begin(f, now)
 		}
 	}
 	if d.script.guilty(id) {

@@ -40,7 +40,7 @@ type fleet struct {
 	log    func(msg string, args ...any)
 	spawn  func(ctx context.Context, role string, args ...string) (*exec.Cmd, error)
 	// acts says how a copy behaves, and whether it runs in a process of its own.
-	acts func(c *crew, version string, now time.Time) (acts behaviour, troubles []*trouble, apart bool)
+	acts func(c *crew, version string, now time.Time) (acts behaviour, faults []fault, apart bool)
 	spec hostSpec // what every process of instances is told
 	life context.Context
 
@@ -60,7 +60,7 @@ type place struct {
 func newFleet(life context.Context, around *surroundings) *fleet {
 	return &fleet{around: around, life: life, crews: map[place]*crew{}, splits: map[string]bool{}, hosts: map[string]*host{},
 		log:  func(string, ...any) {},
-		acts: func(*crew, string, time.Time) (behaviour, []*trouble, bool) { return behaviour{}, nil, false }}
+		acts: func(*crew, string, time.Time) (behaviour, []fault, bool) { return behaviour{}, nil, false }}
 }
 
 // startAll starts every service at its current release.
@@ -122,8 +122,8 @@ func (f *fleet) launch(ctx context.Context, c *crew, version string) (running, e
 	if len(f.around.topology.locations) > 1 {
 		id = fmt.Sprintf("%s-%s-%d", c.service.name, c.location, c.started)
 	}
-	acts, troubles, apart := f.acts(c, version, time.Now())
-	copied := copyOf{id, c.service, version, c.location, acts, troubles}
+	acts, faults, apart := f.acts(c, version, time.Now())
+	copied := copyOf{id, c.service, version, c.location, acts, faults}
 	if apart && f.spawn != nil {
 		return f.launchApart(copied)
 	}
@@ -143,10 +143,7 @@ func (f *fleet) launchApart(c copyOf) (running, error) {
 	if h == nil {
 		spec := f.spec
 		spec.Service, spec.Version, spec.Location, spec.Acts, spec.Bindings = c.service.name, c.version, c.location, c.acts, f.around.bindings
-		spec.Faults = []fault{}
-		for _, t := range c.troubles {
-			spec.Faults = append(spec.Faults, t.now())
-		}
+		spec.Faults = c.faults
 		var err error
 		if h, err = startHost(f.life, f.spawn, spec); err != nil {
 			f.mu.Unlock()

@@ -35,7 +35,7 @@ type copyOf struct {
 	version  string
 	location backout.Location
 	acts     behaviour
-	troubles []*trouble
+	faults   []fault
 }
 
 // instance is one running copy of one release of a service.
@@ -259,7 +259,7 @@ func (in *instance) work(ctx context.Context, o *op, client, query string, hold 
 func (in *instance) duration(o *op, client string) (time.Duration, bool) {
 	now := time.Now()
 	sum := in.acts.felt(now)
-	for _, t := range in.troubles {
+	for _, t := range in.faults {
 		if f, hit := t.felt(in, o, client, now); hit {
 			sum = sum.and(f)
 		}

@@ -69,10 +69,6 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- []byte) {
 // obey carries out orders until there are none left to come.
 func obey(ctx context.Context, around *surroundings, s *service, spec hostSpec, lines <-chan []byte, out *json.Encoder) error {
 	running := map[string]*instance{}
-	var troubles []*trouble
-	for _, f := range spec.Faults {
-		troubles = append(troubles, newTrouble(f))
-	}
 	defer func() {
 		for _, in := range running {
 			in.stop(300 * time.Millisecond)
@@ -96,7 +92,7 @@ func obey(ctx context.Context, around *surroundings, s *service, spec hostSpec, 
 		answer := receipt{ID: o.Start + o.Stop}
 		switch in := running[o.Stop]; {
 		case o.Start != "":
-			in, err := around.start(ctx, copyOf{o.Start, s, spec.Version, spec.Location, spec.Acts, troubles})
+			in, err := around.start(ctx, copyOf{o.Start, s, spec.Version, spec.Location, spec.Acts, spec.Faults})
 			if err != nil {
 				answer.Error = err.Error()
 				break

@@ -25,7 +25,7 @@ import (
 type shop struct {
 	config   Config
 	script   script
-	troubles []*trouble
+	faults   []fault
 	topology *topology
 	around   *surroundings
 	store    *store
@@ -136,9 +136,9 @@ func (s *shop) prepare(ctx context.Context) error {
 	s.fleet.spawn = c.Spawn
 	s.movables = components(t, s.fleet, s.board)
 	sc := s.script
-	for _, f := range sc.faults {
-		f.Delay, f.Lasts, f.Acts.RampFor = s.steps(f.delay), s.steps(f.lasts), s.steps(f.ramp)
-		s.troubles = append(s.troubles, newTrouble(f))
+	for i, f := range sc.faults {
+		f.Number, f.Delay, f.Lasts, f.Acts.RampFor = i, s.steps(f.delay), s.steps(f.lasts), s.steps(f.ramp)
+		s.faults = append(s.faults, f)
 		if f.Schema > 0 {
 			go s.watchSchema(ctx)
 		}
@@ -178,9 +178,9 @@ func (s *shop) openFlags(ctx context.Context) error {
 }
 
 // actsOf gives how a copy behaves: as the table says but for small differences of
-// new releases, and for the troubles that concern it. Those of a release begin
+// new releases, and for the faults that concern it. Those of a release begin
 // when its first instance does. A culprit's copies run in a process of their own.
-func (s *shop) actsOf(c *crew, version string, now time.Time) (behaviour, []*trouble, bool) {
+func (s *shop) actsOf(c *crew, version string, now time.Time) (behaviour, []fault, bool) {
 	id := c.service.deploymentAt(c.location)
 	isNew := version == c.service.next
 	first := false
@@ -192,16 +192,16 @@ func (s *shop) actsOf(c *crew, version string, now time.Time) (behaviour, []*tro
 	if isNew {
 		acts.Factor = s.script.factors[id]
 	}
-	var troubles []*trouble
-	for _, t := range s.troubles {
-		if first && t.component == id {
-			t.begin(now)
+	var faults []fault
+	for _, f := range s.faults {
+		if first && f.component == id {
+			s.board.begin(f, now)
 		}
-		if t.concerns(s.topology, c.service, version, c.location) {
-			troubles = append(troubles, t)
+		if f.concerns(s.topology, c.service, version, c.location) {
+			faults = append(faults, f)
 		}
 	}
-	return acts, troubles, isNew && s.script.guilty(id)
+	return acts, faults, isNew && s.script.guilty(id)
 }
 
 // watchSchema looks which migration is applied, a few times a second, until ctx

@@ -14,11 +14,11 @@ import (
 	"github.com/backout-dev/backout/internal/execute/goose"
 )
 
-func TestTrouble_hitsWhereItHolds(t *testing.T) {
+func TestFault_hitsWhereItHolds(t *testing.T) {
 	top, began := build(1, false), time.Now()
 	pay, ledger, cart := top.service("payment"), top.service("ledger"), top.service("cart")
 	k := newKnobs()
-	k.state.Store(&knobState{On: map[string]map[string]bool{"f": {"web": true}}, Set: map[string]bool{"c": true}, Schema: 3})
+	k.state.Store(&knobState{On: map[string]map[string]bool{"f": {"web": true}}, Set: map[string]bool{"c": true}, Schema: 3, Begun: map[int]time.Time{0: began}})
 	copied := func(s *service, version string, at backout.Location, started time.Time) *instance {
 		return &instance{copyOf: copyOf{service: s, version: version, location: at}, around: &surroundings{topology: top, knobs: k}, started: started}
 	}
@@ -31,6 +31,7 @@ func TestTrouble_hitsWhereItHolds(t *testing.T) {
 	}{
 		"the release":                 {fault{Service: "payment", Version: "2"}, old, "charge", true},
 		"another release":             {fault{Service: "payment", Version: "3"}, old, "charge", false},
+		"not begun":                   {fault{Service: "payment", Number: 1}, old, "charge", false},
 		"another service":             {fault{Service: "fraud"}, old, "charge", false},
 		"the location":                {fault{Service: "payment", Location: "eu-1"}, old, "charge", true},
 		"another location":            {fault{Service: "payment", Location: "us-1"}, old, "charge", false},
@@ -49,8 +50,8 @@ func TestTrouble_hitsWhereItHolds(t *testing.T) {
 		"the datastore, and no call":  {fault{Service: "shop-db"}, copied(cart, "1", "eu-1", began), "get", false},
 		"the datastore, and no write": {fault{Service: "shop-db"}, copied(top.service("orders"), "1", "eu-1", began), "list", false},
 	} {
-		c.fault.Begun, c.fault.Acts = began, behaviour{Slow: 10}
-		tr := newTrouble(c.fault)
+		c.fault.Acts = behaviour{Slow: 10}
+		tr := c.fault
 		hit := tr.concerns(top, c.in.service, c.in.version, c.in.location)
 		if hit {
 			_, hit = tr.felt(c.in, c.in.service.op(c.op), "web", began.Add(time.Minute))
@@ -59,7 +60,7 @@ func TestTrouble_hitsWhereItHolds(t *testing.T) {
 			t.Errorf("%s: hit %t, expected %t", name, hit, c.hit)
 		}
 	}
-	ends := newTrouble(fault{Service: "payment", Begun: began, Delay: time.Second, Lasts: time.Second, Acts: behaviour{Slow: 10, Latency: time.Second, Errors: .5}})
+	ends := fault{Service: "payment", Delay: time.Second, Lasts: time.Second, Acts: behaviour{Slow: 10, Latency: time.Second, Errors: .5}}
 	for after, factor := range map[time.Duration]float64{500 * time.Millisecond: 1, 1500 * time.Millisecond: 10, 2500 * time.Millisecond: 1} {
 		if f, _ := ends.felt(old, pay.op("charge"), "web", began.Add(after)); f.factor != factor || (f.errors == .5) != (factor > 1) || (f.longer == time.Second) != (factor > 1) {
 			t.Errorf("after %s: %+v, expected %g times as long", after, f, factor)

@@ -1,7 +1,6 @@
 package playground
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -23,8 +22,9 @@ type fault struct {
 	Acts  behaviour     `json:"acts"` // without times
 	Delay time.Duration `json:"delay_ns"`
 	Lasts time.Duration `json:"lasts_ns"` // 0 = for ever
-	// Begun is when it began, for a process that starts later; zero = not yet.
-	Begun time.Time `json:"begun,omitzero"`
+	// Number is the fault's place in the script; [knobState.Begun] says under it when
+	// it began.
+	Number int `json:"number"`
 
 	component backout.ComponentID // whose shipment begins it; "" = at does
 	at        float64             // steps after the beginning, when no shipment does
@@ -32,60 +32,35 @@ type fault struct {
 	delay, ramp, lasts float64
 }
 
-// trouble is a fault in a running shop.
-type trouble struct {
-	fault
-	begun atomic.Pointer[time.Time]
-}
-
-func newTrouble(f fault) *trouble {
-	t := &trouble{fault: f}
-	if !f.Begun.IsZero() {
-		t.begin(f.Begun)
-	}
-	return t
-}
-
-func (t *trouble) begin(at time.Time) { t.begun.Store(&at) }
-
-// now is the fault for a process that starts at this moment.
-func (t *trouble) now() fault {
-	f := t.fault
-	if at := t.begun.Load(); at != nil {
-		f.Begun = *at
-	}
-	return f
-}
-
 // concerns says whether an instance can be hurt at all; the rest is asked for each
 // request.
-func (t *trouble) concerns(top *topology, s *service, version string, at backout.Location) bool {
-	if t.Location != "" && t.Location != at {
+func (f fault) concerns(top *topology, s *service, version string, at backout.Location) bool {
+	if f.Location != "" && f.Location != at {
 		return false
 	}
-	if t.WayBack == (t.Version == version) && t.Version != "" {
+	if f.WayBack == (f.Version == version) && f.Version != "" {
 		return false
 	}
-	return t.Service == s.name || t.Service == top.store && s.writes()
+	return f.Service == s.name || f.Service == top.store && s.writes()
 }
 
-// felt is what the trouble does to one operation of an instance.
-func (t *trouble) felt(in *instance, o *op, client string, now time.Time) (felt, bool) {
-	begun := t.begun.Load()
-	if begun == nil || t.WayBack && in.started.Before(*begun) || t.Client != "" && t.Client != client {
-		return felt{}, false
-	}
-	if t.Service != in.service.name && !o.effect.writes() {
-		return felt{}, false
-	}
+// felt is what the fault does to one operation of an instance.
+func (f fault) felt(in *instance, o *op, client string, now time.Time) (felt, bool) {
 	k := in.around.knobs.state.Load()
-	if t.Flag != "" && !k.On[t.Flag][client] || t.Setting != "" && !k.Set[t.Setting] || t.Schema > k.Schema {
+	begun, ok := k.Begun[f.Number]
+	if !ok || f.WayBack && in.started.Before(begun) || f.Client != "" && f.Client != client {
 		return felt{}, false
 	}
-	acts := t.Acts
-	acts.RampAt = begun.Add(t.Delay)
-	if t.Lasts > 0 {
-		acts.EndAt = acts.RampAt.Add(t.Lasts)
+	if f.Service != in.service.name && !o.effect.writes() {
+		return felt{}, false
+	}
+	if f.Flag != "" && !k.On[f.Flag][client] || f.Setting != "" && !k.Set[f.Setting] || f.Schema > k.Schema {
+		return felt{}, false
+	}
+	acts := f.Acts
+	acts.RampAt = begun.Add(f.Delay)
+	if f.Lasts > 0 {
+		acts.EndAt = acts.RampAt.Add(f.Lasts)
 	}
 	return acts.felt(now), true
 }
