@@ -12,7 +12,7 @@ help: ## list the targets
 demo: ## the main job, live: a shop, ten changes, one bad, the way back
 	@$(GO) run ./cmd/backout demo $(ARGS)
 
-demo-matrix: ## both scenarios, SEEDS seeds, with and without --blind; takes about a minute a run
+demo-matrix: ## all nine scenarios, SEEDS seeds, every other run --blind; takes about a minute a run
 	@$(GO) run ./bench/matrix --seeds $(SEEDS) --write docs/DEMO_MATRIX.md
 
 # One package at a time: some of them run a whole shop and want the machine for it.

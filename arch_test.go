@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"plan/check": {"root"}, "permit": {"root"}, "catalog": {"root"}, "render": {"root"}, "ingest": {"root"},
 	"metrics": {"root"}, "store": {"root"}, "store/storetest": {"root", "store"}, "render/picture": {"root", "render"},
 	"execute": {"root", "execute/engine"}, "notify": {"root", "render"}, "web": {"root", "render", "render/picture"},
-	"playground": {"root"}, "playground/*": {"root", "playground"}, "simulate": {"root", "statistics"},
+	"playground": {"root", "catalog", "testdata/scenarios"}, "playground/*": {"root", "playground"}, "simulate": {"root", "statistics"},
 	"replay": {"root", "catalog"}, "watch": {"root", "detect"},
 	"respond": {"root", "attribute", "forecast", "plan", "verify", "learn", "plan/check", "permit", "execute", "notify"},
 	"drill":   {"root", "respond", "catalog"},

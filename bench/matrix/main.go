@@ -1,4 +1,4 @@
-// Command matrix runs the demo over scenarios and seeds, with and without names,
+// Command matrix runs all scenarios over seeds, with and without names in turn,
 // and reports how many ended as they should, every miss with its reason, unsafe
 // states and requests over all runs, and how good the cascade forecasts were
 // (Brier score beside the base rate's).
@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout/internal/drill"
+	"github.com/backout-dev/backout/internal/playground"
 )
 
 type run struct {
@@ -32,8 +33,8 @@ type run struct {
 func main() {
 	seeds := flag.Int("seeds", 10, "seeds for each scenario and mode")
 	first := flag.Int("first", 0, "first seed; 0 = drawn from the clock, so that nothing is tuned to it")
-	scenarios := flag.String("scenarios", "payment-degraded,external-outage", "comma separated")
-	modes := flag.String("modes", "names,blind", "names, blind or both")
+	scenarios := flag.String("scenarios", strings.Join(playground.ScenarioNames(), ","), "comma separated")
+	modes := flag.String("modes", "alternate", "names, blind, names,blind for both of each seed, or alternate: one of them a seed, in turn")
 	write := flag.String("write", "", "file to keep the result in")
 	full := flag.Bool("full", false, "the long demo instead of --short")
 	flag.Parse()
@@ -51,21 +52,30 @@ func main() {
 	}
 	var all []run
 	for i := range *seeds {
-		for _, sc := range strings.Split(*scenarios, ",") {
-			for _, mode := range strings.Split(*modes, ",") {
+		for k, sc := range strings.Split(*scenarios, ",") {
+			for _, mode := range modesOf(*modes, i+k) {
 				r := demo(bin, sc, mode, *first+i, *full)
 				all = append(all, r)
-				fmt.Fprintf(os.Stderr, "%3d %-17s %-5s seed %d: %s (%.0f s)\n", len(all), sc, mode, *first+i, ending(r), r.Took)
+				fmt.Fprintf(os.Stderr, "%3d %-21s %-5s seed %d: %s (%.0f s)\n", len(all), sc, mode, *first+i, ending(r), r.Took)
 			}
 		}
 	}
-	text := report(all)
+	text := report(all, *seeds)
 	fmt.Print(text)
 	if *write != "" {
 		if err := os.WriteFile(*write, []byte(text), 0o644); err != nil {
 			log.Fatal(err)
 		}
 	}
+}
+
+// modesOf are the modes of one seed and scenario. Alternating, each scenario and each
+// seed is half blind.
+func modesOf(modes string, turn int) []string {
+	if modes == "alternate" {
+		return []string{[]string{"names", "blind"}[turn%2]}
+	}
+	return strings.Split(modes, ",")
 }
 
 func demo(bin, scenario, mode string, seed int, full bool) run {
@@ -112,7 +122,7 @@ func results(all []run) []drill.Result {
 	return out
 }
 
-func report(all []run) string {
+func report(all []run, seeds int) string {
 	var b strings.Builder
 	good, unsafeStates, unsafeRequests := 0, 0, int64(0)
 	times := map[string][]float64{}
@@ -132,7 +142,7 @@ func report(all []run) string {
 	for _, r := range all {
 		alarms += r.FalseAlarms
 	}
-	fmt.Fprintf(&b, "# Demo matrix\n\n`make demo-matrix SEEDS=%d` on %s: %d of %d runs ended as expected; %d unsafe states, %d unsafe requests.\n\n", len(all)/4, time.Now().UTC().Format("2006-01-02"), good, len(all), unsafeStates, unsafeRequests)
+	fmt.Fprintf(&b, "# Demo matrix\n\n`make demo-matrix SEEDS=%d` on %s: %d of %d runs ended as expected; %d unsafe states, %d unsafe requests.\n\n", seeds, time.Now().UTC().Format("2006-01-02"), good, len(all), unsafeStates, unsafeRequests)
 	fmt.Fprintf(&b, "Cascade forecast: the first one of each incident, over all services and journeys that were not hit yet (n = %d): Brier score %.4f, base rate's %.4f. ", skill.Targets, skill.Brier, skill.Base)
 	fmt.Fprintf(&b, "Of %d that were hit before anybody acted, it had named %d (10 %% or more), in the median %.1f s before. Incidents before the fault: %d.\n\n", skill.Hits, skill.Named, skill.LeadS, alarms)
 	for _, name := range []string{"detected", "first effect", "recovered"} {

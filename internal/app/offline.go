@@ -41,6 +41,37 @@ func Lint(dir string) (summary string, problems []string) {
 		dir, len(g.Services), len(g.Dependencies), len(g.Components), len(g.Journeys), len(c.Contracts), len(c.Signals)), nil
 }
 
+// Scenario is one rehearsal that the program brings along.
+type Scenario struct {
+	Name     string `json:"name"`
+	Sentence string `json:"sentence"`
+	// Expected are the right endings.
+	Expected []string `json:"expected"`
+}
+
+// Scenarios lists what the program brings along.
+func Scenarios() ([]Scenario, error) {
+	out := []Scenario{}
+	for _, name := range playground.ScenarioNames() {
+		s, err := playground.OpenScenario(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Scenario{s.Name, s.Sentence, s.Expect.Outcomes})
+	}
+	return out, nil
+}
+
+// CheckScenario reads a scenario without playing it. problems are file:line:field
+// sentences; summary says what it is when there are none.
+func CheckScenario(nameOrFile string) (summary string, problems []string) {
+	s, err := playground.OpenScenario(nameOrFile)
+	if err != nil {
+		return "", strings.Split(err.Error(), "\n")
+	}
+	return fmt.Sprintf("%s is fine: %s (%d shipments and a day's, %d faults, expected %s)", nameOrFile, s.Sentence, len(s.Ship), len(s.Faults), strings.Join(s.Expect.Outcomes, " or ")), nil
+}
+
 // PlaygroundConfig says how to run a process of the playground.
 type PlaygroundConfig = playground.Config
 

@@ -35,6 +35,9 @@ type Truth struct {
 	Decoys   []string              `json:"decoys"`
 	// Expected is the right ending: recovered or no_action.
 	Expected string `json:"expected"`
+	// Expect is what the scenario's file says of the right endings; nil = Expected is
+	// all that is known.
+	Expect *Expectation `json:"expect"`
 }
 
 // ReadTruth reads the script's file. It fails when the file is missing (the

@@ -64,18 +64,18 @@ func (in *instance) attempt(ctx context.Context, c *call, name, client, hold str
 	if in.budget.Load() < retryCap {
 		in.budget.Add(retryEarns)
 	}
-	e, ok := in.around.routes.pick(c.to, "")
+	e, ok := in.around.routes.pick(c.to, in.location, "")
 	if !ok {
 		return "", fmt.Errorf("no instance of %s", c.to)
 	}
-	got, err := in.request(ctx, e.Address, name, client, hold)
+	got, err := in.request(ctx, c.to, e.Address, name, client, hold)
 	if err == nil || !in.mayRetry(ctx, err) {
 		return got, err
 	}
-	if e, ok = in.around.routes.pick(c.to, e.Address); !ok {
+	if e, ok = in.around.routes.pick(c.to, in.location, e.Address); !ok {
 		return got, err
 	}
-	return in.request(ctx, e.Address, name, client, hold)
+	return in.request(ctx, c.to, e.Address, name, client, hold)
 }
 
 // mayRetry says whether a failed request is worth another try: the connection
@@ -95,12 +95,15 @@ func (in *instance) mayRetry(ctx context.Context, err error) bool {
 	return true
 }
 
-func (in *instance) request(ctx context.Context, address, name, client, hold string) (string, error) {
+func (in *instance) request(ctx context.Context, callee, address, name, client, hold string) (string, error) {
 	req := (&http.Request{
 		Method: http.MethodGet, Host: address, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		URL:    &url.URL{Scheme: "http", Host: address, Path: "/" + name, RawQuery: hold},
 		Header: http.Header{headerClient: {client}},
 	}).WithContext(ctx)
+	if v := in.needs[callee]; v != "" {
+		req.Header[headerNeeds] = []string{v}
+	}
 	answer, err := in.transport.RoundTrip(req)
 	if err != nil {
 		if ctx.Err() != nil {

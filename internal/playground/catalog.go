@@ -2,6 +2,7 @@ package playground
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -47,7 +48,7 @@ func own(kind, name string, spec any) entity {
 type fields = map[string]any
 
 // writeCatalog writes what the shop declares of itself into a folder.
-func writeCatalog(dir string, t *topology, c Config) error {
+func writeCatalog(dir string, t *topology, sc script, c Config) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write catalog: %w", err)
 	}
@@ -55,8 +56,8 @@ func writeCatalog(dir string, t *topology, c Config) error {
 		"services.yaml":   t.declareServices(),
 		"components.yaml": t.declareComponents(c.Dir),
 		"business.yaml":   t.declareBusiness(c.Rate),
-		"contracts.yaml":  t.declareContracts(),
-		"signals.yaml":    {own("SignalSet", "shop", fields{"signals": signals()})},
+		"contracts.yaml":  append(t.declareContracts(), t.declareBindings(sc)...),
+		"signals.yaml":    {own("SignalSet", "shop", fields{"signals": signals(len(t.locations) > 1)})},
 		"policy.yaml":     {own("Policy", "shop", policy(c))},
 	} {
 		var b bytes.Buffer
@@ -137,7 +138,11 @@ func (t *topology) declareDependencies(s *service, annotations map[string]string
 func (t *topology) declareComponents(dir string) []entity {
 	var out []entity
 	add := func(id backout.ComponentID, service, actuator, locator string, instances int) {
-		spec := fields{"kind": string(id.Kind()), "service": service, "environment": string(environment), "location": string(location), "actuator": actuator, "locator": locator}
+		_, _, _, at, err := id.Split()
+		if err != nil {
+			panic(err) // a name of the table that can't be a component's
+		}
+		spec := fields{"kind": string(id.Kind()), "service": service, "environment": string(environment), "location": string(at), "actuator": actuator, "locator": locator}
 		if instances > 0 {
 			spec["instances"] = instances
 		}
@@ -145,7 +150,9 @@ func (t *topology) declareComponents(dir string) []entity {
 	}
 	for i := range t.services {
 		if s := &t.services[i]; s.own() {
-			add(s.deployment(), s.name, ActuatorShop, string(s.deployment()), s.instances)
+			for _, at := range t.locations {
+				add(s.deploymentAt(at), s.name, ActuatorShop, string(s.deploymentAt(at)), s.instances)
+			}
 		}
 	}
 	for _, c := range t.settings {
@@ -210,28 +217,61 @@ func (t *topology) declareContracts() []entity {
 			if !s.own() || !to.own() {
 				continue
 			}
-			add(s.name+"-on-"+to.name, s.deployment(), to.deployment(), "tested together in the pipeline, one release apart either way",
-				fields{"from": s.previous, "to": s.next}, fields{"from": to.previous, "to": to.next})
+			for _, at := range t.locations {
+				add(t.placed(s.name+"-on-"+to.name, at), s.deploymentAt(at), to.deploymentAt(at), "tested together in the pipeline, one release apart either way",
+					fields{"from": s.previous, "to": s.next}, fields{"from": to.previous, "to": to.next})
+			}
 		}
 	}
 	for _, s := range t.services {
 		for _, o := range s.ops {
 			for _, c := range o.calls {
 				if to := t.service(c.to); c.flag != "" && to.op(c.flagOp) != nil && to.op(c.flagOp).next {
-					add(c.flag+"-needs-"+to.name, backout.NewComponentID(backout.KindFlag, c.flag, environment, location), to.deployment(),
-						"only this release of "+to.name+" answers what the flag makes "+s.name+" ask", fields{"from": "on", "to": "on"}, fields{"from": to.next})
+					for _, at := range t.locations {
+						add(t.placed(c.flag+"-needs-"+to.name, at), backout.NewComponentID(backout.KindFlag, c.flag, environment, t.common()), to.deploymentAt(at),
+							"only this release of "+to.name+" answers what the flag makes "+s.name+" ask", fields{"from": "on", "to": "on"}, fields{"from": to.next})
+					}
 				}
 			}
 		}
 	}
 	orders := t.named("orders")
-	add(orders.name+"-on-"+t.schema, orders.deployment(), t.schemaID(), "this release writes a column that the migration adds", fields{"from": orders.next}, fields{"from": schemaAdditive})
+	for _, at := range t.locations {
+		add(t.placed(orders.name+"-on-"+t.schema, at), orders.deploymentAt(at), t.schemaID(), "this release writes a column that the migration adds", fields{"from": orders.next}, fields{"from": schemaAdditive})
+	}
 	return out
 }
 
+// placed is the name of one of several like documents, one a location.
+func (t *topology) placed(name string, at backout.Location) string {
+	if len(t.locations) == 1 {
+		return name
+	}
+	return name + "-" + string(at)
+}
+
+// declareBindings are the contracts that the scenario adds.
+func (t *topology) declareBindings(sc script) []entity {
+	var out []entity
+	for _, b := range sc.bindings {
+		consumer, provider := t.service(b.Consumer), t.service(b.Provider)
+		for _, at := range t.locations {
+			out = append(out, own("Contract", t.placed(b.Consumer+"-needs-"+b.Provider, at), fields{
+				"consumer": string(consumer.deploymentAt(at)), "provider": string(provider.deploymentAt(at)), "reason": b.reason,
+				"rules": []fields{{"when": fields{"from": b.ConsumerVersion}, "needs": fields{"from": b.ProviderVersion}}}}))
+		}
+	}
+	return out
+}
+
+// policy is the shop's, where the scenario says nothing else.
 func policy(c Config) fields {
+	l := c.told.Policy
+	minutes := func(n, otherwise float64) string {
+		return backout.Duration(cmp.Or(n, otherwise) * float64(c.Step)).String()
+	}
 	return fields{
-		"autonomy": "act", "coldStart": "act-if-reversible", "minConfidence": .7, "maxPNone": .2, "maxSteps": 6, "maxServices": 6,
-		"fourEyesTier": -1, "approvalTimeout": backout.Duration(20 * c.Step).String(), "cooldown": backout.Duration(20 * c.Step).String(), "maxAttempts": 2,
+		"autonomy": string(cmp.Or(l.Autonomy, backout.AutonomyAct)), "coldStart": "act-if-reversible", "minConfidence": .7, "maxPNone": .2, "maxSteps": 6, "maxServices": 6,
+		"fourEyesTier": -1, "approvalTimeout": minutes(l.ApprovalMinutes, 20), "cooldown": minutes(l.CooldownMinutes, 20), "maxAttempts": cmp.Or(l.MaxAttempts, 2),
 	}
 }

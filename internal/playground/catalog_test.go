@@ -17,14 +17,14 @@ func TestCatalog_isReadByTheProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := writeCatalog(dir, build(c.Seed, blind), c); err != nil {
+		if err := writeCatalog(dir, build(c.Seed, blind), script{}, c); err != nil {
 			t.Fatal(err)
 		}
 		got, err := catalog.Load(os.DirFS(dir))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got.Graph.Services) < 50 || len(got.Graph.Components) < 60 || len(got.Graph.Journeys) != len(table().journeys) || len(got.Signals) != len(signals()) {
+		if len(got.Graph.Services) < 50 || len(got.Graph.Components) < 60 || len(got.Graph.Journeys) != len(table().journeys) || len(got.Signals) != len(signals(false)) {
 			t.Errorf("%d services, %d components, %d journeys, %d signals", len(got.Graph.Services), len(got.Graph.Components), len(got.Graph.Journeys), len(got.Signals))
 		}
 		top := build(c.Seed, blind)

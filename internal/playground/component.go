@@ -109,12 +109,14 @@ func components(t *topology, f *fleet, k *knobBoard) map[backout.ComponentID]*mo
 		if !s.own() {
 			continue
 		}
-		add(&movable{id: s.deployment(), versions: []backout.Version{backout.Version(s.previous), backout.Version(s.current), backout.Version(s.next)},
-			look:    func() (map[backout.Version]float64, int) { return f.shares(s.name) },
-			healthy: func() bool { return f.healthy(f.life, s.name) },
-			move: func(ctx context.Context, to backout.Version, share float64) error {
-				return f.move(ctx, s, string(to), share)
-			}})
+		for _, at := range t.locations {
+			add(&movable{id: s.deploymentAt(at), versions: []backout.Version{backout.Version(s.previous), backout.Version(s.current), backout.Version(s.next)},
+				look:    func() (map[backout.Version]float64, int) { return f.shares(s.name, at) },
+				healthy: func() bool { return f.healthy(f.life, s.name, at) },
+				move: func(ctx context.Context, to backout.Version, share float64) error {
+					return f.move(ctx, s, at, string(to), share)
+				}})
+		}
 	}
 	for _, c := range t.settings {
 		add(whole(c.id(), []backout.Version{"r1", "r2"}, func(second bool) { k.set(c, second) }))
@@ -145,19 +147,19 @@ func whole(id backout.ComponentID, versions []backout.Version, set func(second b
 }
 
 func (c setting) id() backout.ComponentID {
-	return backout.NewComponentID(backout.KindConfig, c.name, environment, location)
+	return backout.NewComponentID(backout.KindConfig, c.name, environment, c.at)
 }
 
 func (s split) id() backout.ComponentID {
-	return backout.NewComponentID(backout.KindTraffic, s.name, environment, location)
+	return backout.NewComponentID(backout.KindTraffic, s.name, environment, s.at)
 }
 
 func (f toggle) id() backout.ComponentID {
-	return backout.NewComponentID(backout.KindFlag, f.name, environment, location)
+	return backout.NewComponentID(backout.KindFlag, f.name, environment, f.at)
 }
 
 func (t *topology) schemaID() backout.ComponentID {
-	return backout.NewComponentID(backout.KindSchema, t.schema, environment, location)
+	return backout.NewComponentID(backout.KindSchema, t.schema, environment, t.common())
 }
 
 // knobBoard owns the state of flags and configuration in the shop.
@@ -170,15 +172,20 @@ func (k *knobBoard) edit(change func(*knobState)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.knobs.state.Load()
-	s := &knobState{Factors: maps.Clone(old.Factors), On: maps.Clone(old.On)}
+	s := &knobState{Factors: maps.Clone(old.Factors), On: maps.Clone(old.On), Set: maps.Clone(old.Set), Schema: old.Schema, Begun: maps.Clone(old.Begun)}
 	change(s)
 	k.knobs.state.Store(s)
+}
+
+// begin notes when a fault began.
+func (k *knobBoard) begin(f fault, at time.Time) {
+	k.edit(func(s *knobState) { s.Begun[f.Number] = at })
 }
 
 func (k *knobBoard) set(c setting, second bool) {
 	k.edit(func(s *knobState) {
 		delete(s.Factors, c.service)
-		if second {
+		if s.Set[c.name] = second; second {
 			s.Factors[c.service] = c.factor
 		}
 	})

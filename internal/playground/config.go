@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/backout-dev/backout/internal/catalog"
 )
 
-// The scenarios.
+// Two of the scenarios that the program brings along.
 const (
 	ScenarioPaymentDegraded = "payment-degraded" // one release of payment leaks: it becomes slow, then fails
 	ScenarioExternalOutage  = "external-outage"  // the card network degrades; no change is to blame
@@ -33,7 +34,8 @@ type Config struct {
 	// Seed decides the versions, the changes, their times and the names of a blind
 	// run. (shop)
 	Seed uint64
-	// Scenario is one of the Scenario constants; "" = payment-degraded. (shop)
+	// Scenario is the name of one that the program brings along, or a file;
+	// "" = payment-degraded. (shop)
 	Scenario string
 	// Blind replaces every name by a neutral one. (shop)
 	Blind bool
@@ -54,6 +56,8 @@ type Config struct {
 	// ParentPID is the process whose end ends this one; 0 = the parent at the time
 	// of the call.
 	ParentPID int
+	// told is Scenario, read.
+	told catalog.Scenario
 	// Log receives the process's log; nil = nothing is logged.
 	Log *slog.Logger
 }
@@ -70,8 +74,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Step = cmp.Or(c.Step, time.Second)
 	c.Rate = cmp.Or(c.Rate, 200)
 	c.Scenario = cmp.Or(c.Scenario, ScenarioPaymentDegraded)
-	if !slices.Contains([]string{ScenarioPaymentDegraded, ScenarioExternalOutage}, c.Scenario) {
-		return c, fmt.Errorf("configure playground: unknown scenario %q, expected %s or %s", c.Scenario, ScenarioPaymentDegraded, ScenarioExternalOutage)
+	if c.told, err = OpenScenario(c.Scenario); err != nil {
+		return c, fmt.Errorf("configure playground: %w", err)
 	}
 	if c.Step < 10*time.Millisecond || c.Rate < 0 {
 		return c, fmt.Errorf("configure playground: step %s and rate %g must be at least 10ms and positive", c.Step, c.Rate)

@@ -108,10 +108,14 @@ type target struct {
 func (s *shop) targets() []target {
 	out := []target{}
 	for _, m := range s.fleet.members() {
-		out = append(out, target{[]string{m.address}, map[string]string{"service": m.service, "version": m.version, "location": string(location), "instance": m.id}})
+		out = append(out, target{[]string{m.address}, map[string]string{"service": m.service, "version": m.version, "location": string(m.location), "instance": m.id}})
 	}
 	if b, ok := s.beats.of("load"); ok {
-		out = append(out, target{[]string{b.Address}, map[string]string{"service": s.topology.load, "version": "1", "location": string(location), "instance": s.topology.load + "-1"}})
+		labels := map[string]string{"service": s.topology.load, "version": "1", "instance": s.topology.load + "-1"}
+		if at := s.topology.locations; len(at) == 1 {
+			labels["location"] = string(at[0]) // with several, each journey tells its own
+		}
+		out = append(out, target{[]string{b.Address}, labels})
 	}
 	return out
 }
@@ -128,7 +132,11 @@ func (s *shop) postBeat(w http.ResponseWriter, r *http.Request) {
 		front := s.topology.named("gateway").name
 		table = &routeTable{Revision: table.Revision, Services: map[string][]endpoint{front: table.Services[front]}}
 	}
-	reply(w, answerToBeat{Routes: table, Knobs: s.around.knobs.state.Load(), Begun: s.begunAt()})
+	knobs := *s.around.knobs.state.Load()
+	if b.Role != "instances" {
+		knobs.Begun = nil // nobody else need know what is bad
+	}
+	reply(w, answerToBeat{Routes: table, Knobs: &knobs, Begun: s.begunAt()})
 }
 
 // beginRequest tells where the director reports what it ships.

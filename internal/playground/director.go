@@ -27,6 +27,7 @@ type stageDue struct {
 	at       float64
 	shipment shipment
 	stage    int
+	fault    *fault // that begins by itself; nil = a stage of the shipment
 }
 
 // direct carries the script out, from begun on, until it is through or ctx ends.
@@ -34,19 +35,22 @@ func (d *director) direct(ctx context.Context, begun time.Time) {
 	var due []stageDue
 	for _, s := range d.script.shipments {
 		for i := range s.shares {
-			due = append(due, stageDue{s.at + float64(i*stageSpacing), s, i})
+			due = append(due, stageDue{at: s.at + float64(i)*s.every, shipment: s, stage: i})
 		}
 	}
-	if d.script.outageAt > 0 {
-		due = append(due, stageDue{at: d.script.outageAt, stage: -1})
+	for _, f := range d.shop.faults {
+		if f.component == "" {
+			due = append(due, stageDue{at: f.at, fault: &f})
+		}
 	}
 	slices.SortStableFunc(due, func(a, b stageDue) int { return cmp.Compare(a.at, b.at) })
 	for _, st := range due {
 		if pause(ctx, time.Until(begun.Add(d.shop.steps(st.at)))) != nil {
 			return
 		}
-		if st.stage < 0 {
-			d.outage()
+		if st.fault != nil {
+			d.shop.board.begin(*st.fault, time.Now())
+			d.injected(time.Now())
 			continue
 		}
 		d.ship(ctx, st)
@@ -56,12 +60,12 @@ func (d *director) direct(ctx context.Context, begun time.Time) {
 	d.shop.through.Store(&now)
 }
 
-func (d *director) outage() {
-	acts := d.script.bad
-	acts.RampAt, acts.RampFor = time.Now(), d.shop.steps(d.script.rampFor)
-	d.shop.fleet.faults[d.shop.topology.named("card-network").name].Store(&acts)
-	d.truth.InjectedAt = acts.RampAt.UTC()
-	d.writeTruth()
+// injected notes when the first trouble began.
+func (d *director) injected(at time.Time) {
+	if d.truth.InjectedAt.IsZero() {
+		d.truth.InjectedAt = at.UTC()
+		d.writeTruth()
+	}
 }
 
 // ship carries out one stage, unless somebody else moved the component meanwhile
@@ -81,18 +85,30 @@ func (d *director) ship(ctx context.Context, due stageDue) {
 		return
 	}
 	now := time.Now().UTC()
-	if s.component == d.script.culprit && due.stage == 0 {
-		d.truth.InjectedAt = now
-		d.writeTruth()
+	if due.stage == 0 {
+		d.begin(s.component, now)
 	}
 	o := backout.Observation{Source: "ci", NativeID: fmt.Sprintf("%s=%s/%d", s.component, s.to, due.stage+1), At: now,
-		Component: s.component, From: s.from, To: s.to, Digest: s.digest(), Share: s.shares[due.stage], Actor: s.actor, Title: s.title}
+		Component: s.component, From: s.from, To: s.to, Digest: s.digest(), Share: s.shares[due.stage], Audience: s.audience(due.stage), Actor: s.actor, Title: s.title}
 	if m := d.shop.movables[s.component]; m != nil {
 		o.Share = m.State().Live.Shares[s.to] // what is true, not what was asked for
 	}
 	select {
 	case d.reports <- o:
 	case <-ctx.Done():
+	}
+}
+
+// begin begins the faults of a shipment. Those of a deployment began with its
+// first instance, see actsOf.
+func (d *director) begin(id backout.ComponentID, now time.Time) {
+	for _, f := range d.shop.faults {
+		if f.component == id && id.Kind() != backout.KindDeployment {
+			d.shop.board.begin(f, now)
+		}
+	}
+	if d.script.guilty(id) {
+		d.injected(now)
 	}
 }
 
@@ -120,7 +136,7 @@ func (d *director) move(ctx context.Context, due stageDue) error {
 	s := due.shipment
 	switch s.component.Kind() {
 	case backout.KindFlag:
-		return setFlag(d.shop.config.Dir, s.component.Name(), string(s.to))
+		return setFlag(d.shop.config.Dir, s.component.Name(), string(s.to), s.audiences[:min(due.stage+1, len(s.audiences))])
 	case backout.KindSchema:
 		return d.shop.store.migrate(ctx, string(s.to))
 	}

@@ -22,7 +22,7 @@ func directed(t *testing.T, c Config, withLoad bool) (*Client, []backout.Observa
 	if err := client.Begin(ctx, s.server.URL, "secret"); err != nil {
 		t.Fatal(err)
 	}
-	sc := draw(build(c.Seed, c.Blind), c.Scenario, c.Seed)
+	sc := drawn(t, c.Scenario, c.Blind, c.Seed)
 	want := 0
 	for _, sh := range sc.shipments {
 		want += len(sh.shares)
@@ -48,7 +48,7 @@ func directed(t *testing.T, c Config, withLoad bool) (*Client, []backout.Observa
 func TestDirector_shipsAndTells(t *testing.T) {
 	c, obs, tr := directed(t, Config{Rate: 20, Seed: 11, Scenario: ScenarioPaymentDegraded, Spawn: spawnSelf}, false)
 	changes, responses := backout.Fold(obs)
-	sc := draw(build(11, false), ScenarioPaymentDegraded, 11)
+	sc := drawn(t, ScenarioPaymentDegraded, false, 11)
 	if len(changes) != len(sc.shipments) || len(responses) != 0 {
 		t.Errorf("%d changes and %d responses from %d shipments", len(changes), len(responses), len(sc.shipments))
 	}
@@ -64,8 +64,8 @@ func TestDirector_shipsAndTells(t *testing.T) {
 	if tr.Seed != 11 || tr.Expected != "recovered" || len(tr.Demanded) != 1 || len(tr.Components) != len(sc.shipments) {
 		t.Errorf("truth %+v", tr)
 	}
-	st, err := c.Component(within(t, time.Second), sc.culprit)
-	if err != nil || string(sc.culprit)+"="+string(st.Live.Version()) != tr.Culprits[0] {
+	st, err := c.Component(within(t, time.Second), sc.culprits[0])
+	if err != nil || string(sc.culprits[0])+"="+string(st.Live.Version()) != tr.Culprits[0] {
 		t.Errorf("the culprit is at %+v, %v", st, err)
 	}
 	flags, err := os.ReadFile(flagPath(c.dir))
@@ -85,7 +85,7 @@ func TestDirector_yieldsToOthers(t *testing.T) {
 	if err := client.Begin(ctx, s.server.URL, "secret"); err != nil {
 		t.Fatal(err)
 	}
-	sc := draw(build(11, false), ScenarioPaymentDegraded, 11)
+	sc := drawn(t, ScenarioPaymentDegraded, false, 11)
 	last := lastToCome(sc)
 	for seen := (backout.Observation{}); seen.Component != last || seen.Share < .99; {
 		select {
@@ -95,14 +95,14 @@ func TestDirector_yieldsToOthers(t *testing.T) {
 		}
 		all := s.all()
 		seen = all[len(all)-1]
-		if seen.Component == sc.culprit {
-			if _, err := client.Move(ctx, sc.culprit, ComponentMove{To: seen.From, Attempt: "INC-1/1"}, "", ""); err != nil {
+		if seen.Component == sc.culprits[0] {
+			if _, err := client.Move(ctx, sc.culprits[0], ComponentMove{To: seen.From, Attempt: "INC-1/1"}, "", ""); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for _, o := range s.all() {
-		if o.Component == sc.culprit && o.Share > .5 || o.Component == sc.demanded[0] {
+		if o.Component == sc.culprits[0] && o.Share > .5 || o.Component == sc.demanded[0] {
 			t.Errorf("shipped although it was taken back: %+v", o)
 		}
 	}
@@ -114,8 +114,8 @@ func lastToCome(sc script) backout.ComponentID {
 	var last backout.ComponentID
 	latest := 0.0
 	for _, sh := range sc.shipments {
-		end := sh.at + float64(stageSpacing*(len(sh.shares)-1))
-		if end > latest && sh.component != sc.culprit && !slices.Contains(sc.demanded, sh.component) {
+		end := sh.end()
+		if end > latest && sh.component != sc.culprits[0] && !slices.Contains(sc.demanded, sh.component) {
 			last, latest = sh.component, end
 		}
 	}

@@ -1,6 +1,6 @@
 // Package playground is a live shop: more than fifty services that call one
 // another over real HTTP on the loopback, a client load that travels through
-// them, and a director who ships changes and, in some scenarios, one bad release.
+// them, and a director who ships changes, some of them bad.
 // It exists so that the whole path of the program can be tried, shown and scored
 // against something that really fails.
 //
@@ -23,8 +23,12 @@
 // idempotency keys. Flags live in a flagd file that anyone may edit. The schema
 // of the shop's SQLite file is moved by goose migrations.
 //
-// A scenario is drawn from a seed: which versions there are, which changes are
-// shipped when, which of them are decoys, and what is bad. The director carries
+// A scenario is a file (package testdata/scenarios tells the language) and is drawn
+// from a seed: which versions there are, which changes are shipped when, which of
+// them are decoys, and what is bad. Faults hurt a service's work wherever they
+// hold: at a release, for a client with a flag on, in a location, on a schema, for
+// a while. With two locations every service has a crew and a component in each,
+// whose router prefers its own; everything else is global. The director carries
 // it out after [Client.Begin] and reports each stage as an observation, as a CI
 // system would. Only the director knows what is bad; what it knows ends up in
 // truth.json, for the scorer to read afterwards.

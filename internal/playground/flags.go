@@ -29,8 +29,9 @@ func writeFlags(dir string, toggles []toggle) error {
 	return saveFlags(dir, file)
 }
 
-// setFlag makes a variant the default of a flag, as a person with an editor would.
-func setFlag(dir, name, variant string) error {
+// setFlag makes a variant the default of a flag, or gives it to these clients
+// alone, as a person with an editor would.
+func setFlag(dir, name, variant string, clients []string) error {
 	raw, err := os.ReadFile(flagPath(dir))
 	if err != nil {
 		return fmt.Errorf("set flag %s: %w", name, err)
@@ -42,8 +43,39 @@ func setFlag(dir, name, variant string) error {
 	if file.Flags[name] == nil {
 		return fmt.Errorf("set flag %s: the file has no such flag", name)
 	}
+	if len(clients) > 0 {
+		there := file.Flags[name]["targeting"]
+		if !widen(there, clients) {
+			rule := []any{map[string]any{"in": []any{map[string]any{"var": "client"}, clients}}, variant}
+			if there != nil {
+				rule = append(rule, there)
+			}
+			file.Flags[name]["targeting"] = map[string]any{"if": rule}
+		}
+		return saveFlags(dir, file)
+	}
 	file.Flags[name]["defaultVariant"] = variant
 	return saveFlags(dir, file)
+}
+
+// widen gives the rule that an earlier stage wrote more clients, wherever it stands:
+// what others put in front of it meanwhile goes on deciding first.
+func widen(rule any, clients []string) bool {
+	switch r := rule.(type) {
+	case map[string]any:
+		if in, ok := r["in"].([]any); ok && len(in) == 2 {
+			in[1] = clients
+			return true
+		}
+		return widen(r["if"], clients)
+	case []any:
+		for _, part := range r {
+			if widen(part, clients) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func saveFlags(dir string, file flagFile) error {

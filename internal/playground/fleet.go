@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -24,10 +23,11 @@ type running struct {
 	here                 *instance // nil when it runs in another process
 }
 
-// crew is all instances of one service.
+// crew is all instances of one service in one location.
 type crew struct {
-	service *service
-	mu      sync.Mutex // one move at a time
+	service  *service
+	location backout.Location
+	mu       sync.Mutex // one move at a time
 	// members is edited under fleet.mu, and only by who holds mu.
 	members []running
 	started int // instances ever started; numbers their names
@@ -39,22 +39,28 @@ type fleet struct {
 	around *surroundings
 	log    func(msg string, args ...any)
 	spawn  func(ctx context.Context, role string, args ...string) (*exec.Cmd, error)
-	acts   func(service, version string, now time.Time) (acts behaviour, apart bool)
-	spec   hostSpec // what every process of instances is told
-	faults map[string]*atomic.Pointer[behaviour]
-	life   context.Context
+	// acts says how a copy behaves, and whether it runs in a process of its own.
+	acts func(c *crew, version string, now time.Time) (acts behaviour, faults []fault, apart bool)
+	spec hostSpec // what every process of instances is told
+	life context.Context
 
 	mu     sync.Mutex // guards members of crews, splits, hosts and the revision
-	crews  map[string]*crew
+	crews  map[place]*crew
 	splits map[string]bool // services whose split is at split-2
 	hosts  map[string]*host
 	stops  sync.WaitGroup
 }
 
+// place is a service in a location.
+type place struct {
+	service  string
+	location backout.Location
+}
+
 func newFleet(life context.Context, around *surroundings) *fleet {
-	return &fleet{around: around, life: life, crews: map[string]*crew{}, splits: map[string]bool{}, hosts: map[string]*host{},
-		faults: map[string]*atomic.Pointer[behaviour]{}, log: func(string, ...any) {},
-		acts: func(string, string, time.Time) (behaviour, bool) { return behaviour{}, false }}
+	return &fleet{around: around, life: life, crews: map[place]*crew{}, splits: map[string]bool{}, hosts: map[string]*host{},
+		log:  func(string, ...any) {},
+		acts: func(*crew, string, time.Time) (behaviour, []fault, bool) { return behaviour{}, nil, false }}
 }
 
 // startAll starts every service at its current release.
@@ -64,18 +70,27 @@ func (f *fleet) startAll(ctx context.Context) error {
 		if s.kind == backout.ServiceDatastore {
 			continue
 		}
-		c := &crew{service: s}
-		f.crews[s.name] = c
+		where := f.around.topology.locations
 		if s.external() {
-			f.faults[s.name] = &atomic.Pointer[behaviour]{}
+			where = where[:1] // somebody else's, reached from everywhere
 		}
-		for range s.instances {
-			r, err := f.launch(ctx, c, s.current)
-			if err != nil {
+		for _, at := range where {
+			if err := f.startCrew(ctx, &crew{service: s, location: at}); err != nil {
 				return err
 			}
-			f.edit(func() { c.members = append(c.members, r) })
 		}
+	}
+	return nil
+}
+
+func (f *fleet) startCrew(ctx context.Context, c *crew) error {
+	f.edit(func() { f.crews[place{c.service.name, c.location}] = c })
+	for range c.service.instances {
+		r, err := f.launch(ctx, c, c.service.current)
+		if err != nil {
+			return err
+		}
+		f.edit(func() { c.members = append(c.members, r) })
 	}
 	return nil
 }
@@ -87,13 +102,14 @@ func (f *fleet) edit(change func()) {
 	change()
 	old := f.around.routes.table.Load()
 	t := &routeTable{Revision: old.Revision + 1, Services: make(map[string][]endpoint, len(f.crews))}
-	for name, c := range f.crews {
+	for at, c := range f.crews {
+		name := at.service
 		for i, m := range c.members {
 			weight := 1.0
 			if f.splits[name] && i%2 == 1 {
 				weight = .5
 			}
-			t.Services[name] = append(t.Services[name], endpoint{m.id, m.address, m.version, weight})
+			t.Services[name] = append(t.Services[name], endpoint{m.id, m.address, m.version, weight, at.location})
 		}
 	}
 	f.around.routes.table.Store(t)
@@ -103,11 +119,15 @@ func (f *fleet) edit(change func()) {
 func (f *fleet) launch(ctx context.Context, c *crew, version string) (running, error) {
 	c.started++
 	id := fmt.Sprintf("%s-%d", c.service.name, c.started)
-	acts, apart := f.acts(c.service.name, version, time.Now())
-	if apart && f.spawn != nil {
-		return f.launchApart(c.service, version, id, acts)
+	if len(f.around.topology.locations) > 1 {
+		id = fmt.Sprintf("%s-%s-%d", c.service.name, c.location, c.started)
 	}
-	in, err := f.around.start(ctx, id, c.service, version, acts, f.faults[c.service.name])
+	acts, faults, apart := f.acts(c, version, time.Now())
+	copied := copyOf{id, c.service, version, c.location, acts, faults}
+	if apart && f.spawn != nil {
+		return f.launchApart(copied)
+	}
+	in, err := f.around.start(ctx, copied)
 	if err != nil {
 		return running{}, err
 	}
@@ -116,13 +136,14 @@ func (f *fleet) launch(ctx context.Context, c *crew, version string) (running, e
 
 // launchApart starts an instance in the process that hosts its release, which is
 // started with the first and stopped with the last of them.
-func (f *fleet) launchApart(s *service, version, id string, acts behaviour) (running, error) {
-	key := s.name + "=" + version
+func (f *fleet) launchApart(c copyOf) (running, error) {
+	id, key := c.id, string(c.service.deploymentAt(c.location))+"="+c.version
 	f.mu.Lock()
 	h := f.hosts[key]
 	if h == nil {
 		spec := f.spec
-		spec.Service, spec.Version, spec.Acts = s.name, version, acts
+		spec.Service, spec.Version, spec.Location, spec.Acts, spec.Bindings = c.service.name, c.version, c.location, c.acts, f.around.bindings
+		spec.Faults = c.faults
 		var err error
 		if h, err = startHost(f.life, f.spawn, spec); err != nil {
 			f.mu.Unlock()
@@ -149,7 +170,7 @@ func (f *fleet) launchApart(s *service, version, id string, acts behaviour) (run
 		leave()
 		return running{}, fmt.Errorf("start instance %s: %w", id, err)
 	}
-	return running{id, version, r.Address, func() {
+	return running{id, c.version, r.Address, func() {
 		_, _ = h.ask(order{Stop: id}) // a process that is gone has stopped it already
 		f.grace(drainGrace)           // the process drains it, and must not end before
 		leave()
@@ -158,8 +179,8 @@ func (f *fleet) launchApart(s *service, version, id string, acts behaviour) (run
 
 // move brings at least a share of a service's instances to a version: new ones
 // are started and routed to before old ones are taken out and drained.
-func (f *fleet) move(ctx context.Context, s *service, version string, share float64) error {
-	c := f.crews[s.name]
+func (f *fleet) move(ctx context.Context, s *service, at backout.Location, version string, share float64) error {
+	c := f.crews[place{s.name, at}]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	want := min(len(c.members), max(1, int(math.Ceil(share*float64(len(c.members))-.05))))
@@ -206,11 +227,11 @@ func (f *fleet) retire(r running) {
 func (f *fleet) grace(d time.Duration) { _ = pause(f.life, d) }
 
 // healthy asks every instance of a service whether it is there.
-func (f *fleet) healthy(ctx context.Context, name string) bool {
+func (f *fleet) healthy(ctx context.Context, name string, at backout.Location) bool {
 	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
 	for _, e := range f.around.routes.table.Load().Services[name] {
-		if ready(ctx, e.Address) != nil {
+		if e.Location == at && ready(ctx, e.Address) != nil {
 			return false
 		}
 	}
@@ -240,10 +261,10 @@ func (f *fleet) setSplit(service string, second bool) {
 }
 
 // shares is the share of instances at each version.
-func (f *fleet) shares(name string) (map[backout.Version]float64, int) {
+func (f *fleet) shares(name string, at backout.Location) (map[backout.Version]float64, int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	members := f.crews[name].members
+	members := f.crews[place{name, at}].members
 	out := map[backout.Version]float64{}
 	for _, m := range members {
 		out[backout.Version(m.version)] += 1 / float64(len(members))
@@ -261,14 +282,19 @@ func (f *fleet) members() []member {
 		if !s.own() {
 			continue
 		}
-		for _, m := range f.crews[s.name].members {
-			out = append(out, member{s.name, m.id, m.version, m.address})
+		for _, at := range f.around.topology.locations {
+			for _, m := range f.crews[place{s.name, at}].members {
+				out = append(out, member{s.name, m.id, m.version, m.address, at})
+			}
 		}
 	}
 	return out
 }
 
-type member struct{ service, id, version, address string }
+type member struct {
+	service, id, version, address string
+	location                      backout.Location
+}
 
 // stopAll ends every instance at once; the context of its life has ended before.
 func (f *fleet) stopAll() {

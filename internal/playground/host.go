@@ -10,19 +10,24 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/backout-dev/backout"
 )
 
 // hostSpec is the first line that the shop writes to a process of instances. It
 // goes through a pipe and never into a file, since it tells what is bad.
 type hostSpec struct {
-	Seed    uint64    `json:"seed"`
-	Blind   bool      `json:"blind"`
-	Service string    `json:"service"`
-	Version string    `json:"version"`
-	Acts    behaviour `json:"acts"`
-	Rate    float64   `json:"rate"`
-	Control string    `json:"control"`
-	Token   string    `json:"token"`
+	Seed     uint64           `json:"seed"`
+	Blind    bool             `json:"blind"`
+	Service  string           `json:"service"`
+	Version  string           `json:"version"`
+	Location backout.Location `json:"location"`
+	Acts     behaviour        `json:"acts"`
+	Faults   []fault          `json:"faults"`
+	Bindings []binding        `json:"bindings"`
+	Rate     float64          `json:"rate"`
+	Control  string           `json:"control"`
+	Token    string           `json:"token"`
 }
 
 // order is each later line: start or stop one instance.

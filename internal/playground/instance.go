@@ -11,32 +11,44 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/backout-dev/backout"
 )
 
 // surroundings is what all instances of one process share.
 type surroundings struct {
 	topology *topology
 	routes   *routes
-	store    *store         // nil in a process of instances
-	sessions *stockSessions // nil in a process of instances
+	store    *store // nil in a process of instances
+	// sessions are those of each location; empty in a process of instances.
+	sessions map[backout.Location]*stockSessions
 	knobs    *knobs
 	unsafe   *atomic.Int64 // requests that crossed an incompatible pair
 	rate     float64       // transactions a second that pools are sized for
+	bindings []binding
+}
+
+// copyOf says what an instance is a copy of, and how it behaves.
+type copyOf struct {
+	id       string
+	service  *service
+	version  string
+	location backout.Location
+	acts     behaviour
+	faults   []fault
 }
 
 // instance is one running copy of one release of a service.
 type instance struct {
-	id      string
-	service *service
-	version string
-	acts    behaviour
-	fault   *atomic.Pointer[behaviour] // of an external provider; nil = none
+	copyOf
 	around  *surroundings
+	started time.Time
 
 	ops       map[string]*op
 	workers   *pool
 	pools     map[string]*pool
-	budget    atomic.Int64 // retries that may still be made, in hundredths
+	budget    atomic.Int64      // retries that may still be made, in hundredths
+	needs     map[string]string // releases that callees must be at, by bindings
 	meters    *meters
 	server    *http.Server
 	transport *http.Transport
@@ -52,14 +64,21 @@ const (
 	defaultTimeout = 800 * time.Millisecond
 	headerHold     = "X-Hold"
 	headerClient   = "X-Client"
+	headerNeeds    = "X-Needs" // the release that the caller relies on
 )
 
 // start runs an instance; it takes requests when start returns.
-func (a *surroundings) start(ctx context.Context, id string, s *service, version string, acts behaviour, fault *atomic.Pointer[behaviour]) (*instance, error) {
-	in := &instance{id: id, service: s, version: version, acts: acts, fault: fault, around: a, ops: map[string]*op{}, pools: map[string]*pool{}}
+func (a *surroundings) start(ctx context.Context, c copyOf) (*instance, error) {
+	s := c.service
+	in := &instance{copyOf: c, around: a, started: time.Now(), ops: map[string]*op{}, pools: map[string]*pool{}, needs: map[string]string{}}
+	for _, b := range a.bindings {
+		if b.Consumer == s.name && b.ConsumerVersion == c.version {
+			in.needs[b.Provider] = b.ProviderVersion
+		}
+	}
 	in.done, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for i := range s.ops {
-		if o := &s.ops[i]; !o.next || version == s.next {
+		if o := &s.ops[i]; !o.next || c.version == s.next {
 			in.ops["/"+o.name] = o
 		}
 	}
@@ -77,8 +96,8 @@ func (a *surroundings) start(ctx context.Context, id string, s *service, version
 			shown[e.to] = in.pools[e.to]
 		}
 	}
-	if a.sessions != nil && s == a.topology.named("inventory") {
-		shown["slots"] = a.sessions.pool
+	if own := a.sessions[in.location]; own != nil && s == a.topology.named("inventory") {
+		shown["slots"] = own.pool
 	}
 	in.meters = newMeters(s.name, callees, shown)
 	in.transport = &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second, DisableCompression: true, ReadBufferSize: 1024, WriteBufferSize: 1024,
@@ -178,39 +197,41 @@ func (in *instance) answer(r *http.Request) (hold string, err error) {
 	}
 	defer in.workers.release()
 	o, ok := in.ops[r.URL.Path]
-	if !ok {
-		if in.service.op(strings.TrimPrefix(r.URL.Path, "/")) != nil {
+	if needs := r.Header[headerNeeds]; !ok || len(needs) > 0 && needs[0] != in.version {
+		if ok || in.service.op(strings.TrimPrefix(r.URL.Path, "/")) != nil {
 			in.around.unsafe.Add(1) // the caller relies on a release that this is not
 		}
 		return "", errUnknown
 	}
-	if err := in.work(ctx, o, r.URL.RawQuery, &hold); err != nil {
+	client := r.Header.Get(headerClient)
+	if err := in.work(ctx, o, client, r.URL.RawQuery, &hold); err != nil {
 		return hold, err
 	}
-	return hold, in.callAll(ctx, o, r.Header.Get(headerClient))
+	return hold, in.callAll(ctx, o, client)
 }
 
 // work spends the operation's time and does what it does to the shop's data.
-func (in *instance) work(ctx context.Context, o *op, query string, hold *string) error {
-	took, fails := in.duration(o)
+func (in *instance) work(ctx context.Context, o *op, client, query string, hold *string) error {
+	took, fails := in.duration(o, client)
 	a := in.around
+	sessions := a.sessions[in.location]
 	switch o.effect {
 	case readStock:
-		if err := a.sessions.pool.acquire(ctx, sessionPatience); err != nil {
+		if err := sessions.pool.acquire(ctx, sessionPatience); err != nil {
 			return err
 		}
-		defer a.sessions.pool.release()
+		defer sessions.pool.release()
 		if err := a.store.readStock(ctx); err != nil {
 			return err
 		}
 	case reserve:
-		id, err := a.sessions.reserve(ctx)
+		id, err := sessions.reserve(ctx)
 		if err != nil {
 			return err
 		}
 		*hold = id
 	case release:
-		a.sessions.release(query)
+		sessions.release(query)
 		if err := a.store.takeStock(ctx); err != nil {
 			return err
 		}
@@ -228,21 +249,22 @@ func (in *instance) work(ctx context.Context, o *op, query string, hold *string)
 	}
 	if fails {
 		if *hold != "" {
-			a.sessions.release(*hold)
+			sessions.release(*hold)
 		}
 		return errFailed
 	}
 	return nil
 }
 
-func (in *instance) duration(o *op) (time.Duration, bool) {
-	acts := in.acts
-	if in.fault != nil {
-		if f := in.fault.Load(); f != nil {
-			acts = *f
+func (in *instance) duration(o *op, client string) (time.Duration, bool) {
+	now := time.Now()
+	sum := in.acts.felt(now)
+	for _, t := range in.faults {
+		if f, hit := t.felt(in, o, client, now); hit {
+			sum = sum.and(f)
 		}
 	}
-	took, fails := acts.at(time.Now(), o.work)
+	took, fails := sum.of(o.work)
 	return time.Duration(float64(took) * in.around.knobs.factor(in.service.name)), fails
 }
 

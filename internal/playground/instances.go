@@ -38,7 +38,7 @@ func RunInstances(ctx context.Context, c Config) error {
 		}
 	}
 	t := build(spec.Seed, spec.Blind)
-	around := &surroundings{topology: t, routes: newRoutes(), knobs: newKnobs(), unsafe: &atomic.Int64{}, rate: spec.Rate}
+	around := &surroundings{topology: t, routes: newRoutes(), knobs: newKnobs(), unsafe: &atomic.Int64{}, rate: spec.Rate, bindings: spec.Bindings}
 	s := t.service(spec.Service)
 	if s == nil {
 		return fmt.Errorf("run instances: unknown service %s", spec.Service)
@@ -92,7 +92,7 @@ func obey(ctx context.Context, around *surroundings, s *service, spec hostSpec, 
 		answer := receipt{ID: o.Start + o.Stop}
 		switch in := running[o.Stop]; {
 		case o.Start != "":
-			in, err := around.start(ctx, o.Start, s, spec.Version, spec.Acts, nil)
+			in, err := around.start(ctx, copyOf{o.Start, s, spec.Version, spec.Location, spec.Acts, spec.Faults})
 			if err != nil {
 				answer.Error = err.Error()
 				break

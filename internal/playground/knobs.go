@@ -1,6 +1,9 @@
 package playground
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // knobState is what flags and configuration say at one moment.
 type knobState struct {
@@ -8,6 +11,13 @@ type knobState struct {
 	Factors map[string]float64 `json:"factors"`
 	// On holds the flags that are on, by flag and client.
 	On map[string]map[string]bool `json:"on"`
+	// Set holds the settings that are at their second revision.
+	Set map[string]bool `json:"set"`
+	// Schema is the last migration that is applied; 0 = nobody asked.
+	Schema int64 `json:"schema"`
+	// Begun says when each fault of the script began, by its number. Only processes of
+	// instances are told.
+	Begun map[int]time.Time `json:"begun,omitempty"`
 }
 
 // knobs is the state in force in one process. A state is never edited, only
@@ -16,7 +26,7 @@ type knobs struct{ state atomic.Pointer[knobState] }
 
 func newKnobs() *knobs {
 	k := &knobs{}
-	k.state.Store(&knobState{Factors: map[string]float64{}, On: map[string]map[string]bool{}})
+	k.state.Store(&knobState{Factors: map[string]float64{}, On: map[string]map[string]bool{}, Set: map[string]bool{}, Begun: map[int]time.Time{}})
 	return k
 }
 

@@ -15,13 +15,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/backout-dev/backout"
 )
 
 // loadPlan is what clients do, as the shop tells the load.
 type loadPlan struct {
-	Front string  `json:"front"` // the service that takes their requests
-	Rate  float64 `json:"rate"`  // transactions a second
-	Trips []trip  `json:"trips"`
+	Front   string  `json:"front"` // the service that takes their requests
+	Rate    float64 `json:"rate"`  // transactions a second
+	Trips   []trip  `json:"trips"`
+	Located bool    `json:"located"` // clients are in several locations
 }
 
 // trip is a journey of one client.
@@ -32,12 +35,14 @@ type trip struct {
 	Requests []string `json:"requests"`
 	Minor    int64    `json:"minor"` // mean worth
 	Order    bool     `json:"order"`
+	// Location is where these clients are; told in metrics when there are several.
+	Location backout.Location `json:"location"`
 }
 
 // loadPlan derives the trips from journeys and clients.
 func (t *topology) loadPlan(rate float64) loadPlan {
 	front := t.named("gateway")
-	p := loadPlan{Front: front.name, Rate: rate, Trips: []trip{}}
+	p := loadPlan{Front: front.name, Rate: rate, Trips: []trip{}, Located: len(t.locations) > 1}
 	for _, j := range t.journeys {
 		whole := 0.0
 		for _, c := range j.clients {
@@ -48,7 +53,10 @@ func (t *topology) loadPlan(rate float64) loadPlan {
 			for _, o := range j.ops {
 				tr.Requests = append(tr.Requests, front.forwarding(t.client(c).front, o))
 			}
-			p.Trips = append(p.Trips, tr)
+			tr.Share /= float64(len(t.locations))
+			for _, tr.Location = range t.locations {
+				p.Trips = append(p.Trips, tr)
+			}
 		}
 	}
 	return p
@@ -194,7 +202,7 @@ func (l *load) choose() *trip {
 func (l *load) travel(ctx context.Context, tr *trip) {
 	begun := time.Now()
 	for _, name := range tr.Requests {
-		if err := l.request(ctx, name, tr.Client); err != nil {
+		if err := l.request(ctx, name, tr); err != nil {
 			if ctx.Err() == nil {
 				l.count(tr, false, time.Since(begun))
 			}
@@ -204,15 +212,15 @@ func (l *load) travel(ctx context.Context, tr *trip) {
 	l.count(tr, true, time.Since(begun))
 }
 
-func (l *load) request(ctx context.Context, name, client string) error {
+func (l *load) request(ctx context.Context, name string, tr *trip) error {
 	ctx, cancel := context.WithTimeout(ctx, loadPatience)
 	defer cancel()
-	e, ok := l.around.routes.pick(l.plan.Front, "")
+	e, ok := l.around.routes.pick(l.plan.Front, tr.Location, "")
 	if !ok {
 		return fmt.Errorf("no instance of %s", l.plan.Front)
 	}
 	req := (&http.Request{Method: http.MethodGet, Host: e.Address, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		URL: &url.URL{Scheme: "http", Host: e.Address, Path: "/" + name}, Header: http.Header{headerClient: {client}}}).WithContext(ctx)
+		URL: &url.URL{Scheme: "http", Host: e.Address, Path: "/" + name}, Header: http.Header{headerClient: {tr.Client}}}).WithContext(ctx)
 	answer, err := l.transport.RoundTrip(req)
 	if err != nil {
 		return err
@@ -241,6 +249,7 @@ func (l *load) count(tr *trip, ok bool, took time.Duration) {
 // loadMeters are the load's metrics.
 type loadMeters struct {
 	registry        *prometheus.Registry
+	located         bool
 	journeys        *prometheus.CounterVec
 	seconds         *prometheus.SummaryVec
 	orders, revenue prometheus.Counter
@@ -248,20 +257,33 @@ type loadMeters struct {
 }
 
 func newLoadMeters(p loadPlan) *loadMeters {
+	var where []string
+	if p.Located {
+		where = []string{"location"}
+	}
 	m := &loadMeters{
 		registry: prometheus.NewRegistry(),
-		journeys: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "shop_journeys_total", Help: "Journeys that clients ended, by result."}, []string{"journey", "client", "result"}),
-		seconds:  prometheus.NewSummaryVec(prometheus.SummaryOpts{Name: "shop_journey_seconds", Help: "Time from the first to the last request of a journey."}, []string{"journey"}),
+		located:  p.Located,
+		journeys: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "shop_journeys_total", Help: "Journeys that clients ended, by result."}, append([]string{"journey", "client", "result"}, where...)),
+		seconds:  prometheus.NewSummaryVec(prometheus.SummaryOpts{Name: "shop_journey_seconds", Help: "Time from the first to the last request of a journey."}, append([]string{"journey"}, where...)),
 		orders:   prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_orders_total", Help: "Purchases that clients made."}),
 		revenue:  prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_revenue_minor_total", Help: "Revenue in minor units."}),
 		tickets:  prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_tickets_total", Help: "Complaints that clients sent."}),
 	}
 	m.registry.MustRegister(m.journeys, m.seconds, m.orders, m.revenue, m.tickets)
 	for _, t := range p.Trips {
-		m.journeys.WithLabelValues(t.Journey, t.Client, "ok")
-		m.journeys.WithLabelValues(t.Journey, t.Client, "error")
+		m.journeys.WithLabelValues(m.at(&t, t.Journey, t.Client, "ok")...)
+		m.journeys.WithLabelValues(m.at(&t, t.Journey, t.Client, "error")...)
 	}
 	return m
+}
+
+// at adds a trip's location to its labels, where that is told.
+func (m *loadMeters) at(tr *trip, labels ...string) []string {
+	if m.located {
+		return append(labels, string(tr.Location))
+	}
+	return labels
 }
 
 func (m *loadMeters) count(tr *trip, ok bool, took time.Duration, worth int64) {
@@ -269,8 +291,8 @@ func (m *loadMeters) count(tr *trip, ok bool, took time.Duration, worth int64) {
 	if ok {
 		result = "ok"
 	}
-	m.journeys.WithLabelValues(tr.Journey, tr.Client, result).Inc()
-	m.seconds.WithLabelValues(tr.Journey).Observe(took.Seconds())
+	m.journeys.WithLabelValues(m.at(tr, tr.Journey, tr.Client, result)...).Inc()
+	m.seconds.WithLabelValues(m.at(tr, tr.Journey)...).Observe(took.Seconds())
 	switch {
 	case ok && tr.Order:
 		m.orders.Inc()

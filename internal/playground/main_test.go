@@ -16,6 +16,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/remote/flagd"
 )
 
 // TestMain lets the test binary be the processes that a shop starts.
@@ -37,20 +38,23 @@ func spawnSelf(ctx context.Context, role string, _ ...string) (*exec.Cmd, error)
 	return cmd, nil
 }
 
-// fileFlags is a provider that reads the default variants of a flagd file, and
-// nothing else of the format.
+// fileFlags is a provider that reads a flagd file anew each time.
 type fileFlags struct {
 	openfeature.NoopProvider
 	path string
 }
 
-func (f fileFlags) BooleanEvaluation(_ context.Context, flag string, otherwise bool, _ openfeature.FlattenedContext) openfeature.BoolResolutionDetail {
-	var file flagFile
+func (f fileFlags) BooleanEvaluation(_ context.Context, flag string, otherwise bool, who openfeature.FlattenedContext) openfeature.BoolResolutionDetail {
 	raw, err := os.ReadFile(f.path)
-	if err != nil || json.Unmarshal(raw, &file) != nil || file.Flags[flag] == nil {
+	if err != nil {
 		return openfeature.BoolResolutionDetail{Value: otherwise}
 	}
-	return openfeature.BoolResolutionDetail{Value: file.Flags[flag]["defaultVariant"] == "on"}
+	d, err := flagd.Parse(raw)
+	if err != nil {
+		return openfeature.BoolResolutionDetail{Value: otherwise}
+	}
+	got, err := d.Evaluate(flag, who, time.Now())
+	return openfeature.BoolResolutionDetail{Value: err == nil && got.Variant == "on"}
 }
 
 func openFileFlags(path string) (openfeature.FeatureProvider, error) {

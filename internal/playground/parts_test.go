@@ -53,7 +53,7 @@ func TestBehaviour_leaks(t *testing.T) {
 	mean := func(at time.Time) time.Duration {
 		sum := time.Duration(0)
 		for range 2000 {
-			d, _ := b.at(at, time.Millisecond)
+			d, _ := b.felt(at).of(time.Millisecond)
 			sum += d
 		}
 		return sum / 2000
@@ -66,7 +66,7 @@ func TestBehaviour_leaks(t *testing.T) {
 			t.Errorf("after %s: %.2f ms, expected %g", c.after, got, c.want)
 		}
 	}
-	if _, fails := b.at(begin.Add(time.Minute), time.Millisecond); !fails {
+	if _, fails := b.felt(begin.Add(time.Minute)).of(time.Millisecond); !fails {
 		t.Error("nothing fails although everything should")
 	}
 }
@@ -76,16 +76,16 @@ func TestRoutes_pickByWeight(t *testing.T) {
 	r.table.Store(&routeTable{Services: map[string][]endpoint{"a": {{Address: "x", Weight: 1}, {Address: "y", Weight: 3}}}})
 	got := map[string]int{}
 	for range 4000 {
-		e, _ := r.pick("a", "")
+		e, _ := r.pick("a", "", "")
 		got[e.Address]++
 	}
 	if got["y"] < 2850 || got["y"] > 3150 {
 		t.Errorf("picked %v, expected one to three", got)
 	}
-	if e, ok := r.pick("a", "y"); !ok || e.Address != "x" {
+	if e, ok := r.pick("a", "", "y"); !ok || e.Address != "x" {
 		t.Errorf("avoiding y gives %v", e)
 	}
-	if _, ok := r.pick("b", ""); ok {
+	if _, ok := r.pick("b", "", ""); ok {
 		t.Error("an unknown service was found")
 	}
 }

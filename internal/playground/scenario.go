@@ -1,169 +1,142 @@
 package playground
 
 import (
-	"cmp"
-	"crypto/sha256"
 	"fmt"
-	"math/rand/v2"
+	"io/fs"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/catalog"
+	"github.com/backout-dev/backout/testdata/scenarios"
 )
 
-// shipment is one change that the director ships.
-type shipment struct {
-	component backout.ComponentID
-	from, to  backout.Version
-	at        float64   // steps after the beginning
-	shares    []float64 // one stage each, stageSpacing apart
-	title     string
-	actor     string
-	// needs is a component that must be wholly at a version before, as a pipeline
-	// would check; "" = nothing.
-	needs        backout.ComponentID
-	needsVersion backout.Version
-}
-
-func (s shipment) digest() string {
-	if s.component.Kind() != backout.KindDeployment {
-		return ""
+// OpenScenario reads a scenario that the program brings along, by its name, or a
+// file: what ends in .txtar or has a slash in it is one. The error is
+// [catalog.Problems] when the file is wrong or names what the shop has not.
+func OpenScenario(nameOrFile string) (catalog.Scenario, error) {
+	var data []byte
+	var err error
+	if strings.HasSuffix(nameOrFile, ".txtar") || strings.ContainsAny(nameOrFile, `/\`) {
+		data, err = os.ReadFile(nameOrFile)
+	} else if data, err = scenarios.Files.ReadFile(nameOrFile + ".txtar"); err != nil {
+		return catalog.Scenario{}, fmt.Errorf("open scenario: unknown scenario %q, expected one of %s, or a file.txtar", nameOrFile, strings.Join(ScenarioNames(), ", "))
 	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(string(s.component)+"="+string(s.to))))
-}
-
-// script is a scenario drawn from a seed: all that will be shipped, and what is
-// bad.
-type script struct {
-	scenario  string
-	shipments []shipment // by time
-	culprit   backout.ComponentID
-	demanded  []backout.ComponentID
-	decoys    []backout.ComponentID
-	bad       behaviour // of the culprit's new release, or of the provider
-	rampAfter float64   // steps from exposure to the ramp's begin
-	rampFor   float64   // steps that the ramp takes
-	outageAt  float64   // steps after the beginning; 0 = none
-	// factors scale the work of new releases: healthy is not the same as equal.
-	factors map[backout.ComponentID]float64
-}
-
-const stageSpacing = 4 // steps: long enough that old and new version can be compared
-
-// draw writes the script of a scenario. The same seed gives the same script.
-func draw(t *topology, scenario string, seed uint64) script {
-	d := &drawing{topology: t, rand: rand.New(rand.NewPCG(seed, 0xd1ce))}
-	s := script{scenario: scenario, demanded: []backout.ComponentID{}, decoys: []backout.ComponentID{}}
-	if scenario == ScenarioExternalOutage {
-		d.outage(&s)
-	} else {
-		d.degraded(&s)
+	if err != nil {
+		return catalog.Scenario{}, fmt.Errorf("open scenario: %w", err)
 	}
-	slices.SortStableFunc(d.out, func(a, b shipment) int { return cmp.Compare(a.at, b.at) })
-	s.shipments, s.factors = d.out, map[backout.ComponentID]float64{}
-	for _, sh := range d.out {
-		s.factors[sh.component] = d.between(.95, 1.06)
+	s, err := catalog.ReadScenario(nameOrFile, data)
+	if err != nil {
+		return s, err
 	}
-	for _, id := range s.decoys {
-		s.factors[id] = d.between(1.02, 1.3)
+	return s, checkScenario(s)
+}
+
+// ScenarioNames lists the scenarios that the program brings along.
+func ScenarioNames() []string {
+	files, _ := fs.Glob(scenarios.Files, "*.txtar") // the pattern is well formed
+	for i := range files {
+		files[i] = strings.TrimSuffix(files[i], ".txtar")
 	}
-	return s
+	return files
 }
 
-type drawing struct {
-	topology *topology
-	rand     *rand.Rand
-	out      []shipment
-}
-
-func (d *drawing) between(lo, hi float64) float64 { return lo + (hi-lo)*d.rand.Float64() }
-
-// degraded: payment's release is bad. A flag that needs it follows it, an innocent
-// release of a callee comes shortly before and an innocent configuration of
-// payment itself shortly after.
-func (d *drawing) degraded(s *script) {
-	at := d.between(5, 9)
-	s.culprit = d.deploy("payment", at)
-	s.bad = behaviour{Slow: d.between(300, 450), Errors: d.between(.05, .1)}
-	s.rampAfter, s.rampFor = d.between(1.7, 2.4), d.between(7, 9)
-	express := d.flag("express-checkout", at+2*stageSpacing+d.between(.4, 1.4))
-	last := &d.out[len(d.out)-1]
-	last.needs, last.needsVersion = s.culprit, backout.Version(d.topology.named("payment").next)
-	s.demanded = append(s.demanded, express)
-	callees := []string{"fraud", "ledger"}
-	d.rand.Shuffle(2, func(i, j int) { callees[i], callees[j] = callees[j], callees[i] })
-	s.decoys = append(s.decoys, d.deploy(callees[0], at-d.between(.8, 3)), d.configure("payment-log-detail", at+d.between(1.2, 3.5)))
-	if d.rand.IntN(2) == 0 {
-		s.decoys = append(s.decoys, d.deploy(callees[1], at+d.between(1, 6)))
+// checkScenario holds a scenario against the shop's table.
+func checkScenario(s catalog.Scenario) error {
+	t := build(0, false)
+	var problems catalog.Problems
+	wrong := func(line int, field, expected string, args ...any) {
+		problems = append(problems, catalog.Problem{File: s.File, Line: line, Field: field, Expected: fmt.Sprintf(expected, args...)})
 	}
-	d.innocents(2)
-}
-
-// outage: the card network degrades while its callers and others ship healthy
-// changes.
-func (d *drawing) outage(s *script) {
-	s.outageAt = d.between(8, 14)
-	s.bad = behaviour{Slow: d.between(170, 260), Errors: d.between(.2, .35)}
-	s.rampFor = d.between(2, 4)
-	callers := []string{"payment", "refunds", "subscriptions", "wallet"}
-	d.rand.Shuffle(len(callers), func(i, j int) { callers[i], callers[j] = callers[j], callers[i] })
-	for i, c := range callers[:3] {
-		s.decoys = append(s.decoys, d.deploy(c, s.outageAt-d.between(.5, 3.5)-float64(i)))
+	known := func(line int, field, name string, all []string) {
+		if name != "" && !slices.Contains(all, name) {
+			wrong(line, field, "no %q in the shop: expected one of %s", name, strings.Join(all, ", "))
+		}
 	}
-	s.decoys = append(s.decoys, d.configure("checkout-summary", s.outageAt-d.between(.5, 2)))
-	d.innocents(2)
-}
-
-// innocents are the rest of a working day.
-func (d *drawing) innocents(deployments int) {
-	names := []string{"catalog", "search", "pricing", "recommendations", "reviews", "shipping", "users", "notifications", "media", "cart"}
-	d.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-	for _, n := range names[:deployments] {
-		d.deploy(n, d.between(2, 14))
+	for i, x := range s.Ship {
+		field := fmt.Sprintf("ship[%d]", i)
+		for _, name := range x.Names {
+			known(x.Line, field+"."+string(x.Kind), name, t.names(x.Kind))
+		}
+		for _, name := range x.Audiences {
+			known(x.Line, field+".audiences", name, t.clientNames())
+		}
+		if s.Day.Migration && (x.Kind == backout.KindSchema || slices.Contains(x.Names, "orders")) {
+			wrong(x.Line, field, "the day's migration ships the schema and orders already: expected day.migration: false")
+		}
 	}
-	d.migration(d.between(1.5, 4))
-	settings := []string{"search-page-size", "catalog-cache", "shipping-cutoff", "media-quality", "mail-templates"}
-	d.configure(settings[d.rand.IntN(len(settings))], d.between(2, 20))
-	flags := []string{"new-reviews", "smart-suggestions", "gift-wrap", "live-tracking"}
-	d.flag(flags[d.rand.IntN(len(flags))], d.between(2, 20))
-	splits := d.topology.splits
-	sp := splits[d.rand.IntN(len(splits))]
-	d.add(shipment{component: sp.id(), from: "split-1", to: "split-2", at: d.between(2, 20), shares: []float64{1}, title: "shift traffic: " + sp.name})
-}
-
-func (d *drawing) add(s shipment) backout.ComponentID {
-	s.actor = []string{"release-bot", "on-duty", "pipeline"}[d.rand.IntN(3)]
-	d.out = append(d.out, s)
-	return s.component
-}
-
-func (d *drawing) deploy(name string, at float64) backout.ComponentID {
-	s := d.topology.named(name)
-	shares := []float64{.33, .67, 1}
-	if s.instances == 2 {
-		shares = []float64{.5, 1}
+	for i, f := range s.Faults {
+		field := fmt.Sprintf("faults[%d]", i)
+		known(f.Line, field+".service", f.Service, t.names(""))
+		known(f.Line, field+".client", f.Client, t.clientNames())
+		for _, x := range s.Ship {
+			if x.ID == f.Shipment && x.Kind == backout.KindDeployment && f.Shipment != "" && !slices.Equal(x.Names, []string{f.Service}) {
+				wrong(f.Line, field+".service", "expected the one service that shipment %s releases", f.Shipment)
+			}
+		}
 	}
-	return d.add(shipment{component: s.deployment(), from: backout.Version(s.current), to: backout.Version(s.next), at: at,
-		shares: shares, title: "release " + s.name + " " + s.next})
+	known(0, "expect.audience", s.Expect.Audience, t.clientNames())
+	for i, c := range s.Contracts {
+		if p := t.uncalled(s, c); p != "" {
+			wrong(c.Line, fmt.Sprintf("contracts[%d]", i), "%s", p)
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
 }
 
-func (d *drawing) configure(name string, at float64) backout.ComponentID {
-	name = d.topology.outward["config:"+name]
-	i := slices.IndexFunc(d.topology.settings, func(c setting) bool { return c.name == name })
-	c := d.topology.settings[i]
-	return d.add(shipment{component: c.id(), from: "r1", to: "r2", at: at, shares: []float64{1}, title: "change " + c.title})
+// names lists what a shipment of a kind can name; "" = the services and providers
+// that can be hurt.
+func (t *topology) names(kind backout.ComponentKind) []string {
+	var out []string
+	switch kind {
+	case backout.KindConfig:
+		for _, c := range t.settings {
+			out = append(out, c.name)
+		}
+	case backout.KindFlag:
+		for _, f := range t.toggles {
+			out = append(out, f.name)
+		}
+	case backout.KindTraffic:
+		for _, s := range t.splits {
+			out = append(out, s.name)
+		}
+	case backout.KindDeployment, "":
+		for _, s := range t.services {
+			if s.own() || kind == "" {
+				out = append(out, s.name)
+			}
+		}
+	}
+	return out
 }
 
-func (d *drawing) flag(name string, at float64) backout.ComponentID {
-	name = d.topology.outward["flag:"+name]
-	i := slices.IndexFunc(d.topology.toggles, func(f toggle) bool { return f.name == name })
-	f := d.topology.toggles[i]
-	return d.add(shipment{component: f.id(), from: "off", to: "on", at: at, shares: []float64{1}, title: "switch on " + f.title})
+func (t *topology) clientNames() []string {
+	var out []string
+	for _, c := range t.clients {
+		out = append(out, c.name)
+	}
+	return out
 }
 
-// migration is the additive migration and the release of orders that needs it.
-func (d *drawing) migration(at float64) {
-	schema := d.add(shipment{component: d.topology.schemaID(), from: schemaFirst, to: schemaAdditive, at: at, shares: []float64{1}, title: "migrate " + d.topology.schema})
-	d.deploy("orders", at+d.between(1, 4))
-	last := &d.out[len(d.out)-1]
-	last.needs, last.needsVersion = schema, schemaAdditive
+// uncalled says what is wrong with a contract whose consumer may never call its
+// provider: the shop could not make it true.
+func (t *topology) uncalled(s catalog.Scenario, d catalog.Demand) string {
+	named := func(id string) []string {
+		i := slices.IndexFunc(s.Ship, func(x catalog.Shipment) bool { return x.ID == id })
+		return s.Ship[i].Names
+	}
+	for _, consumer := range named(d.Consumer) {
+		for _, provider := range named(d.Provider) {
+			c := t.service(consumer)
+			if c != nil && !slices.ContainsFunc(t.edges(c), func(e edge) bool { return e.to == provider }) {
+				return fmt.Sprintf("%s never calls %s: expected a consumer that calls its provider", consumer, provider)
+			}
+		}
+	}
+	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,8 @@ import (
 // shop is everything that RunShop runs.
 type shop struct {
 	config   Config
+	script   script
+	faults   []fault
 	topology *topology
 	around   *surroundings
 	store    *store
@@ -61,7 +64,9 @@ func RunShop(ctx context.Context, c Config) error {
 	}
 	ctx, cancel := withParent(ctx, c.ParentPID)
 	defer cancel()
-	s := &shop{config: c, topology: build(c.Seed, c.Blind), beats: newBeatBook(), cpu: newCPUMeter(), started: time.Now(), stop: cancel, life: ctx}
+	t := build(c.Seed, c.Blind)
+	t.spread(c.told.Locations)
+	s := &shop{config: c, script: draw(t, c.told, c.Seed), topology: t, beats: newBeatBook(), cpu: newCPUMeter(), started: time.Now(), stop: cancel, life: ctx}
 	if err := s.prepare(ctx); err != nil {
 		return fmt.Errorf("run shop: %w", err)
 	}
@@ -114,24 +119,34 @@ func (s *shop) prepare(ctx context.Context) error {
 	if err := writeFlags(c.Dir, t.toggles); err != nil {
 		return err
 	}
-	s.around = &surroundings{topology: t, routes: newRoutes(), knobs: newKnobs(), unsafe: &atomic.Int64{}, rate: c.Rate,
-		sessions: newStockSessions(max(4, int(sessionsAt200*c.Rate/200)))}
+	s.around = &surroundings{topology: t, routes: newRoutes(), knobs: newKnobs(), unsafe: &atomic.Int64{}, rate: c.Rate, bindings: s.script.bindings, sessions: map[backout.Location]*stockSessions{}}
+	for _, at := range t.locations {
+		own := newStockSessions(max(4, int(sessionsAt200*c.Rate/200)/len(t.locations)))
+		s.around.sessions[at] = own
+		go own.expire(ctx)
+	}
 	st, err := openStore(ctx, c.Dir, t.tables, s.around.unsafe)
 	if err != nil {
 		return err
 	}
 	s.store, s.around.store, s.board = st, st, &knobBoard{knobs: s.around.knobs}
-	go s.around.sessions.expire(ctx)
 	if err := s.openFlags(ctx); err != nil {
 		return err
 	}
 	s.fleet = newFleet(ctx, s.around)
 	s.fleet.spawn = c.Spawn
 	s.movables = components(t, s.fleet, s.board)
-	sc := draw(t, c.Scenario, c.Seed)
+	sc := s.script
+	for i, f := range sc.faults {
+		f.Number, f.Delay, f.Lasts, f.Acts.RampFor = i, s.steps(f.delay), s.steps(f.lasts), s.steps(f.ramp)
+		s.faults = append(s.faults, f)
+		if f.Schema > 0 {
+			go s.watchSchema(ctx)
+		}
+	}
 	s.director = &director{script: sc, shop: s, log: c.Log, reports: make(chan backout.Observation, 100), etags: map[backout.ComponentID]string{}, skipped: map[backout.ComponentID]bool{}, truth: newTruth(sc, c.Seed)}
-	s.fleet.acts = s.actsOf(sc)
-	return writeCatalog(filepath.Join(c.Dir, "catalog"), t, c)
+	s.fleet.acts = s.actsOf
+	return writeCatalog(filepath.Join(c.Dir, "catalog"), t, sc, c)
 }
 
 // sessionsAt200 is how many stock sessions inventory has at 200 transactions a
@@ -163,28 +178,45 @@ func (s *shop) openFlags(ctx context.Context) error {
 	return nil
 }
 
-// actsOf gives how releases behave: all as the table says but for small
-// differences of new ones, and the culprit's. The ramp begins some steps after the
-// release's first instance did.
-func (s *shop) actsOf(sc script) func(service, version string, now time.Time) (behaviour, bool) {
-	var mu sync.Mutex
-	var exposed time.Time
-	return func(name, version string, now time.Time) (behaviour, bool) {
-		sv := s.topology.service(name)
-		if version != sv.next {
-			return behaviour{}, false
+// actsOf gives how a copy behaves: as the table says but for small differences of
+// new releases, and for the faults that concern it. Those of a release begin
+// when its first instance does. A culprit's copies run in a process of their own.
+func (s *shop) actsOf(c *crew, version string, now time.Time) (behaviour, []fault, bool) {
+	id := c.service.deploymentAt(c.location)
+	isNew := version == c.service.next
+	first := false
+	if isNew {
+		shares, _ := s.fleet.shares(c.service.name, c.location)
+		first = shares[backout.Version(version)] == 0
+	}
+	var acts behaviour
+	if isNew {
+		acts.Factor = s.script.factors[id]
+	}
+	var faults []fault
+	for _, f := range s.faults {
+		if first && f.component == id {
+			s.board.begin(f, now)
 		}
-		if sv.deployment() != sc.culprit {
-			return behaviour{Factor: sc.factors[sv.deployment()]}, false
+		if f.concerns(s.topology, c.service, version, c.location) {
+			faults = append(faults, f)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		if shares, _ := s.fleet.shares(name); exposed.IsZero() || shares[backout.Version(version)] == 0 {
-			exposed = now
+	}
+	return acts, faults, isNew && s.script.guilty(id)
+}
+
+// watchSchema looks which migration is applied, a few times a second, until ctx
+// ends: others may take one back.
+func (s *shop) watchSchema(ctx context.Context) {
+	for pause(ctx, 2*beatEvery) == nil {
+		v, err := s.store.schemaVersion(ctx)
+		if err != nil {
+			continue // busy, or closing: what was seen last holds
 		}
-		acts := sc.bad
-		acts.RampAt, acts.RampFor = exposed.Add(s.steps(sc.rampAfter)), s.steps(sc.rampFor)
-		return acts, true
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err == nil && n != s.board.knobs.state.Load().Schema {
+			s.board.edit(func(k *knobState) { k.Schema = n })
+		}
 	}
 }
 

@@ -12,11 +12,15 @@ type declaredSignal struct {
 }
 
 // signals are the questions that tell how the shop is. Each is one grouped query,
-// whatever the number of services.
-func signals() []declaredSignal {
+// whatever the number of services. Where the shop runs in several locations, each
+// series tells its own.
+func signals(located bool) []declaredSignal {
 	// The window reaches one scrape beyond the step, so what grew in a step is the
 	// rate times the step's seconds, not the increase over the window.
 	sum := func(by, metric string) string {
+		if located {
+			by += ", location"
+		}
 		return "sum by (" + by + ") (rate(" + metric + "[$window])) * $step_s"
 	}
 	total := func(metric string) string { return "sum(rate(" + metric + "[$window])) * $step_s" }
@@ -25,6 +29,10 @@ func signals() []declaredSignal {
 	}
 	latency := func(name, by, metric string, opens bool, labels map[string]string) declaredSignal {
 		return declaredSignal{name, "latency", "up", sum(by, metric+"_sum"), sum(by, metric+"_count"), labels, opens}
+	}
+	place := "service"
+	if located {
+		place += ", location"
 	}
 	edge := map[string]string{"service": "callee", "caller": "caller"}
 	return []declaredSignal{
@@ -38,7 +46,7 @@ func signals() []declaredSignal {
 		errors("arm-errors", "service, version", "shop_requests_total", false, nil),
 		latency("arm-latency", "service, version", "shop_request_seconds", false, nil),
 		{"service-traffic", "traffic", "up", sum("service", "shop_requests_total"), "", nil, false},
-		{"pool-saturation", "saturation", "up", "max by (service) (shop_pool_ratio)", "", nil, false},
+		{"pool-saturation", "saturation", "up", "max by (" + place + ") (shop_pool_ratio)", "", nil, false},
 		{"order-count", "kpi", "down", total("shop_orders_total"), "", nil, false},
 		{"revenue", "kpi", "down", total("shop_revenue_minor_total"), "", nil, false},
 		{"ticket-count", "kpi", "up", total("shop_tickets_total"), "", nil, false},

@@ -65,7 +65,7 @@ func TestShop_slowPaymentStarvesInventory(t *testing.T) {
 // that the catalog declares.
 func expressOnOldPayment(t *testing.T, ctx context.Context, c *Client) {
 	t.Helper()
-	if err := setFlag(c.dir, "express-checkout", "on"); err != nil {
+	if err := setFlag(c.dir, "express-checkout", "on", nil); err != nil {
 		t.Fatal(err)
 	}
 	for pause(ctx, 50*time.Millisecond) == nil {

@@ -24,6 +24,7 @@ const (
 	products       = 500
 	schemaFirst    = "1" // the schema's versions are goose's version numbers
 	schemaAdditive = "2"
+	schemaOneWay   = "3" // what it rewrites can't be had back
 )
 
 // store is the shop's SQLite file, used by orders, inventory and ledger.
@@ -34,8 +35,8 @@ type store struct {
 	unsafe *atomic.Int64
 }
 
-// openStore makes the file with the first migration applied. The second one is
-// written to disk by migrate, when it is shipped.
+// openStore makes the file with the first migration applied. The others are
+// written to disk by migrate, when they are shipped.
 func openStore(ctx context.Context, dir string, tables [3]string, unsafe *atomic.Int64) (*store, error) {
 	s := &store{dir: dir, tables: tables, unsafe: unsafe}
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "shop.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=busy_timeout(2000)")

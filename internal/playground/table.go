@@ -38,7 +38,7 @@ func external(name string, ops ...op) service {
 
 // table is the shop as it is written down; build turns it into a topology.
 func table() topology {
-	t := topology{schema: "shop", store: "shop-db", load: "shoppers", tables: [3]string{"orders", "stock", "ledger"}}
+	t := topology{schema: "shop", store: "shop-db", load: "shoppers", tables: [3]string{"orders", "stock", "ledger"}, locations: []backout.Location{location}}
 	for _, group := range [][]service{edgeServices(), discoveryServices(), commerceServices(), paymentServices(), fulfilmentServices(), customerServices(), platformServices(), providers()} {
 		t.services = append(t.services, group...)
 	}
@@ -61,23 +61,25 @@ func table() topology {
 		{name: "feed", title: "Read the partner feed", tier: 2, share: .04, ops: []string{"offer"}, clients: partners, minor: 5, loss: 1},
 	}
 	t.settings = []setting{
-		{"search-page-size", "search", "page size of search", 1.08},
-		{"catalog-cache", "catalog", "time that the catalog is cached", .95},
-		{"payment-log-detail", "payment", "detail of payment's log", 1.02},
-		{"fraud-rules", "fraud", "rules of fraud", 1.1},
-		{"checkout-summary", "checkout", "text of the order summary", 1.03},
-		{"ledger-batch", "ledger", "batch size of the ledger", .97},
-		{"shipping-cutoff", "shipping", "cut-off time of shipping", 1},
-		{"media-quality", "media", "quality of pictures", 1.1},
-		{"mail-templates", "email", "templates of mail", 1.05},
+		{"search-page-size", "search", "page size of search", 1.08, location},
+		{"catalog-cache", "catalog", "time that the catalog is cached", .95, location},
+		{"payment-log-detail", "payment", "detail of payment's log", 1.02, location},
+		{"fraud-rules", "fraud", "rules of fraud", 1.1, location},
+		{"checkout-summary", "checkout", "text of the order summary", 1.03, location},
+		{"ledger-batch", "ledger", "batch size of the ledger", .97, location},
+		{"shipping-cutoff", "shipping", "cut-off time of shipping", 1, location},
+		{"media-quality", "media", "quality of pictures", 1.1, location},
+		{"mail-templates", "email", "templates of mail", 1.05, location},
+		{"price-rounding", "pricing", "rounding of prices", 1.01, location},
 	}
-	t.splits = []split{{"recommendations-split", "recommendations"}, {"search-split", "search"}, {"catalog-split", "catalog"}}
+	t.splits = []split{{"recommendations-split", "recommendations", location}, {"search-split", "search", location}, {"catalog-split", "catalog", location}}
 	t.toggles = []toggle{
-		{"express-checkout", "checkout", "Express checkout", []string{"buy"}, 9000},
-		{"new-reviews", "web", "New look of reviews", []string{"browse"}, 700},
-		{"smart-suggestions", "search", "Smart suggestions", []string{"find"}, 900},
-		{"gift-wrap", "cart", "Gift wrapping", []string{"buy"}, 400},
-		{"live-tracking", "tracking", "Live tracking", []string{"track"}, 200},
+		{"express-checkout", "checkout", "Express checkout", []string{"buy"}, 9000, location},
+		{"new-reviews", "web", "New look of reviews", []string{"browse"}, 700, location},
+		{"smart-suggestions", "search", "Smart suggestions", []string{"find"}, 900, location},
+		{"gift-wrap", "cart", "Gift wrapping", []string{"buy"}, 400, location},
+		{"net-prices", "pricing", "Net prices", []string{"wholesale", "feed"}, 600, location},
+		{"live-tracking", "tracking", "Live tracking", []string{"track"}, 200, location},
 	}
 	return t
 }

@@ -11,6 +11,8 @@ const (
 	environment = backout.Environment("production")
 	location    = backout.Location("eu-1")
 	currency    = "EUR"
+	// global is the location of what is the same in all of several.
+	global = backout.Location("global")
 )
 
 // effect is what an operation does to the shop's data, besides working.
@@ -86,17 +88,22 @@ type client struct {
 type setting struct {
 	name, service, title string
 	factor               float64
+	at                   backout.Location
 }
 
 // split is a router split in front of a service: split-2 gives one half of its
 // instances a third of the traffic.
-type split struct{ name, service string }
+type split struct {
+	name, service string
+	at            backout.Location
+}
 
 // toggle is a feature flag.
 type toggle struct {
 	name, service, title string
 	journeys             []string
 	minor                int64 // what a minute with the feature earns
+	at                   backout.Location
 }
 
 // topology is the whole table under the names that the outside sees.
@@ -110,7 +117,10 @@ type topology struct {
 	schema   string // name of the schema component
 	store    string // the datastore's service
 	load     string // what the load calls itself
-	tables   [3]string
+	// locations are where the services run; everything else is everywhere when there
+	// are several.
+	locations []backout.Location
+	tables    [3]string
 	// outward translates a name of the table into the one that the outside sees.
 	outward map[string]string
 	index   map[string]int
@@ -142,8 +152,45 @@ func (s *service) versions() []string {
 	return []string{s.previous, s.current, s.next}
 }
 
-func (s *service) deployment() backout.ComponentID {
-	return backout.NewComponentID(backout.KindDeployment, s.name, environment, location)
+// deployment is the service's component where the shop runs in one place.
+func (s *service) deployment() backout.ComponentID { return s.deploymentAt(location) }
+
+func (s *service) deploymentAt(at backout.Location) backout.ComponentID {
+	return backout.NewComponentID(backout.KindDeployment, s.name, environment, at)
+}
+
+// spread runs the shop in these locations, with about as many instances as in
+// one; none leaves it where it is. What is not a deployment is then global.
+func (t *topology) spread(locations []backout.Location) {
+	if len(locations) == 0 {
+		return
+	}
+	t.locations = locations
+	if len(locations) == 1 {
+		return
+	}
+	for i := range t.services {
+		if s := &t.services[i]; s.own() {
+			s.instances = (s.instances + 1) / 2
+		}
+	}
+	for i := range t.settings {
+		t.settings[i].at = global
+	}
+	for i := range t.splits {
+		t.splits[i].at = global
+	}
+	for i := range t.toggles {
+		t.toggles[i].at = global
+	}
+}
+
+// common is where that is what belongs to no one location.
+func (t *topology) common() backout.Location {
+	if len(t.locations) > 1 {
+		return global
+	}
+	return t.locations[0]
 }
 
 // edge is everything that one service calls another for.

@@ -20,16 +20,31 @@ type truth struct {
 	Components []backout.ComponentID `json:"components"` // all that the script moves
 	Demanded   []backout.ComponentID `json:"demanded"`   // must go back with them
 	Decoys     []backout.ComponentID `json:"decoys"`
-	Expected   string                `json:"expected"` // recovered or no_action
+	Expected   string                `json:"expected"` // the first of Expect's outcomes
+	Expect     expectation           `json:"expect"`
+}
+
+// expectation is how the run should end.
+type expectation struct {
+	Outcomes []string              `json:"outcomes"`
+	Reverted []string              `json:"reverted"` // COMPONENT_ID=VERSION that must go back
+	Demanded []backout.ComponentID `json:"demanded"` // may go back along with them
+	// Innocents are how many other components may go back.
+	Innocents int    `json:"innocents"`
+	Audience  string `json:"audience,omitempty"` // reverted flags go off for this client and nobody else
+	Detected  bool   `json:"detected"`
+	Asked     *bool  `json:"asked,omitempty"`
 }
 
 func newTruth(s script, seed uint64) truth {
-	t := truth{Format: 1, Scenario: s.scenario, Seed: seed, Culprits: []string{}, Components: []backout.ComponentID{}, Demanded: s.demanded, Decoys: s.decoys, Expected: "no_action"}
+	t := truth{Format: 1, Scenario: s.scenario, Seed: seed, Culprits: []string{}, Components: []backout.ComponentID{}, Demanded: s.demanded, Decoys: s.decoys, Expect: s.expect}
+	if len(s.expect.Outcomes) > 0 {
+		t.Expected = s.expect.Outcomes[0]
+	}
 	for _, sh := range s.shipments {
 		t.Components = append(t.Components, sh.component)
-		if sh.component == s.culprit {
+		if s.guilty(sh.component) {
 			t.Culprits = append(t.Culprits, string(sh.component)+"="+string(sh.to))
-			t.Expected = "recovered"
 		}
 	}
 	return t
