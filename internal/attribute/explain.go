@@ -272,7 +272,7 @@ func (t *trial) surgeText() string {
 	case len(t.panel.trafficOrder) == 0:
 		return "more demand than capacity; demand is not measured"
 	case !up:
-		return "more demand than capacity, but traffic is as ever"
+		return "something that many services share (hosts, network) is short: traffic is as ever"
 	}
 	return "more demand than capacity: traffic is up"
 }

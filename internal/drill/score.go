@@ -125,22 +125,37 @@ func Score(t Truth, f Facts) Result {
 	return r
 }
 
-// Scored picks the incident that answers for the run: the last that opened after
-// the fault and was not over by itself, or else the last that did; nil when
-// nothing was noticed after the fault.
+// Scored picks the incident that answers for the run: the newest that was still
+// open, or opened, after the fault, and was not over by itself, or else the newest
+// that was; nil when none was open after the fault.
 func Scored(t Truth, all []backout.Incident) *backout.Incident {
 	var out *backout.Incident
 	for i := range all {
 		inc := &all[i]
-		if inc.OpenedAt.Before(t.InjectedAt) {
+		if inc.OpenedAt.Before(t.InjectedAt) && inc.State.Terminal() && !inc.UpdatedAt.After(t.InjectedAt) {
 			continue
 		}
-		better := out == nil || out.State == backout.StateSelfRecovered && inc.State != backout.StateSelfRecovered
-		if better || inc.OpenedAt.After(out.OpenedAt) && (inc.State == backout.StateSelfRecovered) == (out.State == backout.StateSelfRecovered) {
+		self := inc.State == backout.StateSelfRecovered
+		if out == nil || !self && out.State == backout.StateSelfRecovered || self == (out.State == backout.StateSelfRecovered) && inc.OpenedAt.After(out.OpenedAt) {
 			out = inc
 		}
 	}
 	return out
+}
+
+// noticed is when an incident showed the first thing found after the fault; zero when
+// all that it shows was found before.
+func noticed(t Truth, inc backout.Incident) time.Time {
+	if !inc.OpenedAt.Before(t.InjectedAt) {
+		return inc.OpenedAt
+	}
+	var first time.Time
+	for _, f := range inc.Findings {
+		if f.At.After(t.InjectedAt) && (first.IsZero() || f.At.Before(first)) {
+			first = f.At
+		}
+	}
+	return first
 }
 
 func firstEffect(inc backout.Incident, entries []backout.Entry, since func(time.Time) *float64) *float64 {
@@ -155,7 +170,7 @@ func firstEffect(inc backout.Incident, entries []backout.Entry, since func(time.
 }
 
 func scoreIncident(r *Result, t Truth, inc backout.Incident, since func(time.Time) *float64) {
-	r.OnsetS, r.DetectedS = since(inc.Onset), since(inc.OpenedAt)
+	r.OnsetS, r.DetectedS = since(inc.Onset), since(noticed(t, inc))
 	r.Outcome = outcome(inc.State)
 	if inc.Plan != nil {
 		r.DecidedS = since(inc.Plan.MadeAt)

@@ -92,6 +92,11 @@ func TestScored_whatBeganBeforeTheFaultIsAFalseAlarm(t *testing.T) {
 	if r := Score(truth, Facts{Incidents: []backout.Incident{early}}); r.AsExpected || r.DetectedS != nil {
 		t.Errorf("a false alarm before the fault passed for the fault's detection: %+v", r)
 	}
+	joined := early
+	joined.UpdatedAt, joined.Findings = injected.Add(9*time.Second), []backout.Finding{{At: injected.Add(-time.Second)}, {At: injected.Add(3 * time.Second)}}
+	if r := Score(truth, Facts{Incidents: []backout.Incident{joined}}); !r.AsExpected || *r.DetectedS != 3 || r.FalseAlarms != 1 {
+		t.Errorf("detected %v, as expected %t: the fault's findings joined an open incident after 3 s", r.DetectedS, r.AsExpected)
+	}
 	moved := played(backout.StateRecovered, cart)
 	moved.Incidents[0].OpenedAt = injected.Add(-time.Second)
 	if r := Score(truth, moved); r.InnocentReverted != 1 {

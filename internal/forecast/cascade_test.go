@@ -294,3 +294,20 @@ func BenchmarkCascade(b *testing.B) {
 		Cascade(q)
 	}
 }
+
+// A journey lists the services that it calls, not the data stores behind them: an ill
+// store reaches it all the same.
+func TestCascade_anIllDataStoreReachesJourneys(t *testing.T) {
+	for kind, want := range map[backout.ServiceKind]bool{backout.ServiceDatastore: true, backout.ServiceOwn: false} {
+		q := chain()
+		q.World.Graph.Services = append(q.World.Graph.Services, backout.Service{ID: "shop-db", Kind: kind})
+		q.World.Graph.Dependencies = append(q.World.Graph.Dependencies, backout.Dependency{From: "checkout", To: "shop-db", Hard: true})
+		q.World.Changes[0].Services = []backout.ServiceID{"shop-db"}
+		q.Attribution.Onset = noon.Add(-2 * time.Minute)
+		q.Findings = []backout.Finding{found("checkout", noon.Add(-2*time.Minute))}
+		f := Cascade(q)
+		if costs := f.CostNow.P50.Minor > 0; costs != want {
+			t.Errorf("ill %s behind checkout: costs %v now, want any: %t", kind, f.CostNow.P50, want)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type world struct {
 type cause struct {
 	from  int // -1 = it began here, or nobody knows
 	holds bool
+	store bool // it is a data store: whoever uses the service uses it too
 }
 
 // reaches reports whether the trouble of service i is met by those who use only
@@ -31,7 +32,7 @@ type cause struct {
 func (w world) reaches(i int, uses map[int]bool) bool {
 	for range len(w.cause) {
 		c := w.cause[i]
-		if c.from < 0 || c.holds {
+		if c.from < 0 || c.holds || c.store {
 			return true
 		}
 		if !uses[c.from] {
@@ -100,7 +101,7 @@ func (s *simulation) trace(w *world, origins []int) {
 	for queue := origins; len(queue) > 0; queue = queue[1:] {
 		for _, r := range s.net.out[queue[0]] {
 			if !known[r.to] && !math.IsNaN(s.seen[r.to]) {
-				known[r.to], w.cause[r.to] = true, cause{queue[0], r.holds}
+				known[r.to], w.cause[r.to] = true, cause{queue[0], r.holds, s.net.store[queue[0]]}
 				queue = append(queue[:len(queue):len(queue)], r.to)
 			}
 		}
@@ -143,7 +144,7 @@ func (s *simulation) travel(q *queue, w *world, k uint64, reach func(int, float6
 			}
 			if d := y.passes(waited); !math.IsInf(d, 1) {
 				if a.at+d < w.at[r.to] {
-					w.cause[r.to] = cause{a.service, r.holds}
+					w.cause[r.to] = cause{a.service, r.holds, s.net.store[a.service]}
 				}
 				reach(r.to, a.at+d, severity)
 			}

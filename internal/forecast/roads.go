@@ -22,12 +22,14 @@ type network struct {
 	ids   []backout.ServiceID
 	index map[backout.ServiceID]int
 	out   [][]road
+	store map[int]bool // which of them are data stores
 }
 
 func newNetwork(g backout.Graph, pr backout.Priors) network {
-	n := network{index: map[backout.ServiceID]int{}}
+	n := network{index: map[backout.ServiceID]int{}, store: map[int]bool{}}
 	for _, s := range g.Services {
 		n.add(s.ID)
+		n.store[n.index[s.ID]] = s.Kind == backout.ServiceDatastore
 	}
 	for _, s := range g.Spreads() { // dependencies may name services nobody declared
 		n.add(s.Cause)

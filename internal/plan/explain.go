@@ -84,11 +84,15 @@ func (m model) decide(in *instance, s solution, none *conflict) decision {
 }
 
 // tempting reports whether taking a change back would pay if nothing stood in
-// the way. Nobody is woken for a cause that is both unlikely and out of reach.
+// the way, or whether it is the cause more likely than not. Nobody is woken for a
+// cause that is both unlikely and out of reach.
 func (m model) tempting(t *suspect) bool {
+	if t.p >= .5 {
+		return true
+	}
 	c := m.sites[t.site].component
 	saves := t.p * float64(m.rate) * float64(m.horizon) / ticksPerMinute
-	return saves > (1-t.p)*float64(m.value(c))+float64(byKind[c.Kind].effort)
+	return saves > (1-t.p)*float64(m.value(c))+float64(m.fast(byKind[c.Kind].effort))
 }
 
 // origin says what is ill instead, where the attribution knows.

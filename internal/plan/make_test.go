@@ -253,6 +253,52 @@ func TestMake_audienceOfAFlag(t *testing.T) {
 	}
 }
 
+// A rehearsal that runs sixty times as fast decides what the real day would.
+func TestMake_modelMinute(t *testing.T) {
+	for _, rate := range []int64{2, 20, 120} { // from not worth it to worth it
+		build := func(fast time.Duration) backout.Plan {
+			w := newTown()
+			payment := w.part(backout.KindDeployment, "payment", 30*time.Minute/fast, "2.13.2", "2.14.0")
+			w.part(backout.KindConfig, "limits", 20*time.Minute/fast, "r1", "r2")
+			w.suspect(payment, "2.14.0", .8)
+			w.suspect(id(backout.KindConfig, "limits"), "r2", .1)
+			cost := backout.MoneyRange{P50: backout.Money{Minor: rate * 6000 / int64(fast), Currency: "EUR"}}
+			w.req.Forecast = backout.Forecast{Horizon: backout.Duration(45 * time.Minute / fast), CostNow: cost, CostHorizon: cost}
+			w.req.World.Minute = backout.Duration(time.Minute / fast)
+			for c, r := range w.req.World.Reversals {
+				r.Takes = backout.Duration(30 * time.Second / fast)
+				w.req.World.Reversals[c] = r
+			}
+			return w.make(t)
+		}
+		real, fast := build(1), build(60)
+		if real.Action != fast.Action || len(real.Steps()) != len(fast.Steps()) {
+			t.Errorf("%d a minute: %s with %d steps on the real day, %s with %d in the rehearsal", rate, real.Action, len(real.Steps()), fast.Action, len(fast.Steps()))
+		}
+		if ratio := float64(real.Cost.Minor) / float64(60*fast.Cost.Minor); ratio < .99 || ratio > 1.01 { // whole ticks and cents
+			t.Errorf("%d a minute: costs %s on the real day, %s in the rehearsal: want sixty times as much", rate, real.Cost, fast.Cost)
+		}
+	}
+}
+
+// The likeliest cause is out of reach: whatever it costs, a person must know.
+func TestMake_likelyButOutOfReachAsksWhateverItCosts(t *testing.T) {
+	w := newTown()
+	schema := w.part(backout.KindSchema, "shop", 10*time.Minute, "1", "3")
+	r := w.req.World.Reversals[schema]
+	r.Levels[0].Loss, r.Levels[0].Lost = backout.LossOneWay, "no way down"
+	w.req.World.Reversals[schema] = r
+	w.req.Forecast.CostNow, w.req.Forecast.CostHorizon = backout.MoneyRange{}, backout.MoneyRange{}
+	w.suspect(schema, "3", .9)
+	if p := w.make(t); p.Action != backout.ActionAsk {
+		t.Errorf("%s: %s", p.Action, p.Summary)
+	}
+	w.req.Attribution.Suspects[0].P, w.req.Attribution.PNone = .2, .3
+	if p := w.make(t); p.Action != backout.ActionNone {
+		t.Errorf("%s: %s; nobody is woken for what is unlikely, cheap and out of reach", p.Action, p.Summary)
+	}
+}
+
 func TestMake_audienceThatIsHurt(t *testing.T) {
 	w := newTown()
 	flag := w.part(backout.KindFlag, "reports", 10*time.Minute, "off", "on")

@@ -84,7 +84,7 @@ func stakesOf(req Request) stakes {
 		out.currency = "XXX" // ISO 4217: no currency
 	}
 	if out.rate <= 0 {
-		out.rate, out.assumed = nominalRate, true
+		out.rate, out.assumed = max(1, fast(nominalRate, req.minute())), true
 	}
 	out.rate = min(out.rate, 1<<28)
 	if h := req.Forecast.Horizon; h > 0 {
@@ -97,6 +97,15 @@ func stakesOf(req Request) stakes {
 	}
 	return out
 }
+
+// fast restates a price in the money of a model minute. Where time runs fast, a
+// model minute has a fraction of a minute's money in it, and so the prices of
+// actions shrink alike: a rehearsal decides what the real day would.
+func fast(minor int64, minute time.Duration) int64 {
+	return clamp(float64(minor) * min(1, float64(minute)/float64(time.Minute)))
+}
+
+func (m model) fast(minor int64) int64 { return fast(minor, m.minute) }
 
 // ticks turns real time into model time.
 func ticks(d, minute time.Duration) int {
@@ -122,7 +131,7 @@ func works(c backout.Component, priors backout.Priors) float64 {
 // feature behind it would have earned until somebody puts it forward again, and
 // the work that went into it.
 func (m model) value(c backout.Component) int64 {
-	v := float64(byKind[c.Kind].value)
+	v := float64(m.fast(byKind[c.Kind].value))
 	for _, f := range m.world.Graph.Features {
 		if f.Flag == c.ID {
 			v += float64(f.ValuePerMinute.Minor) * float64(m.horizon) / ticksPerMinute
@@ -182,10 +191,10 @@ func (a action) price(s site, l int) int64 {
 	sum := a.effort + clamp(a.fails*a.damage*a.stages[0].Share)
 	if r, ok := s.reach[l]; ok {
 		if r.Loss != backout.LossNone {
-			sum += lossPrice
+			sum += a.loss
 		}
 		if !r.Verified {
-			sum += doubtPrice
+			sum += a.doubt
 		}
 	}
 	return sum

@@ -18,6 +18,8 @@ type action struct {
 	fails    float64       // chance that the action itself fails
 	damage   float64       // minor units lost if it fails with everything exposed
 	effort   int64
+	// What going back to a level costs that loses data, or that nobody saw healthy.
+	loss, doubt int64
 }
 
 // bakes are the least time that a gate watches a stage, in model minutes: a
@@ -54,7 +56,7 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 	base := action{
 		fails:  1 - works(c, m.world.Priors),
 		damage: float64(m.rate) * failMinutes,
-		effort: byKind[c.Kind].effort,
+		effort: m.fast(byKind[c.Kind].effort), loss: m.fast(lossPrice), doubt: m.fast(doubtPrice),
 	}
 	each := s.reversal.Takes.Std()
 	if each <= 0 {
