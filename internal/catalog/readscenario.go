@@ -96,7 +96,9 @@ func (l *loader) readScenario(s *Scenario, c cursor) {
 		"locations": func(x cursor) {
 			x.list(func(e cursor) {
 				var at backout.Location
-				named(&at)(e)
+				if named(&at)(e); strings.ContainsFunc(string(at), func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }) {
+					e.wrong("found %q: expected small letters, digits and dashes", string(at))
+				}
 				s.Locations = append(s.Locations, at)
 			})
 		},

@@ -74,6 +74,7 @@ func TestReadScenario_malformed(t *testing.T) {
 		"an unknown ending":     {"-- scenario.yaml --\nformat: 1\nexpect: {outcome: fine}\n", "m:3:expect.outcome: found \"fine\""},
 		"nothing happens":       {small, "expected ship or faults"},
 		"three locations":       {small + fault + "locations: [a, b, c]\n", "locations: expected one or two"},
+		"a loud location":       {small + fault + "locations: [EU]\n", "small letters, digits and dashes"},
 		"nothing shipped":       {small + "ship: [{at: 1}]\n", "m:6:ship[0]: expected one of deployment, config"},
 		"two things shipped":    {small + "ship: [{deployment: x, flag: y, at: 1}]\n", "ship[0].flag: expected one of"},
 		"no time":               {small + "ship: [{deployment: x}]\n", "ship[0]: at: expected minutes"},

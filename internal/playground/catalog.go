@@ -137,11 +137,7 @@ func (t *topology) declareDependencies(s *service, annotations map[string]string
 
 func (t *topology) declareComponents(dir string) []entity {
 	var out []entity
-	add := func(id backout.ComponentID, service, actuator, locator string, instances int) {
-		_, _, _, at, err := id.Split()
-		if err != nil {
-			panic(err) // a name of the table that can't be a component's
-		}
+	add := func(id backout.ComponentID, at backout.Location, service, actuator, locator string, instances int) {
 		spec := fields{"kind": string(id.Kind()), "service": service, "environment": string(environment), "location": string(at), "actuator": actuator, "locator": locator}
 		if instances > 0 {
 			spec["instances"] = instances
@@ -151,20 +147,20 @@ func (t *topology) declareComponents(dir string) []entity {
 	for i := range t.services {
 		if s := &t.services[i]; s.own() {
 			for _, at := range t.locations {
-				add(s.deploymentAt(at), s.name, ActuatorShop, string(s.deploymentAt(at)), s.instances)
+				add(s.deploymentAt(at), at, s.name, ActuatorShop, string(s.deploymentAt(at)), s.instances)
 			}
 		}
 	}
 	for _, c := range t.settings {
-		add(c.id(), c.service, ActuatorShop, string(c.id()), 0)
+		add(c.id(), c.at, c.service, ActuatorShop, string(c.id()), 0)
 	}
 	for _, s := range t.splits {
-		add(s.id(), s.service, ActuatorShop, string(s.id()), 0)
+		add(s.id(), s.at, s.service, ActuatorShop, string(s.id()), 0)
 	}
 	for _, f := range t.toggles {
-		add(f.id(), f.service, ActuatorFlags, flagPath(dir)+"#"+f.name, 0)
+		add(f.id(), f.at, f.service, ActuatorFlags, flagPath(dir)+"#"+f.name, 0)
 	}
-	add(t.schemaID(), t.store, ActuatorGoose, "sqlite:"+filepath.Join(dir, "shop.db")+"?migrations="+filepath.Join(dir, "migrations"), 0)
+	add(t.schemaID(), t.common(), t.store, ActuatorGoose, "sqlite:"+filepath.Join(dir, "shop.db")+"?migrations="+filepath.Join(dir, "migrations"), 0)
 	return out
 }
 

@@ -229,9 +229,10 @@ func (in *instance) work(ctx context.Context, o *op, client, query string, hold 
 		if err != nil {
 			return err
 		}
-		*hold = id
+		// It may be given back by another location's instance.
+		*hold = string(in.location) + "." + id
 	case release:
-		sessions.release(query)
+		a.giveBack(query)
 		if err := a.store.takeStock(ctx); err != nil {
 			return err
 		}
@@ -249,7 +250,7 @@ func (in *instance) work(ctx context.Context, o *op, client, query string, hold 
 	}
 	if fails {
 		if *hold != "" {
-			sessions.release(*hold)
+			a.giveBack(*hold)
 		}
 		return errFailed
 	}
@@ -302,6 +303,14 @@ func (in *instance) callAll(ctx context.Context, o *op, client string) error {
 		}
 	}
 	return nil
+}
+
+// giveBack releases a reservation, named LOCATION.ID, of whichever location.
+func (a *surroundings) giveBack(hold string) {
+	at, id, _ := strings.Cut(hold, ".")
+	if s := a.sessions[backout.Location(at)]; s != nil {
+		s.release(id)
+	}
 }
 
 // releaseOp is the operation that gives a reservation of a service back.

@@ -30,9 +30,9 @@ func signals(located bool) []declaredSignal {
 	latency := func(name, by, metric string, opens bool, labels map[string]string) declaredSignal {
 		return declaredSignal{name, "latency", "up", sum(by, metric+"_sum"), sum(by, metric+"_count"), labels, opens}
 	}
-	place := "service"
+	pools := "service"
 	if located {
-		place += ", location"
+		pools += ", location"
 	}
 	edge := map[string]string{"service": "callee", "caller": "caller"}
 	return []declaredSignal{
@@ -46,7 +46,7 @@ func signals(located bool) []declaredSignal {
 		errors("arm-errors", "service, version", "shop_requests_total", false, nil),
 		latency("arm-latency", "service, version", "shop_request_seconds", false, nil),
 		{"service-traffic", "traffic", "up", sum("service", "shop_requests_total"), "", nil, false},
-		{"pool-saturation", "saturation", "up", "max by (" + place + ") (shop_pool_ratio)", "", nil, false},
+		{"pool-saturation", "saturation", "up", "max by (" + pools + ") (shop_pool_ratio)", "", nil, false},
 		{"order-count", "kpi", "down", total("shop_orders_total"), "", nil, false},
 		{"revenue", "kpi", "down", total("shop_revenue_minor_total"), "", nil, false},
 		{"ticket-count", "kpi", "up", total("shop_tickets_total"), "", nil, false},
