@@ -131,20 +131,31 @@ func contrast(clock clock, treated, controls []armSums, start time.Time) (differ
 	for _, s := range slices.Concat(treated, controls) {
 		d.phi = max(d.phi, s.phi)
 	}
+	before := minuteSums{make([]float64, clock.n), make([]float64, clock.n)}
 	found := false
 	for i := range d.sum {
 		t, tn := pooled(treated, i)
 		c, cn := pooled(controls, i)
-		if tn > 0 && cn > 0 && clock.since(i, start) > 0 {
+		switch {
+		case tn == 0 || cn == 0:
+		case clock.since(i, start) > 0:
 			d.sum[i], d.n[i], found = t/tn-c/cn, 1, true
+		default:
+			before.sum[i], before.n[i] = t/tn-c/cn, 1
 		}
 	}
-	d.sd = noise(d.minuteSums, d.phi)
+	// Where both were there before the change, that tells how much they differ by luck.
+	if d.sd = noise(d.minuteSums, d.phi); total(before.n) >= enoughBefore {
+		d.sd = max(1, noise(before, d.phi))
+	}
 	for i := range d.sum {
 		d.sum[i] /= d.sd
 	}
 	return d, found
 }
+
+// enoughBefore is how many minutes before a change tell the spread of a difference.
+const enoughBefore = 10
 
 func pooled(all []armSums, i int) (sum, n float64) {
 	for _, s := range all {

@@ -116,7 +116,9 @@ func (p *panel) contribution(t through, t0 int) float64 {
 }
 
 // surgeEvidence is the evidence of more demand than capacity: services ill here
-// and there, and traffic up at the entries.
+// and there, and traffic up at the entries. A surge touches everything, so what is
+// not clearly ill must not speak for it: a hundred series that are all up by a trifle
+// are one trifle, not a hundred witnesses.
 func (p *panel) surgeEvidence(g backout.Graph) []float64 {
 	var b blast
 	external := map[backout.ServiceID]bool{}
@@ -128,7 +130,15 @@ func (p *panel) surgeEvidence(g backout.Graph) []float64 {
 			b.readings = append(b.readings, through{i, grasp{surgeReach, 0}})
 		}
 	}
-	out := p.evidence(b)
+	out := make([]float64, p.clock.n)
+	for _, t := range b.readings {
+		clear := p.readings[t.reading].ill()
+		for i := range out {
+			if c := p.contribution(t, i); clear || c < 0 {
+				out[i] += c
+			}
+		}
+	}
 	entry := entries(g)
 	seen, up := 0, make([]float64, len(out))
 	for _, at := range p.trafficOrder {

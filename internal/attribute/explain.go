@@ -26,7 +26,7 @@ func (t *trial) explain(i, onset int) (pro, con []backout.Evidence) {
 	case c.arms.known:
 		all = append(all, t.armsText(c, onset))
 	}
-	if r := c.prior; math.Abs(math.Log(r)) >= telling {
+	if r := kindRisk(c.change.Kind, t.q.World.Priors); math.Abs(math.Log(r)) >= telling {
 		text := fmt.Sprintf("changes of kind %s hurt %.1fx as often as others", c.change.Kind, r)
 		all = append(all, backout.Evidence{Kind: backout.EvidencePrior, LogBF: math.Log(r), Text: text})
 	}

@@ -265,7 +265,7 @@ func newLoadMeters(p loadPlan) *loadMeters {
 		registry: prometheus.NewRegistry(),
 		located:  p.Located,
 		journeys: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "shop_journeys_total", Help: "Journeys that clients ended, by result."}, append([]string{"journey", "client", "result"}, where...)),
-		seconds:  prometheus.NewSummaryVec(prometheus.SummaryOpts{Name: "shop_journey_seconds", Help: "Time from the first to the last request of a journey."}, append([]string{"journey"}, where...)),
+		seconds:  prometheus.NewSummaryVec(prometheus.SummaryOpts{Name: "shop_journey_seconds", Help: "Time from the first to the last request of a journey."}, append([]string{"journey", "client"}, where...)),
 		orders:   prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_orders_total", Help: "Purchases that clients made."}),
 		revenue:  prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_revenue_minor_total", Help: "Revenue in minor units."}),
 		tickets:  prometheus.NewCounter(prometheus.CounterOpts{Name: "shop_tickets_total", Help: "Complaints that clients sent."}),
@@ -292,7 +292,7 @@ func (m *loadMeters) count(tr *trip, ok bool, took time.Duration, worth int64) {
 		result = "ok"
 	}
 	m.journeys.WithLabelValues(m.at(tr, tr.Journey, tr.Client, result)...).Inc()
-	m.seconds.WithLabelValues(m.at(tr, tr.Journey)...).Observe(took.Seconds())
+	m.seconds.WithLabelValues(m.at(tr, tr.Journey, tr.Client)...).Observe(took.Seconds())
 	switch {
 	case ok && tr.Order:
 		m.orders.Inc()

@@ -41,6 +41,7 @@ func signals(located bool) []declaredSignal {
 		errors("journey-errors", "journey", "shop_journeys_total", true, nil),
 		latency("journey-latency", "journey", "shop_journey_seconds", true, nil),
 		errors("client-errors", "client", "shop_journeys_total", false, nil),
+		latency("client-latency", "client", "shop_journey_seconds", false, nil),
 		errors("edge-errors", "caller, callee", "shop_calls_total", false, edge),
 		latency("edge-latency", "caller, callee", "shop_call_seconds", false, edge),
 		errors("arm-errors", "service, version", "shop_requests_total", false, nil),

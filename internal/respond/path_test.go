@@ -534,3 +534,33 @@ func TestLearn_onlyWhatWasCarriedOut(t *testing.T) {
 		t.Errorf("culprits %v, actions %v learnt from a step that was never carried out", r.Culprits, r.Actions)
 	}
 }
+
+// Somebody was asked, and the picture turns to "no change did this": the question
+// stands until it is answered or its deadline has come.
+func TestReconsider_doesNotSendThePersonHome(t *testing.T) {
+	tw := newTown(t, true, func(p *backout.Policy) { p.Autonomy = backout.AutonomyAsk })
+	id := tw.detect()
+	tw.until(id, backout.StateWaiting)
+	tw.world.Changes = nil // no suspect is left
+	for range 5 {
+		if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+			t.Fatal(err)
+		}
+		tw.now = tw.now.Add(minute)
+	}
+	if in := tw.store.incidents[id]; in.State != backout.StateWaiting || in.Plan == nil || len(in.Plan.Waves) == 0 {
+		t.Errorf("incident is %s (%s): want it still waiting for the answer to its plan", in.State, in.Why)
+	}
+}
+
+// What was tried did not help: the incident does not end as if nothing were wrong.
+func TestRule_nothingLeftAfterATryHalts(t *testing.T) {
+	tw := newTown(t, true, nil)
+	id := tw.detect()
+	tw.runner.run = backout.Run{State: backout.RunHalted, Why: "no recovery"}
+	tw.until(id, backout.StateExecuting)
+	tw.world.Changes = nil
+	if in := tw.until(id, backout.StateHalted, backout.StateNoAction); in.State != backout.StateHalted {
+		t.Errorf("ended %s: %s", in.State, in.Why)
+	}
+}

@@ -14,6 +14,10 @@ import (
 // it: by itself, after approval, or not at all.
 func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
 	p := *inc.Plan
+	if p.Action == backout.ActionNone && len(inc.Tried) > 0 {
+		_, err := r.move(ctx, now, inc, backout.StateHalted, "what was tried did not help, and nothing else is to be taken back; a person decides what is next. "+p.Summary)
+		return time.Time{}, err
+	}
 	if p.Action == backout.ActionNone {
 		_, err := r.move(ctx, now, inc, backout.StateNoAction, p.Summary)
 		return time.Time{}, err
@@ -41,7 +45,9 @@ func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Inciden
 }
 
 // reconsider looks again while a person is asked. A clearly different picture
-// makes a new plan; the deadline's default is to do nothing more.
+// makes a new plan; the deadline's default is to do nothing more. That nothing is to
+// be taken back is no such picture: who was asked is not told to go home while the
+// trouble lasts.
 func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (time.Time, error) {
 	if !inc.Deadline.IsZero() && now.After(inc.Deadline) {
 		_, err := r.move(ctx, now, inc, backout.StateHalted, "nobody decided by the deadline; nothing was changed")
@@ -52,6 +58,9 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 		return now.Add(r.minutes(1)), err
 	}
 	next.Ruling = r.cfg.Permit.Whole(w, *next, *inc.Attribution, inc)
+	if next.Action == backout.ActionNone {
+		return now.Add(r.minutes(1)), nil
+	}
 	changed := next.Digest != inc.Plan.Digest || next.Action != inc.Plan.Action
 	if changed || next.Ruling.Automatic != inc.Plan.Ruling.Automatic {
 		inc.Plan = next
