@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -137,16 +138,21 @@ func (s *shop) prepare(ctx context.Context) error {
 	s.fleet.spawn = c.Spawn
 	s.movables = components(t, s.fleet, s.board)
 	sc := s.script
-	for i, f := range sc.faults {
-		f.Number, f.Delay, f.Lasts, f.Acts.RampFor = i, s.steps(f.delay), s.steps(f.lasts), s.steps(f.ramp)
-		s.faults = append(s.faults, f)
-		if f.Schema > 0 {
-			go s.watchSchema(ctx)
-		}
-	}
+	s.timeFaults(ctx)
 	s.director = &director{script: sc, shop: s, log: c.Log, reports: make(chan backout.Observation, 100), etags: map[backout.ComponentID]string{}, skipped: map[backout.ComponentID]bool{}, truth: newTruth(sc, c.Seed)}
 	s.fleet.acts = s.actsOf
 	return writeCatalog(filepath.Join(c.Dir, "catalog"), t, sc, c)
+}
+
+// timeFaults turns the script's steps into durations.
+func (s *shop) timeFaults(ctx context.Context) {
+	for i, f := range s.script.faults {
+		f.Number, f.Delay, f.Lasts, f.Acts.RampFor = i, s.steps(f.delay), s.steps(f.lasts), s.steps(f.ramp)
+		s.faults = append(s.faults, f)
+	}
+	if slices.ContainsFunc(s.faults, func(f fault) bool { return f.Schema > 0 }) {
+		go s.watchSchema(ctx)
+	}
 }
 
 // sessionsAt200 is how many stock sessions inventory has at 200 transactions a
