@@ -48,7 +48,7 @@ func (s *series) learnLevel(st standing, w, gain float64) {
 	s.Level += move
 	v := clip(w)
 	variance := s.Scale * s.Scale * (1 + gain*(v*v/secondMoment-1))
-	s.Scale = math.Max(math.Sqrt(math.Max(variance, 0)), s.kind.scaleFloor(s.Level))
+	s.Scale = math.Max(math.Sqrt(math.Max(variance, 0)), s.scaleFloor())
 }
 
 const seasonStart = 6 * time.Hour // younger series have no season to speak of

@@ -49,6 +49,19 @@ func (k kind) scaleFloor(level float64) float64 {
 	}
 }
 
+// shortFloor is the least standard deviation believed of a latency while its history
+// is short. Minutes of calm don't show how a series wanders over a day, and a service
+// that is a tenth slower than in those minutes has told nothing yet.
+const shortFloor = .1
+
+func (s *series) scaleFloor() float64 {
+	floor := s.kind.scaleFloor(s.Level)
+	if s.kind == latency && s.Mode != seasonal {
+		return math.Max(floor, shortFloor)
+	}
+	return floor
+}
+
 // observation is one usable sample.
 type observation struct {
 	at    int64 // Unix nanoseconds

@@ -53,10 +53,10 @@ func (s *series) beginLevel(obs []observation, step time.Duration) {
 	}
 	s.Requests = statistics.Median(n)
 	s.Level = statistics.Median(x)
-	spread := math.Max(1.4826*medianDistance(x, s.Level), s.kind.scaleFloor(s.Level))
+	spread := math.Max(1.4826*medianDistance(x, s.Level), s.scaleFloor())
 	for range 3 {
 		s.Level += spread * meanOf(x, func(v float64) float64 { return clip((v - s.Level) / spread) })
-		spread = math.Max(clippedSpread(x, s.Level, spread), s.kind.scaleFloor(s.Level))
+		spread = math.Max(clippedSpread(x, s.Level, spread), s.scaleFloor())
 	}
 	r := make([]float64, len(obs))
 	for i, o := range obs {
@@ -70,9 +70,9 @@ func (s *series) beginLevel(obs []observation, step time.Duration) {
 	s.Phi = math.Max(phi, s.Floor)
 	w := innovations(obs, r, s.Phi, step)
 	n0 := float64(len(w))
-	spread = math.Max(1.4826*medianDistance(w, 0), s.kind.scaleFloor(s.Level))
+	spread = math.Max(1.4826*medianDistance(w, 0), s.scaleFloor())
 	for range 3 {
-		spread = math.Max(clippedSpread(w, 0, spread)*math.Sqrt(n0/(n0-2)), s.kind.scaleFloor(s.Level))
+		spread = math.Max(clippedSpread(w, 0, spread)*math.Sqrt(n0/(n0-2)), s.scaleFloor())
 	}
 	s.Scale = spread
 }

@@ -199,7 +199,8 @@ func (t *topology) declareBusiness(rate float64) []entity {
 }
 
 // declareContracts: every service works with its callees' releases from one
-// before to one after, as the pipeline tests them; express checkout needs the
+// before to one after, as the pipeline tests them, and every value of a setting with
+// its service's; express checkout needs the
 // release of payment that offers it, and the next orders need the migration.
 func (t *topology) declareContracts() []entity {
 	var out []entity
@@ -217,6 +218,13 @@ func (t *topology) declareContracts() []entity {
 				add(t.placed(s.name+"-on-"+to.name, at), s.deploymentAt(at), to.deploymentAt(at), "tested together in the pipeline, one release apart either way",
 					fields{"from": s.previous, "to": s.next}, fields{"from": to.previous, "to": to.next})
 			}
+		}
+	}
+	for _, c := range t.settings {
+		s := t.service(c.service)
+		for _, at := range t.locations {
+			add(t.placed(c.name+"-on-"+s.name, at), c.id(), s.deploymentAt(at), "both values are tested with the releases from one before to one after",
+				fields{"from": "r1", "to": "r2"}, fields{"from": s.previous, "to": s.next})
 		}
 	}
 	for _, s := range t.services {
