@@ -53,12 +53,16 @@ type Recorded struct {
 // NewRecorded wires the path. Components that no actuator could move are planned
 // as if one could: a recording has none.
 func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error) {
-	r := &Recorded{cfg: c, wakes: map[backout.IncidentID]time.Time{}}
+	r := &Recorded{wakes: map[backout.IncidentID]time.Time{}}
 	c.Catalog.Policy.Autonomy = backout.AutonomyShadow
 	c.Catalog.Graph.Components = append([]backout.Component{}, c.Catalog.Graph.Components...)
 	for i := range c.Catalog.Graph.Components {
 		c.Catalog.Graph.Components[i].Actuator = recordedActuator
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	r.cfg = c
 	rules, err := permit.Compile(c.Catalog.Policy)
 	if err != nil {
 		return nil, err
@@ -97,24 +101,31 @@ func (r *Recorded) Close() error { return r.db.Close() }
 
 // Tick does what a running backout does at a moment: it measures, opens or joins
 // incidents and walks those that are open. The world must be at the same moment.
-// An error of one incident's step is logged and tried again with the next tick, as
-// there.
-func (r *Recorded) Tick(ctx context.Context, now time.Time) (watch.Report, error) {
-	r.report = r.watch.Tick(ctx, now)
+// It gives the incident that the findings belong to, if any. An error of one
+// incident's step is logged and tried again with the next tick, as there.
+func (r *Recorded) Tick(ctx context.Context, now time.Time) (watch.Report, backout.IncidentID, error) {
+	r.Look(ctx, now)
 	if err := ctx.Err(); err != nil {
-		return r.report, err
+		return r.report, "", err
 	}
-	if _, err := r.responder.Observe(ctx, r.report.Now, r.cfg.Environment, r.report.Findings, unseen(r.report)); err != nil {
-		return r.report, fmt.Errorf("observe findings at %s: %w", now.Format(time.RFC3339), err)
+	id, err := r.responder.Observe(ctx, r.report.Now, r.cfg.Environment, r.report.Findings, unseen(r.report))
+	if err != nil {
+		return r.report, id, fmt.Errorf("observe findings at %s: %w", now.Format(time.RFC3339), err)
 	}
 	open, err := r.store.Incidents(ctx, store.Query{Open: true})
 	if err != nil {
-		return r.report, err
+		return r.report, id, err
 	}
 	for _, inc := range open {
 		r.walk(ctx, now, inc.ID)
 	}
-	return r.report, nil
+	return r.report, id, nil
+}
+
+// Look measures at a moment and opens nothing.
+func (r *Recorded) Look(ctx context.Context, now time.Time) watch.Report {
+	r.report = r.watch.Tick(ctx, now)
+	return r.report
 }
 
 // transitions is how many an incident makes at one moment at most: detected,
@@ -134,11 +145,6 @@ func (r *Recorded) walk(ctx context.Context, now time.Time, id backout.IncidentI
 			return
 		}
 	}
-}
-
-// Incidents lists all incidents, newest first.
-func (r *Recorded) Incidents(ctx context.Context) ([]backout.Incident, error) {
-	return r.store.Incidents(ctx, store.Query{Limit: 100_000})
 }
 
 // Incident gives one incident as it stands.

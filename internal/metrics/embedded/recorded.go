@@ -219,3 +219,15 @@ func (w *Writer) Flush() error {
 
 // Total counts the samples that were added.
 func (w *Writer) Total() int { return w.total }
+
+// Ask sets how questions are put when that is known only after a look at the
+// samples: the time between samples, and how long one counts as current.
+func (r *Recorded) Ask(scrape, lookback time.Duration) error {
+	r.config.Ask.ScrapeInterval, r.config.Lookback = scrape, lookback
+	var err error
+	if r.asker, err = metrics.New(r.config.Ask, r.evaluate); err != nil {
+		return err
+	}
+	r.engine = newEngine(r.config, prometheus.NewRegistry())
+	return nil
+}
