@@ -46,6 +46,9 @@ type Recorded struct {
 	store     *store.Store
 	watch     *watch.Watch
 	responder *respond.Responder
+	facts     *facts
+	written   backout.Policy // without shadow mode
+	permit    *permit.Permit // of written
 	wakes     map[backout.IncidentID]time.Time
 	report    watch.Report
 }
@@ -54,6 +57,13 @@ type Recorded struct {
 // as if one could: a recording has none.
 func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error) {
 	r := &Recorded{wakes: map[backout.IncidentID]time.Time{}}
+	r.written = c.Catalog.Policy
+	if r.written.Autonomy == backout.AutonomyShadow {
+		r.written.Autonomy = backout.AutonomyAsk
+	}
+	if r.permit, err = permit.Compile(r.written); err != nil {
+		return nil, err
+	}
 	c.Catalog.Policy.Autonomy = backout.AutonomyShadow
 	c.Catalog.Graph.Components = append([]backout.Component{}, c.Catalog.Graph.Components...)
 	for i := range c.Catalog.Graph.Components {
@@ -82,9 +92,9 @@ func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error)
 		_ = r.db.Close()
 		return nil, err
 	}
-	seen := &facts{catalog: c.Catalog, store: c.World, actuators: map[string]execute.Actuator{recordedActuator: c.World}, minute: c.Minute, step: c.Step}
+	r.facts = &facts{catalog: c.Catalog, store: c.World, actuators: map[string]execute.Actuator{recordedActuator: c.World}, minute: c.Minute, step: c.Step}
 	r.responder, err = respond.New(respond.Config{
-		Store: incidents{r.store}, Learner: learner{r.store}, Facts: seen, Signals: r.watch, Runner: nobody{}, Permit: rules,
+		Store: incidents{r.store}, Learner: learner{r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
 		Step: c.Step, Minute: c.Minute, Seed: c.Seed, Log: c.Log,
 	})
 	if err != nil {
@@ -161,6 +171,17 @@ func (r *Recorded) Attribute(ctx context.Context, now time.Time, inc backout.Inc
 // Prepare decides as of a moment.
 func (r *Recorded) Prepare(ctx context.Context, now time.Time, inc backout.Incident) (backout.Incident, error) {
 	return r.responder.Prepare(ctx, now, inc)
+}
+
+// Ruling says what the policy would have made of an incident's plan at a moment if
+// it had been asked outside of shadow mode.
+func (r *Recorded) Ruling(ctx context.Context, now time.Time, inc backout.Incident) (backout.Ruling, error) {
+	w, err := r.facts.World(ctx, now, true)
+	if err != nil {
+		return backout.Ruling{}, err
+	}
+	w.Policy = r.written
+	return r.permit.Whole(w, *inc.Plan, *inc.Attribution, inc), nil
 }
 
 // Imagined is an incident that nobody opened, about what is off its baseline now:

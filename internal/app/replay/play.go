@@ -259,6 +259,12 @@ func (p *player) answer(ctx context.Context, now time.Time, inc backout.Incident
 	if planned != nil {
 		a.PlanError = planned.Error()
 	}
+	if a.Plan != nil {
+		var err error
+		if a.Plan.Ruling, err = p.path.Ruling(ctx, now, inc); err != nil {
+			return err
+		}
+	}
 	p.answers = append(p.answers, a)
 	p.c.progress("%s %s: %s", stamp(now), inc.ID, inc.Why)
 	return nil

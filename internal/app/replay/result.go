@@ -64,7 +64,8 @@ type Plan struct {
 	Success float64          `json:"success_p"`
 	Takes   backout.Duration `json:"takes"`
 	Safe    bool             `json:"safe"` // proven by the checker
-	Ruling  backout.Ruling   `json:"ruling"`
+	// Ruling is the policy's, as if it were not in shadow mode.
+	Ruling backout.Ruling `json:"ruling"`
 }
 
 func newAnswer(now time.Time, inc backout.Incident, took time.Duration) Answer {
