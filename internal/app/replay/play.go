@@ -127,11 +127,14 @@ func schedule(c Config, f folder.Folder, t *tape) (span, error) {
 		s.from, s.to = c.At[0], c.At[n-1]
 	}
 	s.from = floor(s.from.Add(s.step-1), s.step)
+	given := !f.Settings.From.IsZero() || !c.From.IsZero() || len(c.At) > 0
 	switch {
+	case !given && !s.to.Before(s.first) && s.to.Before(s.from):
+		return s, invalid("play recording %s: samples from %s to %s leave nothing to judge after a warm-up until %s: set step or warmup in %s, or ask for a moment with --at", c.Dir, stamp(s.first), stamp(s.to), stamp(s.from), folder.SettingsFile)
 	case s.to.Before(s.first) || s.from.After(s.last.Add(s.step)):
 		return s, invalid("play recording %s from %s to %s: its samples are from %s to %s", c.Dir, stamp(s.from), stamp(s.to), stamp(s.first), stamp(s.last))
 	case len(c.At) == 0 && s.to.Before(s.from):
-		return s, invalid("play recording %s: samples from %s to %s leave nothing to judge after a warm-up until %s: set step or warmup in %s, or ask for a moment with --at", c.Dir, stamp(s.first), stamp(s.to), stamp(s.from), folder.SettingsFile)
+		return s, invalid("play recording %s: it would end %s, before it begins %s", c.Dir, stamp(s.to), stamp(s.from))
 	}
 	return s, nil
 }

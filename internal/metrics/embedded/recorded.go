@@ -159,17 +159,25 @@ type Writer struct {
 	ctx     context.Context
 	db      *tsdb.DB
 	app     storage.Appender
-	refs    map[string]storage.SeriesRef
+	series  map[string]*written
 	pending int
 	total   int
 }
 
-// Writer makes a writer.
-func (r *Recorded) Writer(ctx context.Context) *Writer {
-	return &Writer{ctx: ctx, db: r.db, app: r.db.Appender(ctx), refs: map[string]storage.SeriesRef{}}
+// written is what was added of one series. The database would drop what comes out
+// of order inside a batch without a word.
+type written struct {
+	ref   storage.SeriesRef
+	last  int64
+	value float64
 }
 
-// errOrder says what Prometheus calls out of order.
+// Writer makes a writer.
+func (r *Recorded) Writer(ctx context.Context) *Writer {
+	return &Writer{ctx: ctx, db: r.db, app: r.db.Appender(ctx), series: map[string]*written{}}
+}
+
+// What can be wrong with a sample. The same sample twice is not.
 var (
 	errOrder  = errors.New("expected samples of one series in order of time; an earlier line has a later or another one for this time")
 	errBounds = errors.New("expected all samples within fifty years")
@@ -178,12 +186,16 @@ var (
 // Add adds one sample of a series. key stands for the series: the labels are
 // asked for when it comes first. The error says what is wrong with the sample.
 func (w *Writer) Add(key []byte, series func() labels.Labels, ms int64, value float64) error {
-	ref, known := w.refs[string(key)]
-	ls := labels.EmptyLabels()
-	if !known {
-		ls = series()
+	s, ls := w.series[string(key)], labels.EmptyLabels()
+	switch {
+	case s == nil:
+		s, ls = &written{}, series()
+	case ms == s.last && math.Float64bits(value) == math.Float64bits(s.value):
+		return nil
+	case ms <= s.last:
+		return errOrder
 	}
-	got, err := w.app.Append(ref, ls, ms, value)
+	ref, err := w.app.Append(s.ref, ls, ms, value)
 	switch {
 	case errors.Is(err, storage.ErrOutOfOrderSample), errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
 		return errOrder
@@ -191,16 +203,14 @@ func (w *Writer) Add(key []byte, series func() labels.Labels, ms int64, value fl
 		return errBounds
 	case err != nil:
 		return err
+	case s.ref == 0:
+		w.series[string(key)] = s
 	}
-	if !known {
-		w.refs[string(key)] = got
-	}
-	w.pending++
-	w.total++
-	if w.total%mapped == 0 {
+	s.ref, s.last, s.value = ref, ms, value
+	if w.total++; w.total%mapped == 0 {
 		w.db.ForceHeadMMap()
 	}
-	if w.pending < batch {
+	if w.pending++; w.pending < batch {
 		return nil
 	}
 	return w.Flush()
