@@ -27,6 +27,7 @@ type shop struct {
 	release func(string) string // of versions
 	shuffle bool                // the order of the file
 	padding int                 // services that nobody calls
+	start   time.Time           // zero = begin
 }
 
 func incident() shop {
@@ -35,8 +36,15 @@ func incident() shop {
 
 var begin = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
-// minute is a moment of the recording.
+// minute is a moment of a recording that starts at begin.
 func minute(m float64) time.Time { return begin.Add(time.Duration(m * float64(time.Minute))) }
+
+func (s shop) minute(m float64) time.Time {
+	if s.start.IsZero() {
+		return minute(m)
+	}
+	return minute(m).Add(s.start.Sub(begin))
+}
 
 var calls = map[string][]string{
 	"web": {"cart", "catalog", "checkout"}, "catalog": {"search"}, "checkout": {"payment", "inventory"}, "payment": {"ledger"},
@@ -66,7 +74,7 @@ func (s shop) version(v string) string {
 
 func (s shop) change(n int, m float64, kind backout.ComponentKind, service, from, to string, share float64) backout.Observation {
 	return backout.Observation{
-		Source: "ci", NativeID: fmt.Sprintf("run-%d", n), At: minute(m), Component: backout.NewComponentID(kind, s.names(service), "production", "eu-1"),
+		Source: "ci", NativeID: fmt.Sprintf("run-%d", n), At: s.minute(m), Component: backout.NewComponentID(kind, s.names(service), "production", "eu-1"),
 		From: backout.Version(s.version(from)), To: backout.Version(s.version(to)), Share: share, Actor: "ci",
 	}
 }
@@ -111,7 +119,7 @@ func (s shop) settings() string {
 		return text
 	}
 	c := s.change(0, 0, backout.KindDeployment, "payment", "", "2.4.0", 1)
-	return text + fmt.Sprintf("incidents:\n  - at: %s\n    culprits: [\"%s=%s\"]\n", minute(float64(s.onset)).Format(time.RFC3339), c.Component, c.To)
+	return text + fmt.Sprintf("incidents:\n  - at: %s\n    culprits: [\"%s=%s\"]\n", s.minute(float64(s.onset)).Format(time.RFC3339), c.Component, c.To)
 }
 
 func (s shop) services() string {
@@ -189,7 +197,7 @@ func (s shop) series(i int, name string) []string {
 		fails := math.Min(requests, math.Floor(requests*(.004+.08*share)+r.Float64()))
 		n, bad = n+requests, bad+fails
 		sum += requests * .05 * (1 + 3*share) * math.Exp(.08*r.NormFloat64())
-		at := minute(m)
+		at := s.minute(m)
 		if !s.until.IsZero() && at.After(s.until) {
 			break
 		}
