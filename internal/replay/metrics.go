@@ -1,11 +1,11 @@
 package replay
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -49,8 +49,8 @@ func parseMetrics(name string, text []byte, add func(Sample) error) error {
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil && strings.Contains(err.Error(), "# EOF"):
-			return problem(name, line, "", "the text does not end with # EOF: the file seems to be cut off")
+		case err != nil && !bytes.HasSuffix(bytes.TrimRight(text, "\n"), []byte("# EOF")):
+			return problem(name, line, "", "%v; the text does not end with # EOF: the file seems to be cut off", err)
 		case err != nil:
 			return problem(name, line, "", "expected OpenMetrics: %v", err)
 		case entry != textparse.EntrySeries:

@@ -17,19 +17,38 @@ import (
 
 // Settings is the content of replay.yaml. Zero values are defaults.
 type Settings struct {
-	Step     backout.Duration `yaml:"step"`     // between samples and ticks; 0 = 1m
-	Minute   backout.Duration `yaml:"minute"`   // length of a model minute; 0 = 1m
-	Scrape   backout.Duration `yaml:"scrape"`   // between samples of a series; 0 = as recorded
-	Lookback backout.Duration `yaml:"lookback"` // how long a sample counts as current; 0 = two and a half scrapes
+	Step     Span `yaml:"step"`     // between samples and ticks; 0 = 1m
+	Minute   Span `yaml:"minute"`   // length of a model minute; 0 = 1m
+	Scrape   Span `yaml:"scrape"`   // between samples of a series; 0 = as recorded
+	Lookback Span `yaml:"lookback"` // how long a sample counts as current; 0 = two and a half scrapes
 	// Warmup is how much of the beginning only teaches what is normal; 0 = 60 steps.
 	// From says the same as a time; To ends the replay. Zero = begin and end of the
 	// recording.
-	Warmup      backout.Duration    `yaml:"warmup"`
+	Warmup      Span                `yaml:"warmup"`
 	From        time.Time           `yaml:"from"`
 	To          time.Time           `yaml:"to"`
 	Environment backout.Environment `yaml:"environment"` // "" = production
 	Incidents   []Known             `yaml:"incidents"`
 	Reversals   []Declared          `yaml:"reversals"`
+}
+
+// Span is a duration that remembers its line.
+type Span struct {
+	d    time.Duration
+	line int
+}
+
+// Std is the duration.
+func (s Span) Std() time.Duration { return s.d }
+
+// UnmarshalYAML reads 90s or 5m.
+func (s *Span) UnmarshalYAML(n *yaml.Node) error {
+	var d backout.Duration
+	if err := d.UnmarshalText([]byte(n.Value)); err != nil || n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: %q: expected a duration such as 30s or 5m", n.Line, n.Value)
+	}
+	*s = Span{d.Std(), n.Line}
+	return nil
 }
 
 // Known is what people found out about one incident: what scores are held
@@ -143,20 +162,21 @@ func yamlProblems(name string, err error) Problems {
 
 func (s Settings) sane(name string) error {
 	var out Problems
-	for _, d := range []struct {
+	for _, x := range []struct {
 		field string
-		value backout.Duration
+		value Span
 		least time.Duration
 	}{{"step", s.Step, time.Second / 4}, {"minute", s.Minute, time.Second / 4}, {"scrape", s.Scrape, time.Millisecond}, {"lookback", s.Lookback, time.Millisecond}, {"warmup", s.Warmup, time.Millisecond}} {
-		if d.value != 0 && d.value.Std() < d.least {
-			out = append(out, problem(name, 0, d.field, "%s: expected at least %s", d.value, d.least)...)
+		switch {
+		case x.value.line == 0:
+		case x.value.d < x.least:
+			out = append(out, problem(name, x.value.line, x.field, "%s: expected at least %s", x.value.d, x.least)...)
+		case x.value.d%time.Millisecond != 0:
+			out = append(out, problem(name, x.value.line, x.field, "%s: expected whole milliseconds", x.value.d)...)
 		}
 	}
-	if s.Step.Std()%time.Millisecond != 0 {
-		out = append(out, problem(name, 0, "step", "%s: expected whole milliseconds", s.Step)...)
-	}
-	if s.Warmup != 0 && !s.From.IsZero() {
-		out = append(out, problem(name, 0, "warmup", "from says it already: expected one of them")...)
+	if s.Warmup.line != 0 && !s.From.IsZero() {
+		out = append(out, problem(name, s.Warmup.line, "warmup", "from says it already: expected one of them")...)
 	}
 	if !s.From.IsZero() && !s.To.IsZero() && !s.From.Before(s.To) {
 		out = append(out, problem(name, 0, "to", "expected a time after from")...)

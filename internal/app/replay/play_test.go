@@ -250,7 +250,7 @@ func TestPlay_wrongSampleNamesItsLine(t *testing.T) {
 	for name, c := range map[string]struct{ text, says string }{
 		"out of order":  {"a 1 20\na 2 10\n# EOF\n", "metrics.om:2:: a: expected samples of one series in order of time"},
 		"another value": {"a 1 20\na 2 20\n# EOF\n", "metrics.om:2:: a: expected samples of one series in order"},
-		"cut off":       {"a 1 20\na 2", "metrics.om:2:: the text does not end with # EOF"},
+		"cut off":       {"a 1 20\na 2", "metrics.om:2:: data does not end with # EOF; the text does not end"},
 		"centuries":     {"a 1 2000000000\nb 2 1\n# EOF\n", "metrics.om:2:: b: expected all samples within fifty years"},
 		"no samples":    {"# EOF\n", "it has no samples"},
 	} {
