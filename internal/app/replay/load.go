@@ -66,7 +66,7 @@ func load(ctx context.Context, f folder.Folder, c Config) (_ *tape, err error) {
 		lookback = cmp.Or(lookback, 5*time.Minute) // a database knows where a series ended
 	}
 	if t.Recorded, err = embedded.OpenRecorded(embedded.Config{Dir: t.dir, Ask: ask, Lookback: lookback, MaxSamples: 100_000_000, Log: c.Log}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read samples of %s: %w", f.Dir, err)
 	}
 	if f.Metrics != "" {
 		if err := t.read(ctx, f, c); err != nil {

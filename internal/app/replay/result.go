@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"fmt"
 	"maps"
 	"time"
 
@@ -90,6 +91,9 @@ func (p *player) result() Result {
 		Format: Format, Dir: p.c.Dir, From: p.span.from, To: p.span.to, Step: backout.Duration(p.span.step), Asked: p.asked(),
 		Series: p.samples.Series(), Samples: p.samples.samples, Incidents: p.answers, Missed: []time.Time{},
 		Ready: p.path.Readiness().String(), Missing: maps.Clone(p.heard.Missing), Notes: p.f.Notes,
+	}
+	if ready := p.path.Readiness(); !ready.Warm() {
+		r.Notes = append(r.Notes, fmt.Sprintf("too little history to judge by at %s: %s", stamp(p.world.Now()), ready))
 	}
 	changes, _ := backout.Fold(p.f.Observations)
 	r.Changes = len(changes)

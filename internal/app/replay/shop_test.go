@@ -183,7 +183,27 @@ func (s shop) metrics() string {
 		blocks = append(blocks, s.series(i, name)...)
 	}
 	s.mix(blocks)
-	return strings.Join(blocks, "") + "# EOF\n"
+	return s.interleave(blocks) + "# EOF\n"
+}
+
+// interleave writes line after line of all series in turn, where the order is
+// shuffled.
+func (s shop) interleave(blocks []string) string {
+	if !s.shuffle {
+		return strings.Join(blocks, "")
+	}
+	var b strings.Builder
+	for more := true; more; {
+		more = false
+		for i, block := range blocks {
+			line, rest, found := strings.Cut(block, "\n")
+			if blocks[i] = rest; found {
+				b.WriteString(line + "\n")
+				more = true
+			}
+		}
+	}
+	return b.String()
 }
 
 func (s shop) series(i int, name string) []string {
