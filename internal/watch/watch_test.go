@@ -174,6 +174,31 @@ func TestRun_findsShiftOnce(t *testing.T) {
 	})
 }
 
+// Whoever owns time gets the same findings as Run, and no report is made.
+func TestTick_findsShiftWhenAsked(t *testing.T) {
+	start := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+	b := &backend{began: start, shift: func(at time.Time) float64 {
+		if at.Sub(start) > 60*step {
+			return 8
+		}
+		return 0
+	}}
+	w, err := New(Config{Sampler: b, Signals: signals, Step: step, Report: func(context.Context, Report) { t.Error("Tick reported by itself") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []backout.Finding
+	for n := 50; n < 90; n++ {
+		r := w.Tick(t.Context(), start.Add(time.Duration(n)*step))
+		if found = append(found, r.Findings...); r.Why != "" || !r.Now.Equal(start.Add(time.Duration(n)*step)) {
+			t.Fatalf("report %+v at step %d", r, n)
+		}
+	}
+	if len(found) != 1 || found[0].At.Sub(start) > 64*step || !found[0].At.After(start.Add(60*step)) {
+		t.Errorf("findings %+v, expected one by 64 s", found)
+	}
+}
+
 func TestRun_historySparesTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, start := &ear{}, time.Now()

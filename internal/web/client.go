@@ -90,6 +90,9 @@ func problemOf(res *http.Response) error {
 		p.Detail = p.Title
 	}
 	code := backout.CodeInternal
+	if res.StatusCode == http.StatusRequestEntityTooLarge {
+		code = codeTooMuch
+	}
 	for _, c := range []backout.Code{backout.CodeInvalid, backout.CodeNotFound, backout.CodeConflict, backout.CodeForbidden, backout.CodeUnavailable} {
 		if status(&backout.Error{Code: c}) == res.StatusCode {
 			code = c

@@ -49,29 +49,37 @@ type Config struct {
 // New makes a sampler. It calls nobody yet. It fails with code invalid when the
 // configuration makes no sense; the message names the setting.
 func New(c Config) (*metrics.Asker, error) {
+	s, err := connect(c)
+	if err != nil {
+		return nil, err
+	}
+	return metrics.New(c.Ask, s.evaluate)
+}
+
+func connect(c Config) (server, error) {
 	base, err := url.Parse(c.URL)
 	switch {
 	case err != nil:
-		return nil, invalid("metrics server url: %v", err)
+		return server{}, invalid("metrics server url: %v", err)
 	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
-		return nil, invalid("metrics server url %q: expected http://HOST or https://HOST", base.Redacted())
+		return server{}, invalid("metrics server url %q: expected http://HOST or https://HOST", base.Redacted())
 	case base.User != nil:
-		return nil, invalid("metrics server url %q: credentials belong in username and password", base.Redacted())
+		return server{}, invalid("metrics server url %q: credentials belong in username and password", base.Redacted())
 	}
 	h := c.transport()
 	if err := h.Validate(); err != nil {
-		return nil, invalid("metrics server credentials: %v", err)
+		return server{}, invalid("metrics server credentials: %v", err)
 	}
 	transport, err := config.NewRoundTripperFromConfig(h, "backout")
 	if err != nil {
-		return nil, invalid("metrics server credentials: %v", err)
+		return server{}, invalid("metrics server credentials: %v", err)
 	}
 	limit := cmp.Or(c.MaxAnswer, 256<<20)
 	client, err := api.NewClient(api.Config{Address: c.URL, RoundTripper: guard{transport, limit}})
 	if err != nil {
-		return nil, invalid("metrics server url: %v", err)
+		return server{}, invalid("metrics server url: %v", err)
 	}
-	return metrics.New(c.Ask, server{promv1.NewAPI(client)}.evaluate)
+	return server{promv1.NewAPI(client)}, nil
 }
 
 func (c Config) transport() config.HTTPClientConfig {
