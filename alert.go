@@ -1,0 +1,77 @@
+package backout
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// AlertState says whether an alert goes on.
+type AlertState string
+
+// The states of an alert.
+const (
+	AlertFiring   AlertState = "firing"   // the monitor that sent it says that it goes on
+	AlertResolved AlertState = "resolved" // the monitor says that it is over
+)
+
+// Alert is another monitor's word that something is wrong, or that it no longer
+// is. Source and NativeID together name it through all its reports.
+type Alert struct {
+	Source      string      `json:"source"`
+	NativeID    string      `json:"native_id"` // a fingerprint, or the id of somebody's incident
+	Name        string      `json:"name"`
+	Environment Environment `json:"environment,omitempty"` // empty = the sender does not say
+	Subject     Subject     `json:"subject"`
+	Severity    string      `json:"severity,omitempty"` // in the sender's own words
+	State       AlertState  `json:"state"`
+	// StartsAt is when it began to fire, by the sender's clock; zero when a sender
+	// that tells the end does not tell the start.
+	StartsAt time.Time         `json:"starts_at,omitzero"`
+	EndsAt   time.Time         `json:"ends_at,omitzero"` // zero while it fires
+	Labels   map[string]string `json:"labels"`
+	Title    string            `json:"title,omitempty"`
+	URL      string            `json:"url,omitempty"` // where the sender tells more
+}
+
+// Series is the series that an alert's finding is about. Alerts of one name about
+// one subject are one series, however many instances each of them fires for.
+func (a Alert) Series() SeriesID {
+	return SeriesID{Signal: SignalName("alert:" + a.Name), Subject: a.Subject}
+}
+
+// last is when an alert's newest news happened.
+func (a Alert) last() time.Time {
+	if a.State == AlertResolved {
+		return a.EndsAt
+	}
+	return a.StartsAt
+}
+
+// supersedes reports whether a is news after b. An end beats a start of the same
+// moment; what happened at the same moment and says the same is no news.
+func (a Alert) supersedes(b Alert) bool {
+	return cmp.Or(a.last().Compare(b.last()), cmp.Compare(a.State, b.State)) > 0 // "firing" < "resolved"
+}
+
+// FoldAlerts gives the latest state of each alert, ordered by source and native
+// id. Reports may come late, twice and in any order: what counts is when it
+// happened by the sender's clock. A start reported anew after the end it was told
+// with is therefore a late report and no new alert.
+func FoldAlerts(reports []Alert) []Alert {
+	latest := map[[2]string]Alert{}
+	for _, a := range reports {
+		id := [2]string{a.Source, a.NativeID}
+		if known, ok := latest[id]; !ok || a.supersedes(known) {
+			latest[id] = a
+		}
+	}
+	out := make([]Alert, 0, len(latest))
+	for _, a := range latest {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b Alert) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.NativeID, b.NativeID))
+	})
+	return out
+}
