@@ -15,13 +15,6 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// FieldError says what is wrong with one field of a report. Field is a path such
-// as [2].share_ratio; it is empty for the report as a whole.
-type FieldError struct {
-	Field   string `json:"field"`
-	Message string `json:"message"`
-}
-
 // Report is what one request carried.
 type Report struct {
 	Observations []backout.Observation

@@ -43,8 +43,31 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	if err != nil {
 		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
-	v := verify.Judge(g.question(inc, q))
-	return g.answer(q, v), nil
+	question := g.question(inc, q)
+	return g.answer(q, alertsToo(inc, question, verify.Judge(question))), nil
+}
+
+// alertsToo lets the word of other monitors stand for recovery where nothing that
+// we measure was ill: then there is nothing to prove, and waiting for it would be
+// waiting until the budget is spent. Where something measured was ill that alone
+// decides, for an alert lags behind by its own window.
+func alertsToo(inc backout.Incident, q verify.Question, v backout.Verdict) backout.Verdict {
+	only, quiet := onlyAlerts(inc)
+	if !only || !q.Last || v.Value == backout.VerdictWorse {
+		return v
+	}
+	v.Blind = false
+	for _, f := range inc.Findings {
+		r := backout.VerdictReason{Series: f.ID, Value: backout.VerdictInconclusive, Target: q.Margin, Text: "still fires"}
+		if !f.EndedAt.IsZero() {
+			r.Value, r.Text = backout.VerdictRecovered, "is over since "+f.EndedAt.UTC().Format(time.TimeOnly)
+		}
+		v.Reasons = append(v.Reasons, r)
+	}
+	if quiet {
+		v.Value = backout.VerdictRecovered
+	}
+	return v
 }
 
 // incidentOf takes the incident's id out of an attempt's, which is incident/number.
@@ -189,7 +212,8 @@ func (r *Responder) wentAway(_ context.Context, now time.Time, inc backout.Incid
 		return false, "", nil
 	}
 	g := Gate{Signals: r.cfg.Signals, Minute: r.cfg.Minute}
-	v := verify.Judge(g.question(inc, execute.Question{Since: inc.OpenedAt, Now: now, Last: true}))
+	question := g.question(inc, execute.Question{Since: inc.OpenedAt, Now: now, Last: true})
+	v := alertsToo(inc, question, verify.Judge(question))
 	return v.Value == backout.VerdictRecovered, "all signals are back before anything was done", nil
 }
 
