@@ -50,13 +50,13 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 // alertsToo lets the word of other monitors stand for recovery where nothing that
 // we measure was ill: then there is nothing to prove, and waiting for it would be
 // waiting until the budget is spent. Where something measured was ill that alone
-// decides, for an alert lags behind by its own window.
+// decides, for an alert lags behind by its own window. While backout is blind an
+// alert that ended says nothing either: monitors end alerts when they go blind too.
 func alertsToo(inc backout.Incident, q verify.Question, v backout.Verdict) backout.Verdict {
 	only, quiet := onlyAlerts(inc)
-	if !only || !q.Last || v.Value == backout.VerdictWorse {
+	if !only || !q.Last || v.Blind || v.Value == backout.VerdictWorse {
 		return v
 	}
-	v.Blind = false
 	for _, f := range inc.Findings {
 		r := backout.VerdictReason{Series: f.ID, Value: backout.VerdictInconclusive, Target: q.Margin, Text: "still fires"}
 		if !f.EndedAt.IsZero() {
@@ -87,7 +87,7 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 	case v.Value == backout.VerdictWorse:
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
 	case v.Value == backout.VerdictRecovered && q.Last:
-		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("recovered: all %d signals that were ill are back, proven", recoveredCount(v))}
+		return execute.Answer{Decision: execute.DecisionGoOn, Why: recovered(v)}
 	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
 	case q.Last:
@@ -254,14 +254,18 @@ func longest(v backout.Verdict) int {
 	return n
 }
 
-func recoveredCount(v backout.Verdict) int {
-	n := 0
+func recovered(v backout.Verdict) string {
+	n, proven := 0, 0
 	for _, r := range v.Reasons {
 		if r.Value == backout.VerdictRecovered {
 			n++
+			proven += min(r.Samples, 1)
 		}
 	}
-	return n
+	if proven == 0 {
+		return fmt.Sprintf("recovered: all %d alerts are over, and nothing that is measured was ill", n)
+	}
+	return fmt.Sprintf("recovered: all %d signals that were ill are back, proven", n)
 }
 
 func who(r backout.VerdictReason) string {

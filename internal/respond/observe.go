@@ -73,10 +73,10 @@ func (r *Responder) goesOn(ctx context.Context, now time.Time, env backout.Envir
 }
 
 // stillIll reports whether any signal of an incident has been well off its baseline
-// until now. What went quiet and comes back is another trouble.
+// until now, or an alert still fires. What went quiet and comes back is another trouble.
 func (r *Responder) stillIll(now time.Time, inc backout.Incident) bool {
-	if only, quiet := onlyAlerts(inc); only {
-		return !quiet
+	if slices.ContainsFunc(inc.Findings, func(f backout.Finding) bool { return f.Mode == backout.ModeAlert && f.EndedAt.IsZero() }) {
+		return true
 	}
 	ill := illOf(inc)
 	for _, res := range r.cfg.Signals.Residuals(now.Add(-r.minutes(goesOnQuiet)), now) {
