@@ -54,6 +54,17 @@ func (a Alert) supersedes(b Alert) bool {
 	return cmp.Or(a.last().Compare(b.last()), cmp.Compare(a.State, b.State)) > 0 // "firing" < "resolved"
 }
 
+// fill takes from another report of the same alert whom it is about, as far as this
+// one does not say: the end of an incident is often told without its service.
+func (a Alert) fill(b Alert) Alert {
+	a.Environment = cmp.Or(a.Environment, b.Environment)
+	a.Subject.Service = cmp.Or(a.Subject.Service, b.Subject.Service)
+	a.Subject.Journey = cmp.Or(a.Subject.Journey, b.Subject.Journey)
+	a.Subject.Location = cmp.Or(a.Subject.Location, b.Subject.Location)
+	a.Subject.Client = cmp.Or(a.Subject.Client, b.Subject.Client)
+	return a
+}
+
 // FoldAlerts gives the latest state of each alert, ordered by source and native
 // id. Reports may come late, twice and in any order: what counts is when it
 // happened by the sender's clock. A start reported anew after the end it was told
@@ -62,8 +73,14 @@ func FoldAlerts(reports []Alert) []Alert {
 	latest := map[[2]string]Alert{}
 	for _, a := range reports {
 		id := [2]string{a.Source, a.NativeID}
-		if known, ok := latest[id]; !ok || a.supersedes(known) {
+		known, ok := latest[id]
+		switch {
+		case !ok:
 			latest[id] = a
+		case a.supersedes(known):
+			latest[id] = a.fill(known)
+		default:
+			latest[id] = known.fill(a)
 		}
 	}
 	out := make([]Alert, 0, len(latest))

@@ -44,6 +44,16 @@ func TestFoldAlerts_latestNewsCounts(t *testing.T) {
 	}
 }
 
+func TestFoldAlerts_anEndThatNamesNoService(t *testing.T) {
+	start, end := alert("a", backout.AlertFiring, 1, 0), alert("a", backout.AlertResolved, -1, 3)
+	start.Subject.Service = "cart"
+	for _, reports := range [][]backout.Alert{{start, end}, {end, start}} {
+		if got := backout.FoldAlerts(reports); len(got) != 1 || got[0].State != backout.AlertResolved || got[0].Series() != start.Series() {
+			t.Errorf("%+v: want the end of the cart's alert", got)
+		}
+	}
+}
+
 // Late, doubled and shuffled reports, folded bit by bit as they arrive, leave the
 // same alerts.
 func TestFoldAlerts_orderAndDuplicatesDontMatter(t *testing.T) {

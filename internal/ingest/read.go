@@ -49,17 +49,25 @@ func Read(body []byte, now time.Time) (Report, []FieldError) {
 		for _, p := range wrong {
 			problems = append(problems, FieldError{strings.TrimSuffix(at+p.Field, "."), p.Message})
 		}
-		if o.At.After(now) {
-			o.At = now
+		o, ahead := Clamp(o, now)
+		if ahead {
 			out.Clamped++
 		}
-		o.At = o.At.UTC()
 		out.Observations = append(out.Observations, o)
 	}
 	if len(problems) > 0 {
 		return Report{}, problems
 	}
 	return out, nil
+}
+
+// Clamp takes a time ahead of ours for a fast clock; ahead says that it was.
+func Clamp(o backout.Observation, now time.Time) (_ backout.Observation, ahead bool) {
+	if ahead = o.At.After(now); ahead {
+		o.At = now
+	}
+	o.At = o.At.UTC()
+	return o, ahead
 }
 
 // split finds the observations in the body without looking into them.
