@@ -92,3 +92,23 @@ func FoldAlerts(reports []Alert) []Alert {
 	})
 	return out
 }
+
+// AlertNews lists the alerts of after that say something which before did not.
+func AlertNews(before, after []Alert) []Alert {
+	known := map[[2]string]Alert{}
+	for _, a := range before {
+		known[[2]string{a.Source, a.NativeID}] = a
+	}
+	out := []Alert{}
+	for _, a := range after {
+		if b, ok := known[[2]string{a.Source, a.NativeID}]; !ok || a.supersedes(b) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// LiveAlerts leaves out what was over before a time.
+func LiveAlerts(alerts []Alert, since time.Time) []Alert {
+	return slices.DeleteFunc(slices.Clone(alerts), func(a Alert) bool { return a.State == AlertResolved && a.EndsAt.Before(since) })
+}

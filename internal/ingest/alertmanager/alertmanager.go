@@ -32,7 +32,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +65,24 @@ type Labels struct {
 	Client      []string // client
 	Environment []string // environment, env
 	Severity    []string // severity
+}
+
+// NewLabels reads a mapping such as {"service":"app"}, one label a part. A part
+// that is not known is invalid.
+func NewLabels(parts map[string]string) (Labels, error) {
+	var l Labels
+	into := map[string]*[]string{
+		"service": &l.Service, "journey": &l.Journey, "location": &l.Location, "client": &l.Client, "environment": &l.Environment, "severity": &l.Severity,
+	}
+	for part, label := range parts {
+		list, ok := into[part]
+		if !ok || label == "" {
+			return l, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("label of alerts %q=%q: expected one of %s and a label",
+				part, label, strings.Join(slices.Sorted(maps.Keys(into)), ", "))}
+		}
+		*list = []string{label}
+	}
+	return l, nil
 }
 
 func (l Labels) withDefaults() Labels {
