@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +19,7 @@ import (
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/ingest"
@@ -330,6 +333,44 @@ func FuzzServeHTTP(f *testing.F) {
 			if wrong := ingest.Check(o, now); len(wrong) > 0 {
 				t.Errorf("recorded %+v: %v", o, wrong)
 			}
+		}
+	})
+}
+
+// Events that come late, twice and in any order leave the same changes and alerts.
+func TestServeHTTP_orderAndDuplicatesDontMatter(t *testing.T) {
+	examples := map[string]string{}
+	for _, name := range []string{"service-deployed", "service-upgraded", "service-rolledback", "service-removed", "flag-changed", "incident-detected", "incident-resolved"} {
+		examples[name] = string(example(t, name))
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		events := []cloudevents.Event{}
+		for i := range rapid.IntRange(1, 8).Draw(rt, "n") {
+			data := examples[rapid.SampledFrom(slices.Sorted(maps.Keys(examples))).Draw(rt, "kind")]
+			minute := rapid.IntRange(0, 5).Draw(rt, "minute")
+			data = strings.Replace(data, "05:00:00Z", fmt.Sprintf("05:0%d:00Z", minute), 1)
+			data = strings.Replace(data, "271069a8-fc18-44f1-b38f-9d70a1695819", fmt.Sprint("e", i), 1)
+			events = append(events, envelope(t, []byte(data)))
+		}
+		tell := func(events []cloudevents.Event) (changes []backout.Change, alerts []string) {
+			m := &memory{}
+			h := handler(t, m)
+			for _, ev := range events {
+				if code, r := send(t, h, post(t, "structured", ev)); code != 202 {
+					rt.Fatalf("answer %d %+v", code, r)
+				}
+			}
+			changes, _ = backout.Fold(m.list)
+			for _, a := range backout.FoldAlerts(m.alerts) {
+				alerts = append(alerts, fmt.Sprint(a.NativeID, a.State, a.Subject))
+			}
+			return changes, alerts
+		}
+		changes, alerts := tell(events)
+		mixed := rapid.Permutation(append(slices.Clone(events), events[0])).Draw(rt, "mixed")
+		gotChanges, gotAlerts := tell(mixed)
+		if d := cmp.Diff(changes, gotChanges) + cmp.Diff(alerts, gotAlerts); d != "" {
+			rt.Fatalf("another order says something else (-want +got):\n%s", d)
 		}
 	})
 }
