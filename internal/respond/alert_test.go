@@ -183,3 +183,31 @@ func TestAlert_troubleThatGoesOnIsNoNews(t *testing.T) {
 		t.Errorf("findings %+v", f)
 	}
 }
+
+// A change of something that the catalog does not know is a suspect without a
+// place: it is ranked, and never moved.
+func TestStep_unknownComponents(t *testing.T) {
+	const ghost = backout.ComponentID("deployment:ghost@production/eu")
+	change := backout.Change{ID: "ghost", Kind: backout.KindDeployment, Component: ghost, Services: []backout.ServiceID{}, From: "1", To: "2", Sources: []string{"ci"},
+		Exposure: backout.Exposure{Stages: []backout.ExposureStage{{At: noon.Add(-11 * minute), Share: 1}}}}
+	for name, c := range map[string]struct {
+		changes func(known []backout.Change) []backout.Change
+		want    []backout.State
+	}{
+		"beside the culprit": {func(known []backout.Change) []backout.Change { return append(known, change) }, []backout.State{backout.StateExecuting, backout.StateWaiting}},
+		"alone":              {func([]backout.Change) []backout.Change { return []backout.Change{change} }, []backout.State{backout.StateNoAction, backout.StateWaiting, backout.StateHalted}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tw := newTown(t, true, nil)
+			tw.world.Changes = c.changes(tw.world.Changes)
+			inc := tw.until(tw.detect(), c.want...)
+			if !slices.ContainsFunc(inc.Attribution.Suspects, func(s backout.Suspect) bool { return s.Component == ghost }) {
+				t.Errorf("suspects %+v: the unknown one is missing", inc.Attribution.Suspects)
+			}
+			if inc.Plan != nil && slices.Contains(inc.Plan.Touched(), ghost) {
+				t.Errorf("the plan touches what nobody can move: %+v", inc.Plan.Steps())
+			}
+			t.Logf("%s: %s", inc.State, inc.Why)
+		})
+	}
+}
