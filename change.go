@@ -100,9 +100,10 @@ type Response struct {
 // order of the input, duplicates and late arrivals don't matter: the same set of
 // observations gives the same changes, ordered by start and id. Observations of
 // our own attempts come back as responses. A source that names a version by its
-// digest means the version that another source gives this digest. A component that returns to a version
-// and leaves it again yields separate changes: a stage whose share rises on a
-// component that another version took over meanwhile begins a new one.
+// digest means the version that another source gives this digest. A component that
+// returns to a version and leaves it again yields separate changes: a stage whose
+// share rises on a component that another version took over meanwhile begins a new
+// one.
 func Fold(obs []Observation) ([]Change, []Response) {
 	obs = named(obs)
 	slices.SortStableFunc(obs, func(a, b Observation) int {

@@ -182,7 +182,7 @@ func TestAlertmanager_opensAnIncident(t *testing.T) {
 	})
 	t.Logf("opened %.1f s after it broke: %s", time.Since(began).Seconds(), inc.Why)
 	f := inc.Findings[0]
-	if len(inc.Findings) != 1 || f.Mode != backout.ModeAlert || f.ID.Signal != "alert:HighErrors" || f.ID.Subject.Service != "payment" || f.Onset.Before(began.Add(-5*time.Second)) || !f.EndedAt.IsZero() {
+	if len(inc.Findings) != 1 || f.Mode != backout.ModeAlert || f.ID.Signal != "alert:HighErrors" || f.ID.Subject.Service != "payment" || f.Onset.Before(began.Add(-5*time.Second)) || !f.EndedAt.IsZero() || inc.Baselines == nil {
 		t.Errorf("%+v: want the finding of HighErrors at payment, going on", inc.Findings)
 	}
 

@@ -11,9 +11,10 @@ import (
 
 // Alert takes what other monitors said. all are the alerts as they are now (see
 // [backout.FoldAlerts]) and news those among them that changed. An alert that fires
-// about something the graph knows opens an incident or joins one, like a finding; one that is
-// over ends its finding and is told. Others decide nothing: they are shown by
-// whoever keeps them. Alerts that name another environment are none of env's.
+// about something the graph knows opens an incident or joins one, like a finding;
+// one that is over ends its finding and is told. Others decide nothing: they are
+// shown by whoever keeps them. Alerts that name another environment are none of
+// env's.
 // Calling it again with the same news changes nothing.
 func (r *Responder) Alert(ctx context.Context, now time.Time, env backout.Environment, news, all []backout.Alert, degraded []string) (backout.IncidentID, error) {
 	w, err := r.cfg.Facts.World(ctx, now, false)

@@ -73,7 +73,8 @@ func (r *Responder) goesOn(ctx context.Context, now time.Time, env backout.Envir
 }
 
 // stillIll reports whether any signal of an incident has been well off its baseline
-// until now, or an alert still fires. What went quiet and comes back is another trouble.
+// until now, or an alert still fires. What went quiet and comes back is another
+// trouble.
 func (r *Responder) stillIll(now time.Time, inc backout.Incident) bool {
 	if slices.ContainsFunc(inc.Findings, func(f backout.Finding) bool { return f.Mode == backout.ModeAlert && f.EndedAt.IsZero() }) {
 		return true
@@ -115,7 +116,7 @@ func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environ
 	inc := backout.Incident{
 		Format: 1, ID: backout.IncidentID("INC-" + now.UTC().Format("20060102-150405.000")), Key: string(env), Environment: env,
 		State: backout.StateDetected, Why: names(findings), OpenedAt: now, UpdatedAt: now, Onset: onset, Wake: now,
-		Findings: findings, Baselines: r.cfg.Signals.Baselines(ids(findings)), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded,
+		Findings: findings, Baselines: append([]backout.Baseline{}, r.cfg.Signals.Baselines(ids(findings))...), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded,
 	}
 	return r.cfg.Store.Open(ctx, inc, backout.AuditEntry{Incident: inc.ID, At: now, By: "backout", What: "detected: " + inc.Why}, tell(inc))
 }
