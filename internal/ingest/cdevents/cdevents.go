@@ -16,7 +16,8 @@
 //	dev.cdeventsx.backout-flag.changed         a flag serves another variant
 //	dev.cdeventsx.backout-schema.migrated      a database has another schema
 //
-// Other CDEvents are counted as ignored, for whoever sends, sends all of them. The
+// Other CDEvents are counted as ignored, for whoever sends, sends all of them; so
+// are our own when a broker brings them back. The
 // standard has no events for flags and migrations, so the last two are custom
 // events of our own; the folder schema holds their JSON schemas. Their content:
 //
@@ -29,7 +30,8 @@
 // is a purl: its version is the tag where it has one, and a digest pins it.
 //
 // What the standard can't say may stand under "backout" in customData: version,
-// from, location, share_ratio, audience, actor, title, attempt.
+// from, location, share_ratio, audience, actor, title, attempt (which marks an effect
+// of our own, and is believed).
 //
 // # Identity
 //

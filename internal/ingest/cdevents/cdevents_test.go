@@ -284,6 +284,22 @@ func TestServeHTTP_envelopes(t *testing.T) {
 	}
 }
 
+// What we told ourselves comes back over a broker: it is no incident and no change.
+func TestServeHTTP_ourOwnEventsSayNothing(t *testing.T) {
+	for _, name := range []string{"incident-detected", "service-rolledback"} {
+		data := example(t, name)
+		data = bytes.Replace(data, []byte(`"context": {`), []byte(`"customData": {"incident": "INC-1", "state": "recovered", "message": "m"}, "context": {"chainId": "INC-1",`), 1)
+		m := &memory{}
+		if code, r := send(t, handler(t, m), post(t, "binary", envelope(t, data))); code != 202 || r.Ignored != 1 || len(m.list)+len(m.alerts) > 0 {
+			t.Errorf("%s: answer %d %+v, %d taken", name, code, r, len(m.list)+len(m.alerts))
+		}
+		other := bytes.Replace(data, []byte(`"chainId": "INC-1"`), []byte(`"chainId": "their-1"`), 1)
+		if code, r := send(t, handler(t, m), post(t, "binary", envelope(t, other))); code != 202 || r.Accepted != 1 {
+			t.Errorf("somebody else's %s: answer %d %+v", name, code, r)
+		}
+	}
+}
+
 func TestServeHTTP_aBatchIsAllOrNothing(t *testing.T) {
 	good, bad := envelope(t, example(t, "service-deployed")), envelope(t, example(t, "flag-changed"))
 	if err := bad.SetData(cloudevents.ApplicationJSON, json.RawMessage(strings.Replace(string(example(t, "flag-changed")), `"to": "on",`, "", 1))); err != nil {

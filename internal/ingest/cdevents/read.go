@@ -2,6 +2,7 @@ package cdevents
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -83,7 +84,7 @@ func (f *facts) take(ev event.Event, now time.Time, where places, p *problems) {
 		p.say("type", "%q: expected a CDEvent, such as dev.cdevents.service.deployed.0.3.0", ev.Type())
 		return
 	}
-	if !taken[kind] {
+	if !taken[kind] || echo(ev) {
 		f.ignored++
 		return
 	}
@@ -96,6 +97,25 @@ func (f *facts) take(ev event.Event, now time.Time, where places, p *problems) {
 		return
 	}
 	f.change(e, now, p)
+}
+
+// echo reports whether an event is one of our own, come back over a broker: what we
+// said of an incident must not open another, nor what we took back be somebody's
+// change. Ours are chained by their incident, which customData names as well.
+func echo(ev event.Event) bool {
+	var said struct {
+		Context struct {
+			ChainID string `json:"chainId"`
+		} `json:"context"`
+		Custom struct {
+			Incident, State, Message string
+		} `json:"customData"`
+	}
+	if err := json.Unmarshal(ev.Data(), &said); err != nil {
+		return false // somebody else's custom data may be anything
+	}
+	c := said.Custom
+	return c.Incident != "" && c.Incident == said.Context.ChainID && c.State != "" && c.Message != ""
 }
 
 // change adds an event's observation.
