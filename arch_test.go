@@ -318,7 +318,7 @@ func TestRootTypes_areDocumentedInTheGlossary(t *testing.T) {
 // Ports are the seams to the outside: their methods speak root types, context
 // and time only, so that no adapter's vocabulary leaks into a decision.
 func TestPorts_speakRootTypes(t *testing.T) {
-	ports := map[string][]string{"execute": {"Actuator"}, "metrics": {"Sampler"}, "ingest": {"Recorder"}, "notify": {"Notifier"}}
+	ports := map[string][]string{"execute": {"Actuator"}, "metrics": {"Sampler"}, "ingest": {"Recorder", "Alerts"}, "notify": {"Notifier"}}
 	found := map[string]bool{}
 	for _, f := range sources(t) {
 		want, ok := ports[f.dir]

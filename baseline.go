@@ -10,6 +10,7 @@ const (
 	ModeWarming  BaselineMode = "warming"  // too few samples to speak at all
 	ModeShort    BaselineMode = "short"    // median and MAD of a short history, Student-t tail
 	ModeSeasonal BaselineMode = "seasonal" // seasonal residuals, conformal and POT tail
+	ModeAlert    BaselineMode = "alert"    // none of ours: another monitor's alert says so
 )
 
 // Baseline is what healthy looks like for one series, in the transformed scale
@@ -40,7 +41,8 @@ type Residuals struct {
 	Innovations []float64
 }
 
-// Finding is the detector's statement that a series left its baseline for worse.
+// Finding is the detector's statement that a series left its baseline for worse,
+// or another monitor's alert, which has no measured values.
 type Finding struct {
 	ID        SeriesID     `json:"id"`
 	Kind      SignalKind   `json:"kind"`
@@ -52,4 +54,7 @@ type Finding struct {
 	Expected  float64      `json:"expected"` // in the signal's own unit
 	Observed  float64      `json:"observed"` // in the signal's own unit
 	Opens     bool         `json:"opens"`
+	// EndedAt is when an alert's finding was told to be over; zero while it goes on
+	// and for what we measure ourselves, whose end is in the residuals.
+	EndedAt time.Time `json:"ended_at,omitzero"`
 }

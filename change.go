@@ -99,11 +99,13 @@ type Response struct {
 // component, same target version, and (when both are known) same digest. The
 // order of the input, duplicates and late arrivals don't matter: the same set of
 // observations gives the same changes, ordered by start and id. Observations of
-// our own attempts come back as responses. A component that returns to a version
-// and leaves it again yields separate changes: a stage whose share rises on a
-// component that another version took over meanwhile begins a new one.
+// our own attempts come back as responses. A source that names a version by its
+// digest means the version that another source gives this digest. A component that
+// returns to a version and leaves it again yields separate changes: a stage whose
+// share rises on a component that another version took over meanwhile begins a new
+// one.
 func Fold(obs []Observation) ([]Change, []Response) {
-	obs = slices.Clone(obs)
+	obs = named(obs)
 	slices.SortStableFunc(obs, func(a, b Observation) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Share, b.Share), cmp.Compare(a.Source, b.Source), cmp.Compare(a.NativeID, b.NativeID))
 	})
@@ -133,6 +135,36 @@ func Fold(obs []Observation) ([]Change, []Response) {
 		return cmp.Or(a.Exposure.Start().Compare(b.Exposure.Start()), cmp.Compare(a.ID, b.ID))
 	})
 	return changes, responses
+}
+
+// named is a copy in which a version that is only known by its digest has the name
+// that some observation of the component gives to this digest; of several names
+// the first in order, so that the order of the input does not matter.
+func named(obs []Observation) []Observation {
+	type artifact struct {
+		component ComponentID
+		digest    string
+	}
+	names := map[artifact]Version{}
+	for _, o := range obs {
+		if o.Digest == "" || o.Digest == string(o.To) {
+			continue
+		}
+		id := artifact{o.Component, o.Digest}
+		if known, ok := names[id]; !ok || o.To < known {
+			names[id] = o.To
+		}
+	}
+	out := slices.Clone(obs)
+	for i, o := range out {
+		if to, ok := names[artifact{o.Component, string(o.To)}]; ok {
+			out[i].To = to
+		}
+		if from, ok := names[artifact{o.Component, string(o.From)}]; ok {
+			out[i].From = from
+		}
+	}
+	return out
 }
 
 func sameEvent(c Change, o Observation) bool {

@@ -52,6 +52,24 @@ func TestFold_keepsApart(t *testing.T) {
 	}
 }
 
+// A CI system knows tag and digest, a delivery tool the digest alone, and a person
+// the tag: it is one release, whoever speaks first.
+func TestFold_namesAndDigestsOfOneArtifact(t *testing.T) {
+	const sum = "sha256:0b31b1c02ff458ad"
+	obs := []backout.Observation{
+		digest(seen("delivery", "1", 0, sum, 1), sum), seen("person", "x", 1, "2", 1), digest(seen("ci", "7", 2, "2", 1), sum),
+		digest(seen("delivery", "2", 30, "sha256:77", 1), "sha256:77"),
+	}
+	obs[3].From = sum
+	for range 20 {
+		rand.Shuffle(len(obs), func(i, j int) { obs[i], obs[j] = obs[j], obs[i] })
+		changes, _ := backout.Fold(obs)
+		if len(changes) != 2 || changes[0].To != "2" || changes[0].Digest != sum || len(changes[0].Sources) != 3 || changes[1].From != "2" {
+			t.Fatalf("%+v: want one release of 2 with three sources, and the next from it", changes)
+		}
+	}
+}
+
 func digest(o backout.Observation, d string) backout.Observation { o.Digest = d; return o }
 func ours(o backout.Observation) backout.Observation             { o.Attempt = "INC-1/1"; return o }
 

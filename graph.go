@@ -49,6 +49,16 @@ func (g Graph) Component(id ComponentID) (Component, bool) {
 	return g.Components[i], true
 }
 
+// Knows reports whether the graph knows whom a subject is about: its journey, or
+// else its service.
+func (g Graph) Knows(s Subject) bool {
+	if s.Journey != "" {
+		return slices.ContainsFunc(g.Journeys, func(j Journey) bool { return j.ID == s.Journey })
+	}
+	_, ok := g.Service(s.Service)
+	return ok
+}
+
 // Spread is one way trouble travels: when Cause is ill, Victim may follow.
 type Spread struct {
 	Cause, Victim ServiceID

@@ -16,7 +16,6 @@ import (
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
-	"github.com/backout-dev/backout/internal/ingest/webhook"
 	"github.com/backout-dev/backout/internal/metrics/embedded"
 	"github.com/backout-dev/backout/internal/notify"
 	"github.com/backout-dev/backout/internal/permit"
@@ -42,6 +41,7 @@ type App struct {
 	responder *respond.Responder
 	executor  *execute.Executor
 	notifier  *notify.Outbox
+	alerts    *alerts
 	handler   http.Handler
 
 	deciding sync.Mutex // one decision at a time: ticks and people take turns
@@ -163,11 +163,10 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		return fmt.Errorf("listen on %s: %w", a.cfg.Listen, err)
 	}
 	a.onClose("listener", func() error { _ = a.listener.Close(); return nil }) // the server may have closed it
-	hook, err := webhook.New(webhook.Config{Recorder: recorder{a.store}, Tokens: []string{a.token}, Log: a.cfg.Log})
+	mounts, err := a.openIngest(ctx)
 	if err != nil {
 		return err
 	}
-	mounts := map[string]http.Handler{webhook.Path: hook}
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}

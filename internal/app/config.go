@@ -47,6 +47,12 @@ type Config struct {
 	Seed            uint64
 	// Policy replaces the catalog's autonomy when set.
 	Autonomy backout.Autonomy
+	// WebhookSecretFile holds the secrets of signed webhooks, one a line; "" = only
+	// the token is accepted.
+	WebhookSecretFile string
+	// AlertLabels says which label of an alert names its service, journey, location,
+	// client, environment or severity; what is not there has its default.
+	AlertLabels map[string]string
 	// Console is where messages for on-call go; nil = nowhere.
 	Console io.Writer
 	// Tell hears every journal entry as it is saved; nil = nobody listens.

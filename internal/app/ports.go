@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/render"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/web"
 )
@@ -99,11 +100,11 @@ func (r reading) Status(ctx context.Context) web.Status {
 	a.mu.Unlock()
 	st := a.watch.State()
 	out := web.Status{
-		Mode: string(a.catalog.Policy.Autonomy), Degraded: append(missing, a.facts.blind()...), Services: len(a.catalog.Graph.Services),
+		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: append(missing, a.facts.blind()...), Services: len(a.catalog.Graph.Services),
 		Series: st.Series, Ready: st.String(), StartedAt: a.started,
 	}
 	if changes, err := r.Changes(ctx); err == nil {
-		out.Changes = len(changes)
+		out.Changes, out.Unknown = len(changes), render.Unknown(r.Graph(), changes, a.alerts.all())
 		for _, c := range changes {
 			if at := c.Exposure.Start(); at.After(out.LastFact) {
 				out.LastFact = at

@@ -12,8 +12,8 @@ import (
 	"github.com/backout-dev/backout/internal/render"
 )
 
-// recordCommand makes a recording.
-func (e *env) recordCommand() *cobra.Command {
+// replayRecordCommand makes a recording.
+func (e *env) replayRecordCommand() *cobra.Command {
 	var c replay.RecordConfig
 	var cl client
 	since, output, step := "", "", ""

@@ -55,7 +55,7 @@ func (e *env) replayCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.AddCommand(e.recordCommand())
+	cmd.AddCommand(e.replayRecordCommand())
 	f := cmd.Flags()
 	f.StringVar(&until, "until", "", "decide this long after each detection, such as 0s or 4m; empty = when the program would")
 	f.StringArrayVar(&at, "at", nil, "decide at this moment (RFC 3339) even if nothing was detected; may be given several times")

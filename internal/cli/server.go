@@ -49,6 +49,8 @@ func (e *env) serveCommand() *cobra.Command {
 	f.DurationVar(&c.Minute, "minute", time.Minute, "length of a model minute; shorter only for rehearsals")
 	f.DurationVar(&c.Scrape, "scrape", 0, "scrape interval of the embedded server; 0 = half a step")
 	f.StringVar(&autonomy, "autonomy", "", "shadow, ask or act; empty = as the catalog's Policy says")
+	f.StringVar(&c.WebhookSecretFile, "webhook-secret-file", "", "file with the secrets of signed webhooks, one a line: whsec_... or GitHub's")
+	f.StringToStringVar(&c.AlertLabels, "alert-label", nil, "which label of an alert names what, such as service=app,location=region")
 	f.StringVar(&c.Playground, "playground", "", "URL of the playground shop's control API")
 	f.StringVar(&tokenFile, "playground-token-file", "", "file with the playground's token")
 	return cmd
@@ -102,6 +104,9 @@ func (e *env) statusCommand() *cobra.Command {
 			fmt.Fprintf(e.out, "mode %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready)
 			for _, d := range st.Degraded {
 				fmt.Fprintf(e.out, "%s can't see now: %s\n", s.Paint(render.InkWaits, "!"), d)
+			}
+			for _, u := range st.Unknown {
+				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
 			}
 			if len(all) == 0 {
 				fmt.Fprintln(e.out, "No incidents.")

@@ -96,3 +96,24 @@ func text(s string, required bool) string {
 	}
 	return ""
 }
+
+// line makes one line of at most 300 bytes out of a text that people write in
+// several.
+func line(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+	const most = 300
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}

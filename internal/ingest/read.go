@@ -15,13 +15,6 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// FieldError says what is wrong with one field of a report. Field is a path such
-// as [2].share_ratio; it is empty for the report as a whole.
-type FieldError struct {
-	Field   string `json:"field"`
-	Message string `json:"message"`
-}
-
 // Report is what one request carried.
 type Report struct {
 	Observations []backout.Observation
@@ -56,17 +49,25 @@ func Read(body []byte, now time.Time) (Report, []FieldError) {
 		for _, p := range wrong {
 			problems = append(problems, FieldError{strings.TrimSuffix(at+p.Field, "."), p.Message})
 		}
-		if o.At.After(now) {
-			o.At = now
+		o, ahead := Clamp(o, now)
+		if ahead {
 			out.Clamped++
 		}
-		o.At = o.At.UTC()
 		out.Observations = append(out.Observations, o)
 	}
 	if len(problems) > 0 {
 		return Report{}, problems
 	}
 	return out, nil
+}
+
+// Clamp takes a time ahead of ours for a fast clock; ahead says that it was.
+func Clamp(o backout.Observation, now time.Time) (_ backout.Observation, ahead bool) {
+	if ahead = o.At.After(now); ahead {
+		o.At = now
+	}
+	o.At = o.At.UTC()
+	return o, ahead
 }
 
 // split finds the observations in the body without looking into them.

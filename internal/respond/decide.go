@@ -69,8 +69,9 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 }
 
 func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) backout.Attribution {
+	from := now.Add(-r.minutes(evidenceWindow))
 	return attribute.Rank(attribute.Question{
-		World: w, Residuals: r.cfg.Signals.Residuals(now.Add(-r.minutes(evidenceWindow)), now), Baselines: inc.Baselines, Tried: inc.Tried,
+		World: w, Residuals: witnessed(r.cfg.Signals.Residuals(from, now), inc, from, now, r.cfg.Step), Baselines: inc.Baselines, Tried: inc.Tried,
 	})
 }
 

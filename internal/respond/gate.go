@@ -46,7 +46,7 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	}
 	question := g.question(inc, q)
 	question.Last = question.Last || waveDone(q)
-	v := verify.Judge(question)
+	v := alertsToo(inc, question, verify.Judge(question))
 	out := g.answer(q, v)
 	out.Verdict = v.Value
 	return out, nil
@@ -59,6 +59,29 @@ func waveDone(q execute.Question) bool {
 		return false
 	}
 	return !slices.ContainsFunc(q.Attempt.Plan.Waves[q.Wave].Steps, func(s backout.Step) bool { return len(s.Stages) > q.Round+1 })
+}
+
+// alertsToo lets the word of other monitors stand for recovery where nothing that
+// we measure was ill: then there is nothing to prove, and waiting for it would be
+// waiting until the budget is spent. Where something measured was ill that alone
+// decides, for an alert lags behind by its own window. While backout is blind an
+// alert that ended says nothing either: monitors end alerts when they go blind too.
+func alertsToo(inc backout.Incident, q verify.Question, v backout.Verdict) backout.Verdict {
+	only, quiet := onlyAlerts(inc)
+	if !only || !q.Last || v.Blind || v.Value == backout.VerdictWorse {
+		return v
+	}
+	for _, f := range inc.Findings {
+		r := backout.VerdictReason{Series: f.ID, Value: backout.VerdictInconclusive, Target: q.Margin, Text: "still fires"}
+		if !f.EndedAt.IsZero() {
+			r.Value, r.Text = backout.VerdictRecovered, "is over since "+f.EndedAt.UTC().Format(time.TimeOnly)
+		}
+		v.Reasons = append(v.Reasons, r)
+	}
+	if quiet {
+		v.Value = backout.VerdictRecovered
+	}
+	return v
 }
 
 // incidentOf takes the incident's id out of an attempt's, which is incident/number.
@@ -78,9 +101,9 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 	case v.Value == backout.VerdictWorse:
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
 	case v.Value == backout.VerdictRecovered && q.Last:
-		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("recovered: all %d signals that were ill are back, proven", recoveredCount(v))}
+		return execute.Answer{Decision: execute.DecisionGoOn, Why: recovered(v)}
 	case v.Value == backout.VerdictRecovered:
-		return execute.Answer{Decision: execute.DecisionStop, Why: fmt.Sprintf("recovered: all %d signals that were ill are back, proven; the rest of the plan is not needed", recoveredCount(v))}
+		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; the rest of the plan is not needed"}
 	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
 	case q.Last:
@@ -205,7 +228,8 @@ func (r *Responder) wentAway(_ context.Context, now time.Time, inc backout.Incid
 		return false, "", nil
 	}
 	g := Gate{Signals: r.cfg.Signals, Minute: r.cfg.Minute}
-	v := verify.Judge(g.question(inc, execute.Question{Since: inc.OpenedAt, Now: now, Last: true}))
+	question := g.question(inc, execute.Question{Since: inc.OpenedAt, Now: now, Last: true})
+	v := alertsToo(inc, question, verify.Judge(question))
 	return v.Value == backout.VerdictRecovered, "all signals are back before anything was done", nil
 }
 
@@ -246,14 +270,18 @@ func longest(v backout.Verdict) int {
 	return n
 }
 
-func recoveredCount(v backout.Verdict) int {
-	n := 0
+func recovered(v backout.Verdict) string {
+	n, proven := 0, 0
 	for _, r := range v.Reasons {
 		if r.Value == backout.VerdictRecovered {
 			n++
+			proven += min(r.Samples, 1)
 		}
 	}
-	return n
+	if proven == 0 {
+		return fmt.Sprintf("recovered: all %d alerts are over, and nothing that is measured was ill", n)
+	}
+	return fmt.Sprintf("recovered: all %d signals that were ill are back, proven", n)
 }
 
 func who(r backout.VerdictReason) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -36,7 +37,7 @@ func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Envi
 	next.Findings = join(inc.Findings, findings)
 	next.Baselines = joinBaselines(inc.Baselines, r.cfg.Signals.Baselines(ids(findings)))
 	next.Degraded = degraded
-	if len(next.Findings) == len(inc.Findings) && slices.Equal(inc.Degraded, next.Degraded) {
+	if slices.Equal(next.Findings, inc.Findings) && slices.Equal(inc.Degraded, next.Degraded) {
 		return inc.ID, nil
 	}
 	_, err = r.save(ctx, now, next, "findings joined: "+names(findings), nil)
@@ -72,9 +73,12 @@ func (r *Responder) goesOn(ctx context.Context, now time.Time, env backout.Envir
 }
 
 // stillIll reports whether any signal of an incident has been off its baseline from
-// its end until now, without a quiet spell. What went quiet and comes back is
-// another trouble.
+// its end until now, without a quiet spell, or an alert still fires. What went quiet
+// and comes back is another trouble.
 func (r *Responder) stillIll(now time.Time, inc backout.Incident) bool {
+	if slices.ContainsFunc(inc.Findings, func(f backout.Finding) bool { return f.Mode == backout.ModeAlert && f.EndedAt.IsZero() }) {
+		return true
+	}
 	ill := illOf(inc)
 	for _, res := range r.cfg.Signals.Residuals(inc.UpdatedAt.Add(-r.minutes(goesOnQuiet)), now) {
 		if ill[res.ID] && !quiet(res, r.minutes(goesOnQuiet)) {
@@ -125,7 +129,7 @@ func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environ
 	inc := backout.Incident{
 		Format: 1, ID: backout.IncidentID("INC-" + now.UTC().Format("20060102-150405.000")), Key: string(env), Environment: env,
 		State: backout.StateDetected, Why: names(findings), OpenedAt: now, UpdatedAt: now, Onset: onset, Wake: now,
-		Findings: findings, Baselines: r.cfg.Signals.Baselines(ids(findings)), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded,
+		Findings: findings, Baselines: append([]backout.Baseline{}, r.cfg.Signals.Baselines(ids(findings))...), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded,
 	}
 	return r.cfg.Store.Open(ctx, inc, backout.AuditEntry{Incident: inc.ID, At: now, By: "backout", What: "detected: " + inc.Why}, tell(inc))
 }
@@ -143,12 +147,14 @@ func (r *Responder) move(ctx context.Context, now time.Time, inc backout.Inciden
 }
 
 // join adds findings about series that were not known yet; the first finding of
-// a series keeps its onset.
+// a series keeps its onset. An alert that had ended and fires again goes on.
 func join(old, more []backout.Finding) []backout.Finding {
 	out := slices.Clone(old)
 	for _, f := range more {
-		if !slices.ContainsFunc(out, func(o backout.Finding) bool { return o.ID == f.ID }) {
+		if i := slices.IndexFunc(out, func(o backout.Finding) bool { return o.ID == f.ID }); i < 0 {
 			out = append(out, f)
+		} else {
+			out[i].EndedAt = time.Time{}
 		}
 	}
 	return out
@@ -190,6 +196,8 @@ func names(findings []backout.Finding) string {
 
 func name(f backout.Finding) string {
 	switch {
+	case f.Mode == backout.ModeAlert:
+		return strings.Join(strings.Fields(fmt.Sprintf("%s %s %s", strings.Replace(string(f.ID.Signal), ":", " ", 1), f.ID.Subject.Service, f.ID.Subject.Journey)), " ")
 	case f.ID.Subject.Journey != "":
 		return fmt.Sprintf("journey %s %s", f.ID.Subject.Journey, f.Kind)
 	case f.ID.Subject.Service != "":

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,6 +49,19 @@ func (c *Client) Decide(ctx context.Context, d Decision) (backout.Incident, erro
 	return out, c.call(ctx, http.MethodPost, "/api/v1/incidents/"+url.PathEscape(string(d.Incident))+"/"+d.Verb, body, &out)
 }
 
+// Recorded is the answer to what was recorded.
+type Recorded struct {
+	Accepted int `json:"accepted"`
+	Clamped  int `json:"clamped"` // had a time ahead of the server's
+}
+
+// Record tells of one change. Sending the same again changes nothing. An error of
+// code invalid names the fields that are wrong.
+func (c *Client) Record(ctx context.Context, o backout.Observation) (Recorded, error) {
+	var out Recorded
+	return out, c.call(ctx, http.MethodPost, "/v1/observations", o, &out)
+}
+
 func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -82,12 +96,20 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 // problemOf turns an error answer into an error with the code it began as.
 func problemOf(res *http.Response) error {
 	var p struct {
-		Detail string `json:"detail"`
-		Title  string `json:"title"`
+		Detail  string `json:"detail"`
+		Title   string `json:"title"`
+		Message string `json:"message"` // the webhooks' form
+		Errors  []struct {
+			Field   string `json:"field"`
+			Message string `json:"message"`
+		} `json:"errors"`
 	}
 	_ = json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&p) // without a body the status says enough
-	if p.Detail == "" {
-		p.Detail = p.Title
+	p.Detail = cmp.Or(p.Detail, p.Title, p.Message)
+	for _, e := range p.Errors {
+		if e.Field != "" {
+			p.Detail += fmt.Sprintf("; %s: %s", e.Field, e.Message)
+		}
 	}
 	code := backout.CodeInternal
 	if res.StatusCode == http.StatusRequestEntityTooLarge {

@@ -56,6 +56,7 @@ type Status struct {
 	Mode      string    `json:"mode"` // shadow, ask or act
 	Ready     string    `json:"ready"`
 	Degraded  []string  `json:"degraded"`
+	Unknown   []string  `json:"unknown"` // what arrived about things that the catalog does not know
 	Services  int       `json:"services"`
 	Series    int       `json:"series"`
 	LastFact  time.Time `json:"last_fact"`
