@@ -9,11 +9,15 @@ import (
 	"github.com/backout-dev/backout/internal/web"
 )
 
-// incidents meets respond's port with the store.
-type incidents struct{ *store.Store }
+// incidents meets respond's port with the store. channels says by which channels
+// each audience is told.
+type incidents struct {
+	*store.Store
+	channels map[backout.Audience][]string
+}
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
-	return s.Store.Open(ctx, transition(inc, entry, messages))
+	return s.Store.Open(ctx, s.transition(inc, entry, messages))
 }
 
 func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bool, error) {
@@ -27,11 +31,11 @@ func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bo
 }
 
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, transition(inc, entry, messages))
+	return s.Store.Transition(ctx, s.transition(inc, entry, messages))
 }
 
-func transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
-	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages}
+func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
+	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
 }
 
 // learner meets respond's port for what is kept beyond an incident.
@@ -106,5 +110,6 @@ func (r reading) Status(ctx context.Context) web.Status {
 	} else {
 		out.Degraded = append(out.Degraded, "changes: "+err.Error())
 	}
+	out.Undelivered = a.undelivered(ctx)
 	return out
 }

@@ -53,14 +53,16 @@ type Decision struct {
 
 // Status is what every page says at its top.
 type Status struct {
-	Mode      string    `json:"mode"` // shadow, ask or act
-	Ready     string    `json:"ready"`
-	Degraded  []string  `json:"degraded"`
-	Services  int       `json:"services"`
-	Series    int       `json:"series"`
-	LastFact  time.Time `json:"last_fact"`
-	Changes   int       `json:"changes"`
-	StartedAt time.Time `json:"started_at"`
+	Mode     string   `json:"mode"` // shadow, ask or act
+	Ready    string   `json:"ready"`
+	Degraded []string `json:"degraded"`
+	// Undelivered names messages that nobody has acknowledged.
+	Undelivered []string  `json:"undelivered"`
+	Services    int       `json:"services"`
+	Series      int       `json:"series"`
+	LastFact    time.Time `json:"last_fact"`
+	Changes     int       `json:"changes"`
+	StartedAt   time.Time `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
