@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"database/sql"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -66,6 +67,7 @@ func TestTell_killedBetweenSendAndAcknowledgement(t *testing.T) {
 	var victim *exec.Cmd
 	ids := []string{}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the sender is gone
 		mu.Lock()
 		defer mu.Unlock()
 		ids = append(ids, r.Header.Get("webhook-id"))
@@ -73,7 +75,11 @@ func TestTell_killedBetweenSendAndAcknowledgement(t *testing.T) {
 			if err := victim.Process.Kill(); err != nil {
 				t.Error(err)
 			}
-			<-r.Context().Done() // the sender is gone: nobody hears the answer
+			select { // nobody hears the answer
+			case <-r.Context().Done():
+			case <-time.After(10 * time.Second):
+				t.Error("the sender did not go")
+			}
 		}
 	}))
 	defer srv.Close()
