@@ -119,8 +119,11 @@ func readChannel(x cursor) Channel {
 	if c.Name == "" {
 		x.wrong("name: expected a value")
 	}
-	if c.Kind == "" && !x.has(x.file, x.field+".kind") {
-		x.wrong("kind: expected one of console, webhook, slack, cdevents")
+	if c.Kind == "" {
+		if !x.has(x.file, x.field+".kind") {
+			x.wrong("kind: expected one of console, webhook, slack, cdevents")
+		}
+		return c // what it needs depends on the kind
 	}
 	if err := c.fits(); err != nil {
 		x.wrong("%v", err)

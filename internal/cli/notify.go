@@ -21,39 +21,7 @@ func (e *env) notifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			type row struct {
-				Channel      string `json:"channel"`
-				Kind         string `json:"kind"`
-				Acknowledged bool   `json:"acknowledged"`
-				Why          string `json:"why,omitempty"`
-			}
-			rows, silent, s := []row{}, 0, e.style(e.out)
-			for _, t := range tested {
-				r := row{t.Channel, t.Kind, t.Err == nil, ""}
-				if t.Err != nil {
-					silent++
-					r.Why = t.Err.Error()
-				}
-				rows = append(rows, r)
-			}
-			if output == "json" {
-				if err := e.printJSON(map[string]any{"format": 1, "channels": rows}); err != nil {
-					return err
-				}
-			}
-			for _, r := range rows {
-				switch {
-				case output == "json":
-				case r.Acknowledged:
-					fmt.Fprintf(e.out, "%s %s (%s): acknowledged\n", s.Paint(render.InkOK, s.Glyph("✔")), r.Channel, r.Kind)
-				default:
-					fmt.Fprintf(e.out, "%s %s (%s): not acknowledged: %s\n", s.Paint(render.InkBad, s.Glyph("✖")), r.Channel, r.Kind, r.Why)
-				}
-			}
-			if silent > 0 {
-				return exit{2, errors.New(render.Plural(silent, "channel") + " did not acknowledge the test message")}
-			}
-			return nil
+			return e.showTested(tested, output == "json")
 		},
 	}
 	test.Flags().StringVar(&file, "notify", "", "file that says how people are told (needed)")
@@ -61,4 +29,38 @@ func (e *env) notifyCommand() *cobra.Command {
 	_ = test.MarkFlagRequired("notify") // the flag exists
 	cmd.AddCommand(test)
 	return cmd
+}
+
+// testedChannel is one line of the answer.
+type testedChannel struct {
+	Channel      string `json:"channel"`
+	Kind         string `json:"kind"`
+	Acknowledged bool   `json:"acknowledged"`
+	Why          string `json:"why,omitempty"`
+}
+
+func (e *env) showTested(tested []app.Tested, asJSON bool) error {
+	rows, silent, s := []testedChannel{}, 0, e.style(e.out)
+	for _, t := range tested {
+		r := testedChannel{t.Channel, t.Kind, t.Err == nil, ""}
+		mark, word := s.Paint(render.InkOK, s.Glyph("✔")), "acknowledged"
+		if t.Err != nil {
+			silent++
+			r.Why = t.Err.Error()
+			mark, word = s.Paint(render.InkBad, s.Glyph("✖")), "not acknowledged: "+r.Why
+		}
+		rows = append(rows, r)
+		if !asJSON {
+			fmt.Fprintf(e.out, "%s %s (%s): %s\n", mark, r.Channel, r.Kind, word)
+		}
+	}
+	if asJSON {
+		if err := e.printJSON(map[string]any{"format": 1, "channels": rows}); err != nil {
+			return err
+		}
+	}
+	if silent > 0 {
+		return exit{2, errors.New(render.Plural(silent, "channel") + " did not acknowledge the test message")}
+	}
+	return nil
 }
