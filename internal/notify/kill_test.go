@@ -106,6 +106,8 @@ func TestTell_killedBetweenSendAndAcknowledgement(t *testing.T) {
 	if err := run(); err != nil {
 		t.Fatalf("after the restart: %v", err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if d := cmp.Diff([]string{messages[0], messages[1], messages[1], messages[2]}, ids); d != "" {
 		t.Errorf("ids that the receiver saw (-want +got):\n%s", d)
 	}

@@ -56,7 +56,7 @@ func onCall(inc backout.Incident, m Moment) string {
 	case backout.StateNoAction:
 		return fmt.Sprintf("◇ %s: nothing to take back.%s %s The trouble is not over; backout does nothing further by itself.%s", inc.ID, suspicion(inc), sentence(inc.Why), untouched(inc))
 	case backout.StateHalted, backout.StateAborted, backout.StateTakenOver:
-		return fmt.Sprintf("◇ %s has not recovered (%s): %s A person decides. Nothing further will happen by itself.%s", inc.ID, word(inc.State), sentence(inc.Why), untouched(inc))
+		return fmt.Sprintf("◇ %s has not recovered (%s): %s%s A person decides. Nothing further will happen by itself.%s", inc.ID, word(inc.State), sentence(inc.Why), stays(inc), untouched(inc))
 	case backout.StateShadowed:
 		return fmt.Sprintf("○ %s: %s Nothing was changed.", inc.ID, sentence(inc.Why))
 	case backout.StateFalseAlarm:
@@ -160,6 +160,14 @@ func takenBack(inc backout.Incident) string {
 		return "nothing"
 	}
 	return strings.Join(out, ", ")
+}
+
+// stays says what a run that did not bring recovery has left behind.
+func stays(inc backout.Incident) string {
+	if back := takenBack(inc); back != "nothing" {
+		return " Moved and not moved back: " + back + "."
+	}
+	return ""
 }
 
 func leftAlone(inc backout.Incident) string {

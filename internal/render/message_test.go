@@ -110,6 +110,14 @@ func TestMessage_doneIsNotSaidBeforeItIsSeen(t *testing.T) {
 	}
 }
 
+func TestMessage_saysWhatAFailedRunLeft(t *testing.T) {
+	inc, m := troubled(backout.StateHalted)
+	inc.Attempts[0].TakenBack = []backout.TakenBack{{Component: "flag:x@p/e", From: "on", To: "off", Share: 1}}
+	if got := Message(backout.AudienceOnCall, inc, m); !strings.Contains(got, "has not recovered") || !strings.Contains(got, "Moved and not moved back: flag x from on to off.") {
+		t.Errorf("%q, want what is left behind", got)
+	}
+}
+
 func TestMessage_unknownIsSaid(t *testing.T) {
 	inc, m := troubled(backout.StateWaiting)
 	inc.Forecast.CostNow = backout.MoneyRange{}

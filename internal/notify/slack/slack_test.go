@@ -61,6 +61,13 @@ func (w *workspace) bot(threads notify.Threads) *Bot {
 	return b
 }
 
+// with changes the workspace between requests.
+func (w *workspace) with(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
 func (w *workspace) Break(f notifytest.Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,6 +227,8 @@ func TestIncoming_conforms(t *testing.T) {
 
 // shape is what a reader of the conversation sees: heads and how many replies.
 func (w *workspace) shape() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	out, heads := map[string]int{}, map[string]string{}
 	for _, p := range w.posts {
 		if p.thread == "" {
@@ -286,9 +295,9 @@ func TestBot_diesAnywhere(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				break_(w, threads)
+				w.with(func() { break_(w, threads) })
 				_ = w.bot(threads).Notify(t.Context(), m) // may well fail
-				w.errors, threads.Refuse = map[string]string{}, nil
+				w.with(func() { w.errors, threads.Refuse = map[string]string{}, nil })
 				for range 2 { // tried again, and once more since the outbox's note was lost as well
 					if err := w.bot(threads).Notify(t.Context(), m); err != nil {
 						t.Fatal(err)
@@ -306,7 +315,7 @@ func TestBot_diesAnywhere(t *testing.T) {
 func TestBot_withoutTheRightToReadRepeatsOnce(t *testing.T) {
 	w, threads := open(t), &notifytest.Threads{}
 	m := notifytest.Message("INC-1", "a", backout.StateDetected)
-	w.errors["conversations.history"], w.drops["chat.postMessage"] = "missing_scope", 1
+	w.with(func() { w.errors["conversations.history"], w.drops["chat.postMessage"] = "missing_scope", 1 })
 	for range 3 {
 		_ = w.bot(threads).Notify(t.Context(), m)
 	}
@@ -324,7 +333,7 @@ func TestBot_aDeletedHeadBeginsAnew(t *testing.T) {
 		}
 	}
 	send("a")
-	w.posts = nil
+	w.with(func() { w.posts = nil })
 	send("b")
 	send("c")
 	if d := cmp.Diff(map[string]int{"[INC-1 machines] INC-1 is executing": 1}, w.shape()); d != "" {
