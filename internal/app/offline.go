@@ -16,8 +16,8 @@ import (
 	"github.com/backout-dev/backout/internal/remote/flagd"
 )
 
-// Lint checks a catalog folder, or a file that says how people are told. problems are file:line:field sentences; summary
-// says what was read when there are none.
+// Lint checks a catalog folder, or a file that says how people are told. problems
+// are file:line:field sentences; summary says what was read when there are none.
 func Lint(dir string) (summary string, problems []string) {
 	info, err := os.Stat(dir)
 	switch {

@@ -23,9 +23,9 @@ func support(inc backout.Incident, m Moment) string {
 	case stuck:
 		return fmt.Sprintf("%s: not over yet. Next word by %s.", feature, clockUTC(m.Next))
 	case over:
-		return fmt.Sprintf("%s works again since %s. Say: \"The trouble with %s is over. Please try again.\" Tickets to link: %s.", feature, clockUTC(inc.UpdatedAt), feature, inc.ID)
+		return fmt.Sprintf("Working again since %s: %s. Say: \"The trouble with %s is over. Please try again.\" Tickets to link: %s.", clockUTC(inc.UpdatedAt), feature, feature, inc.ID)
 	case open:
-		return fmt.Sprintf("%s is not back to normal. People decide what is next. Say: \"We are still working on %s.\" Nothing further will happen by itself, so ask on-call for the next word about %s.", feature, feature, inc.ID)
+		return fmt.Sprintf("Not back to normal: %s. People decide what is next. Say: \"We are still working on %s.\" Nothing further will happen by itself, so ask on-call for the next word about %s.", feature, feature, inc.ID)
 	}
 	return ""
 }
@@ -34,7 +34,7 @@ func support(inc backout.Incident, m Moment) string {
 func executive(inc backout.Incident, m Moment) string {
 	what := features(inc)
 	if what == "" {
-		what = "The product"
+		what = "the product"
 	}
 	cost := "cost not measured"
 	if inc.Forecast != nil && inc.Forecast.CostNow.P90.Minor > 0 {
@@ -49,23 +49,28 @@ func executive(inc backout.Incident, m Moment) string {
 		if inc.State == backout.StateWaiting {
 			need = fmt.Sprintf("Decision needed: approve or reject the way back (on-call has it), by %s; otherwise nothing is changed.", clockUTC(inc.Deadline))
 		}
-		return fmt.Sprintf("%s is degraded since %s: %s. %s", what, clockUTC(inc.Onset), cost, need)
+		return fmt.Sprintf("Degraded since %s: %s; %s. %s", clockUTC(inc.Onset), what, cost, need)
 	case acting:
-		return fmt.Sprintf("%s is degraded since %s: %s. The way back is under way, expected to end about %s. No action needed.", what, clockUTC(inc.Onset), cost, clockUTC(expectedEnd(inc)))
+		return fmt.Sprintf("Degraded since %s: %s; %s. The way back is under way, %s. No action needed.", clockUTC(inc.Onset), what, cost, expected(inc, m.Now))
 	case stuck:
-		return fmt.Sprintf("%s is degraded since %s: %s. The way back waits, because the measurements are missing. No action needed.", what, clockUTC(inc.Onset), cost)
+		return fmt.Sprintf("Degraded since %s: %s; %s. The way back waits, because the measurements are missing. No action needed.", clockUTC(inc.Onset), what, cost)
 	case over:
 		return fmt.Sprintf("Over at %s, after %s.%s", clockUTC(inc.UpdatedAt), Span(inc.UpdatedAt.Sub(inc.Onset)), avoided(inc))
 	case open:
-		return fmt.Sprintf("%s is not back to normal: %s. People decide what is next; nothing further will happen by itself.", what, cost)
+		return fmt.Sprintf("Not back to normal: %s; %s. People decide what is next; nothing further will happen by itself.", what, cost)
 	}
 	return ""
 }
 
-// expectedEnd is when the running attempt's plan should be through.
-func expectedEnd(inc backout.Incident) time.Time {
+// expected says when the running attempt's plan should be through, or that it is
+// late.
+func expected(inc backout.Incident, now time.Time) string {
 	at := inc.Attempts[len(inc.Attempts)-1]
-	return at.StartedAt.Add(at.Plan.Takes.Std())
+	end := at.StartedAt.Add(at.Plan.Takes.Std())
+	if now.After(end) {
+		return fmt.Sprintf("expected to end at %s and takes longer", clockUTC(end))
+	}
+	return fmt.Sprintf("expected to end about %s", clockUTC(end))
 }
 
 // avoided compares the plan's own estimates; it is shown as an estimate and only
@@ -91,7 +96,7 @@ func statusPage(inc backout.Incident, m Moment) string {
 	case acting:
 		return fmt.Sprintf("Identified: we are restoring %s. Next update by %s.", feature, clockUTC(m.Next))
 	case over:
-		return fmt.Sprintf("Resolved: %s was impaired from %s to %s.", feature, clockUTC(inc.Onset), clockUTC(inc.UpdatedAt))
+		return fmt.Sprintf("Resolved: the trouble with %s lasted from %s to %s.", feature, clockUTC(inc.Onset), clockUTC(inc.UpdatedAt))
 	case open:
 		return fmt.Sprintf("Investigating: some customers may still have trouble with %s. We are working on it.", feature)
 	}

@@ -43,8 +43,8 @@ func onCall(inc backout.Incident, m Moment) string {
 	case backout.StateDetected:
 		return fmt.Sprintf("✖ %s: trouble since %s: %s. Nothing has been changed.", inc.ID, clockUTC(inc.Onset), inc.Why)
 	case backout.StateWaiting:
-		return fmt.Sprintf("%s %s waits for you until %s; if nobody decides, nothing is changed.%s%s Plan %.8s: %s%s Why a person: %s. `backout approve %s --digest %.8s --reason \"...\"`",
-			glyph, inc.ID, clockUTC(inc.Deadline), suspicion(inc), outlook(inc), inc.Plan.Digest, sentence(inc.Plan.Summary), size(*inc.Plan), strings.TrimPrefix(inc.Why, "a person must decide: "), inc.ID, inc.Plan.Digest)
+		return fmt.Sprintf("%s %s waits for you until %s; if nobody decides, nothing is changed.%s%s Plan %.8s: %s Why a person: %s. `backout approve %s --digest %.8s --reason \"...\"`",
+			glyph, inc.ID, clockUTC(inc.Deadline), suspicion(inc), outlook(inc), inc.Plan.Digest, proposal(*inc.Plan), strings.TrimPrefix(inc.Why, "a person must decide: "), inc.ID, inc.Plan.Digest)
 	case backout.StateExecuting:
 		return glyph + " " + string(inc.ID) + progress(inc, m)
 	case backout.StateFrozen:
@@ -105,11 +105,12 @@ func outlook(inc backout.Incident) string {
 	return ""
 }
 
-func size(p backout.Plan) string {
+// proposal is a plan's summary with its size.
+func proposal(p backout.Plan) string {
 	if len(p.Steps()) == 0 {
-		return ""
+		return sentence(p.Summary)
 	}
-	return fmt.Sprintf(" (%s, about %s)", Plural(len(p.Steps()), "step"), Span(p.Takes.Std()))
+	return fmt.Sprintf("%s (%s, about %s).", strings.TrimSuffix(p.Summary, "."), Plural(len(p.Steps()), "step"), Span(p.Takes.Std()))
 }
 
 // progress says how far a run has come: requested is not done, and done is not
@@ -129,7 +130,7 @@ func progress(inc backout.Incident, m Moment) string {
 	}
 	i := slices.IndexFunc(steps, func(s backout.Step) bool { return s.ID == last.Step })
 	if i < 0 {
-		return fmt.Sprintf(" starts the way back: %s%s Nothing is done yet.", sentence(attempted(inc).Summary), size(attempted(inc)))
+		return fmt.Sprintf(" starts the way back: %s Nothing is done yet.", proposal(attempted(inc)))
 	}
 	text := fmt.Sprintf(" step %d of %d: %.0f %% of %s is at %s.", i+1, len(steps), last.Share*100, ShortName(last.Component), steps[i].To)
 	if gate.Text == "" {
@@ -176,8 +177,12 @@ func leftAlone(inc backout.Incident) string {
 		text = fmt.Sprintf(" Left: %s.", Plural(n, "other change"))
 	}
 	if n := len(inc.Attempts); n > 0 {
+		held := []string{}
 		for _, b := range inc.Attempts[n-1].TakenBack {
-			text += fmt.Sprintf(" Held back from being shipped again: %s.", What(b.Component, b.From))
+			held = append(held, What(b.Component, b.From))
+		}
+		if len(held) > 0 {
+			text += fmt.Sprintf(" Not to be shipped again for now: %s.", strings.Join(held, ", "))
 		}
 	}
 	return text

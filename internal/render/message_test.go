@@ -41,23 +41,23 @@ func TestMessage_inEachAudiencesWords(t *testing.T) {
 		want     string
 	}{
 		{backout.AudienceOnCall, backout.StateDetected, "✖ INC-1: trouble since 11:50:00 UTC: payment-api is slow. Nothing has been changed."},
-		{backout.AudienceOnCall, backout.StateWaiting, "! INC-1 waits for you until 12:30:00 UTC; if nobody decides, nothing is changed. Suspect: payment-api 2, likely (87 %). Next: journey search in about 3 min, likely (74 %). Plan ab12ab12: take payment-api back. (1 step, about 1 min) Why a person: payment-api is slow. `backout approve INC-1 --digest ab12ab12 --reason \"...\"`"},
-		{backout.AudienceOnCall, backout.StateExecuting, "▶ INC-1 starts the way back: take payment-api back. (1 step, about 1 min) Nothing is done yet."},
+		{backout.AudienceOnCall, backout.StateWaiting, "! INC-1 waits for you until 12:30:00 UTC; if nobody decides, nothing is changed. Suspect: payment-api 2, likely (87 %). Next: journey search in about 3 min, likely (74 %). Plan ab12ab12: take payment-api back (1 step, about 1 min). Why a person: payment-api is slow. `backout approve INC-1 --digest ab12ab12 --reason \"...\"`"},
+		{backout.AudienceOnCall, backout.StateExecuting, "▶ INC-1 starts the way back: take payment-api back (1 step, about 1 min). Nothing is done yet."},
 		{backout.AudienceOnCall, backout.StateFrozen, "‖ INC-1 is frozen: backout can't see: payment-api is slow. Nothing further is done until it can."},
-		{backout.AudienceOnCall, backout.StateRecovered, "✔ INC-1 recovered at 12:00:00 UTC, verified by the signals, 10 min after it began. Taken back: payment-api from 2 to 1 (33 % of it). Left: 1 other change. Held back from being shipped again: payment-api 2."},
+		{backout.AudienceOnCall, backout.StateRecovered, "✔ INC-1 recovered at 12:00:00 UTC, verified by the signals, 10 min after it began. Taken back: payment-api from 2 to 1 (33 % of it). Left: 1 other change. Not to be shipped again for now: payment-api 2."},
 		{backout.AudienceOnCall, backout.StateNoAction, "◇ INC-1: nothing to take back. Suspect: payment-api 2, likely (87 %). payment-api is slow. The trouble is not over; backout does nothing further by itself. Nothing was changed."},
 		{backout.AudienceOnCall, backout.StateHalted, "◇ INC-1 has not recovered (halted): payment-api is slow. A person decides. Nothing further will happen by itself."},
 		{backout.AudienceOnCall, backout.StateApproved, ""},
 		{backout.AudienceSupport, backout.StateDetected, "Customers may see errors and slow answers in check out since 11:50:00 UTC. Say: \"We know of trouble with check out and are working on it.\" Next word by 12:11:00 UTC."},
-		{backout.AudienceSupport, backout.StateRecovered, "check out works again since 12:00:00 UTC. Say: \"The trouble with check out is over. Please try again.\" Tickets to link: INC-1."},
-		{backout.AudienceSupport, backout.StateHalted, "check out is not back to normal. People decide what is next. Say: \"We are still working on check out.\" Nothing further will happen by itself, so ask on-call for the next word about INC-1."},
+		{backout.AudienceSupport, backout.StateRecovered, "Working again since 12:00:00 UTC: check out. Say: \"The trouble with check out is over. Please try again.\" Tickets to link: INC-1."},
+		{backout.AudienceSupport, backout.StateHalted, "Not back to normal: check out. People decide what is next. Say: \"We are still working on check out.\" Nothing further will happen by itself, so ask on-call for the next word about INC-1."},
 		{backout.AudienceExecutive, backout.StateDetected, ""},
-		{backout.AudienceExecutive, backout.StateWaiting, "check out is degraded since 11:50:00 UTC: about €1,700/min (1,300-2,300). Decision needed: approve or reject the way back (on-call has it), by 12:30:00 UTC; otherwise nothing is changed."},
-		{backout.AudienceExecutive, backout.StateExecuting, "check out is degraded since 11:50:00 UTC: about €1,700/min (1,300-2,300). The way back is under way, expected to end about 11:57:00 UTC. No action needed."},
+		{backout.AudienceExecutive, backout.StateWaiting, "Degraded since 11:50:00 UTC: check out; about €1,700/min (1,300-2,300). Decision needed: approve or reject the way back (on-call has it), by 12:30:00 UTC; otherwise nothing is changed."},
+		{backout.AudienceExecutive, backout.StateExecuting, "Degraded since 11:50:00 UTC: check out; about €1,700/min (1,300-2,300). The way back is under way, expected to end at 11:57:00 UTC and takes longer. No action needed."},
 		{backout.AudienceExecutive, backout.StateRecovered, "Over at 12:00:00 UTC, after 10 min. Estimated loss avoided: about €2,900, against doing nothing (the plan's estimate)."},
 		{backout.AudienceStatusPage, backout.StateDetected, "Investigating: some customers may have trouble with check out. Next update by 12:11:00 UTC."},
 		{backout.AudienceStatusPage, backout.StateExecuting, "Identified: we are restoring check out. Next update by 12:11:00 UTC."},
-		{backout.AudienceStatusPage, backout.StateRecovered, "Resolved: check out was impaired from 11:50:00 UTC to 12:00:00 UTC."},
+		{backout.AudienceStatusPage, backout.StateRecovered, "Resolved: the trouble with check out lasted from 11:50:00 UTC to 12:00:00 UTC."},
 	} {
 		inc, m := troubled(c.state)
 		if got := Message(c.audience, inc, m); got != c.want {
