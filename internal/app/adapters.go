@@ -35,7 +35,7 @@ var notifiers = map[catalog.ChannelKind]func(reach) (notify.Notifier, error){
 		if r.token == "" {
 			return slack.NewIncoming(r.url, r.link)
 		}
-		return slack.New(slack.Config{Name: r.Name, Token: r.token, Conversation: r.Place, Link: r.link, Threads: r.threads})
+		return slack.New(slack.Config{Name: r.Name, Token: r.token, Conversation: r.Conversation, Link: r.link, Threads: r.threads})
 	},
 	catalog.ChannelCDEvents: func(r reach) (notify.Notifier, error) {
 		return cdevents.New(cdevents.Config{URL: r.url, Source: r.Source, Link: r.link})

@@ -18,15 +18,15 @@ type Notify struct {
 // Channel is one way to reach somebody. What is secret is referred to, never
 // written into the document.
 type Channel struct {
-	Name      string             `json:"name"`
-	Kind      ChannelKind        `json:"kind"`
-	URL       string             `json:"url,omitempty"`
-	URLFrom   Reference          `json:"url_from,omitzero"`
-	Secret    Reference          `json:"secret_from,omitzero"` // signs webhooks
-	Token     Reference          `json:"token_from,omitzero"`  // of the Slack bot
-	Place     string             `json:"conversation,omitempty"`
-	Source    string             `json:"source,omitempty"` // of CDEvents
-	Audiences []backout.Audience `json:"audiences"`
+	Name         string             `json:"name"`
+	Kind         ChannelKind        `json:"kind"`
+	URL          string             `json:"url,omitempty"`
+	URLFrom      Reference          `json:"url_from,omitzero"`
+	Secret       Reference          `json:"secret_from,omitzero"` // signs webhooks
+	Token        Reference          `json:"token_from,omitzero"`  // of the Slack bot
+	Conversation string             `json:"conversation,omitempty"`
+	Source       string             `json:"source,omitempty"` // of CDEvents
+	Audiences    []backout.Audience `json:"audiences"`
 	// Fallback names the channel that the end of an incident goes to when this one
 	// does not acknowledge it.
 	Fallback string `json:"fallback,omitempty"`
@@ -107,7 +107,7 @@ func readChannel(x cursor) Channel {
 	x.fields(map[string]func(cursor){
 		"name": text(&c.Name), "kind": oneOf(&c.Kind, ChannelConsole, ChannelWebhook, ChannelSlack, ChannelCDEvents),
 		"url": address(&c.URL), "urlFrom": reference(&c.URLFrom), "secretFrom": reference(&c.Secret), "tokenFrom": reference(&c.Token),
-		"conversation": text(&c.Place), "source": text(&c.Source), "fallback": text(&c.Fallback),
+		"conversation": text(&c.Conversation), "source": text(&c.Source), "fallback": text(&c.Fallback),
 		"audiences": func(l cursor) {
 			l.list(func(a cursor) {
 				var one backout.Audience
@@ -118,6 +118,9 @@ func readChannel(x cursor) Channel {
 	})
 	if c.Name == "" {
 		x.wrong("name: expected a value")
+	}
+	if c.Name == string(ChannelConsole) && c.Kind != ChannelConsole {
+		x.wrong("name: expected another one: console is the one that is always there")
 	}
 	if c.Kind == "" {
 		if !x.has(x.file, x.field+".kind") {
@@ -140,7 +143,7 @@ func (c Channel) fits() error {
 		return errors.New("url, urlFrom: expected one of them")
 	case c.Kind != ChannelWebhook && c.Secret != none:
 		return errors.New("secretFrom: expected only with kind webhook")
-	case c.Kind != ChannelSlack && (c.Token != none || c.Place != ""):
+	case c.Kind != ChannelSlack && (c.Token != none || c.Conversation != ""):
 		return errors.New("tokenFrom, conversation: expected only with kind slack")
 	case c.Kind != ChannelCDEvents && c.Source != "":
 		return errors.New("source: expected only with kind cdevents")
@@ -158,7 +161,7 @@ func (c Channel) fits() error {
 		switch {
 		case c.URL != "":
 			return errors.New("url: expected urlFrom: the address of an incoming webhook is a secret")
-		case hasURL == (c.Token != none) || (c.Token != none) != (c.Place != ""):
+		case hasURL == (c.Token != none) || (c.Token != none) != (c.Conversation != ""):
 			return errors.New("expected either urlFrom (an incoming webhook), or tokenFrom and conversation (a bot)")
 		}
 	case ChannelCDEvents:

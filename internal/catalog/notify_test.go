@@ -29,7 +29,7 @@ func TestLoadNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Notify{Link: "https://backout.example.com", Channels: []Channel{
-		{Name: "chat", Kind: ChannelSlack, Token: Reference{Env: "SLACK_TOKEN"}, Place: "C0123", Audiences: []backout.Audience{"on-call", "support"}, Fallback: "pager"},
+		{Name: "chat", Kind: ChannelSlack, Token: Reference{Env: "SLACK_TOKEN"}, Conversation: "C0123", Audiences: []backout.Audience{"on-call", "support"}, Fallback: "pager"},
 		{Name: "pager", Kind: ChannelWebhook, URL: "https://pager.example.com/hook", Secret: Reference{File: "pager.secret"}, Audiences: []backout.Audience{}},
 		{Name: "plain", Kind: ChannelSlack, URLFrom: Reference{File: "slack.url"}, Audiences: []backout.Audience{"executive"}},
 		{Name: "bus", Kind: ChannelCDEvents, URL: "http://broker.svc/default", Source: "/backout/eu", Audiences: []backout.Audience{"machines"}},
@@ -44,6 +44,7 @@ func TestLoadNotify_namesWhatIsWrong(t *testing.T) {
 	for name, c := range map[string]struct{ channel, want string }{
 		"unknown field":       {"{name: a, kind: console, audience: [on-call]}", "notify.yaml:6:spec.channels[0].audience: unknown field: expected one of audiences, conversation, fallback, kind"},
 		"unknown kind":        {"{name: a, kind: fax, audiences: [on-call]}", `spec.channels[0].kind: found "fax": expected one of console, webhook, slack, cdevents`},
+		"a taken name":        {"{name: console, kind: cdevents, url: 'https://x', audiences: [machines]}", "console is the one that is always there"},
 		"no kind":             {"{name: a, audiences: [on-call]}", "kind: expected one of"},
 		"unknown audience":    {"{name: a, kind: console, audiences: [everybody]}", `spec.channels[0].audiences[0]: found "everybody": expected one of on-call, support, executive, status-page, machines`},
 		"nobody":              {"{name: a, kind: console}", "audiences: expected at least one"},

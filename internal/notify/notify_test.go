@@ -175,6 +175,22 @@ func TestDrain_theSecondChannel(t *testing.T) {
 	}
 }
 
+func TestDrain_aBusyReceiverIsLeftAloneAsLongAsItAsked(t *testing.T) {
+	s, now, fake := storetest.New(t), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), &notifytest.Fake{}
+	fake.Break(notifytest.Busy)
+	o := outbox(t, s, notify.Channel{Name: "chat", Notifier: fake})
+	post(t, s, now, []string{"chat"}, message("m", now, false))
+	for _, wait := range []time.Duration{0, notifytest.BusyFor - time.Second, notifytest.BusyFor} {
+		if err := o.Drain(t.Context(), now.Add(wait)); err != nil {
+			t.Fatal(err)
+		}
+		fake.Break(notifytest.Fine)
+		if got := len(fake.Received()); got != map[bool]int{true: 1}[wait == notifytest.BusyFor] {
+			t.Errorf("after %s it has %d messages", wait, got)
+		}
+	}
+}
+
 func TestDrain_nobodyAcknowledgesIsShown(t *testing.T) {
 	s, now, no := storetest.New(t), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), &notifytest.Fake{}
 	no.Break(notifytest.Refusing)

@@ -109,34 +109,47 @@ func (s *Store) deliveries(ctx context.Context, where string, args ...any) ([]De
 // it was not the plain way. News that a terminal message has overtaken is given up
 // with it, since it would come after the end.
 func (s *Store) Delivered(ctx context.Context, m backout.Message, channel string, at time.Time, note string) error {
-	if err := s.settle(ctx, m, channel, "delivered_at = $1", at, note); err != nil || !m.Terminal {
+	err := s.within(ctx, func(tx *sql.Tx) error {
+		if err := settle(ctx, tx, m, channel, "delivered_at = $1", at, note); err != nil || !m.Terminal {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE delivery SET given_up = 1, next_at = $1, failure = 'overtaken by the end' WHERE incident = $2 AND audience = $3 AND channel = $4
+			AND delivered_at = 0 AND given_up = 0 AND terminal = 0 AND position < (SELECT position FROM delivery AS ending
+				WHERE ending.incident = $2 AND ending.audience = $3 AND ending.channel = $4 AND ending.key = $5)`, micros(at), m.Incident, m.Audience, channel, m.Key)
 		return err
-	}
-	_, err := s.db.ExecContext(ctx, `UPDATE delivery SET given_up = 1, next_at = $1, failure = 'overtaken by the end' WHERE incident = $2 AND audience = $3 AND channel = $4
-		AND delivered_at = 0 AND given_up = 0 AND terminal = 0 AND position < (SELECT position FROM delivery AS ending
-			WHERE ending.incident = $2 AND ending.audience = $3 AND ending.channel = $4 AND ending.key = $5)`, micros(at), m.Incident, m.Audience, channel, m.Key)
-	return explain(fmt.Sprintf("give up what was overtaken about %s", m.Incident), err)
+	})
+	return explainDelivery(m, err)
 }
 
 // Failed records that a try failed, why, and when the next one is due.
 func (s *Store) Failed(ctx context.Context, m backout.Message, channel string, next time.Time, why string) error {
-	return s.settle(ctx, m, channel, "next_at = $1", next, why)
+	return explainDelivery(m, settle(ctx, s.db, m, channel, "next_at = $1", next, why))
 }
 
 // GiveUp records that a message is not tried any more, and why.
 func (s *Store) GiveUp(ctx context.Context, m backout.Message, channel string, at time.Time, why string) error {
-	return s.settle(ctx, m, channel, "given_up = 1, next_at = $1", at, why)
+	return explainDelivery(m, settle(ctx, s.db, m, channel, "given_up = 1, next_at = $1", at, why))
 }
 
-func (s *Store) settle(ctx context.Context, m backout.Message, channel, set string, at time.Time, why string) error {
-	res, err := s.db.ExecContext(ctx, "UPDATE delivery SET "+set+", tries = tries + 1, failure = $2 WHERE incident = $3 AND audience = $4 AND key = $5 AND channel = $6",
+// execer is the database or a transaction in it.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func settle(ctx context.Context, db execer, m backout.Message, channel, set string, at time.Time, why string) error {
+	res, err := db.ExecContext(ctx, "UPDATE delivery SET "+set+", tries = tries + 1, failure = $2 WHERE incident = $3 AND audience = $4 AND key = $5 AND channel = $6",
 		micros(at), why, m.Incident, m.Audience, m.Key, channel)
-	if err == nil {
-		var n int64
-		if n, err = res.RowsAffected(); err == nil && n == 0 {
-			err = notFound("there is no message %s for %s by %s about %s", m.Key, m.Audience, channel, m.Incident)
-		}
+	if err != nil {
+		return err
 	}
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		err = notFound("there is no message %s for %s by %s about %s", m.Key, m.Audience, channel, m.Incident)
+	}
+	return err
+}
+
+func explainDelivery(m backout.Message, err error) error {
 	return explain(fmt.Sprintf("record delivery about %s to %s", m.Incident, m.Audience), err)
 }
 
