@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"execute": {"root", "execute/engine"}, "notify": {"root", "render"}, "web": {"root", "render", "render/picture"},
 	"playground": {"root", "catalog", "testdata/scenarios"}, "playground/*": {"root", "playground"}, "simulate": {"root", "statistics"},
 	"replay": {"root", "catalog"}, "watch": {"root", "detect"},
-	"respond": {"root", "attribute", "forecast", "plan", "verify", "learn", "plan/check", "permit", "execute", "notify"},
+	"respond": {"root", "attribute", "forecast", "plan", "verify", "learn", "plan/check", "permit", "execute", "notify", "render"},
 	"drill":   {"root", "respond", "catalog"},
 	"app":     {"root", "*", "!cli"}, "app/*": {"root", "*", "!cli"},
 	"cli": {"root", "app", "app/*", "render", "render/picture", "web"},

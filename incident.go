@@ -68,6 +68,7 @@ type Incident struct {
 	Tried         []Tried   `json:"tried"`
 	Degraded      []string  `json:"degraded"` // what backout can't see now
 	Paused        bool      `json:"paused"`
+	Told          []Told    `json:"told"` // the newest news of each audience and phase
 }
 
 // Attempt is one approved plan being carried out.
@@ -80,4 +81,6 @@ type Attempt struct {
 	EndedAt   time.Time  `json:"ended_at,omitzero"`
 	Result    RunState   `json:"result"`
 	Why       string     `json:"why,omitempty"`
+	// TakenBack is what the run left at an earlier version, from its journal.
+	TakenBack []TakenBack `json:"taken_back,omitempty"`
 }

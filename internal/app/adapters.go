@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/flagd"
 	"github.com/backout-dev/backout/internal/execute/goose"
@@ -8,6 +9,11 @@ import (
 	"github.com/backout-dev/backout/internal/metrics"
 	"github.com/backout-dev/backout/internal/metrics/embedded"
 	"github.com/backout-dev/backout/internal/metrics/prometheus"
+	"github.com/backout-dev/backout/internal/notify"
+	"github.com/backout-dev/backout/internal/notify/cdevents"
+	"github.com/backout-dev/backout/internal/notify/console"
+	"github.com/backout-dev/backout/internal/notify/slack"
+	"github.com/backout-dev/backout/internal/notify/webhook"
 )
 
 // The tables of adapters: one a port, kind to constructor.
@@ -17,6 +23,22 @@ var actuators = map[string]func(Config) (execute.Actuator, error){
 	"goose": func(Config) (execute.Actuator, error) { return goose.New(goose.Config{}), nil },
 	"playground": func(c Config) (execute.Actuator, error) {
 		return playground.New(playground.Config{URL: c.Playground, Token: c.PlaygroundToken})
+	},
+}
+
+var notifiers = map[catalog.ChannelKind]func(reach) (notify.Notifier, error){
+	catalog.ChannelConsole: func(r reach) (notify.Notifier, error) { return console.New(r.out), nil },
+	catalog.ChannelWebhook: func(r reach) (notify.Notifier, error) {
+		return webhook.New(webhook.Config{URL: r.url, Secret: r.secret, Link: r.link})
+	},
+	catalog.ChannelSlack: func(r reach) (notify.Notifier, error) {
+		if r.token == "" {
+			return slack.NewIncoming(r.url, r.link)
+		}
+		return slack.New(slack.Config{Name: r.Name, Token: r.token, Conversation: r.Conversation, Link: r.link, Threads: r.threads})
+	},
+	catalog.ChannelCDEvents: func(r reach) (notify.Notifier, error) {
+		return cdevents.New(cdevents.Config{URL: r.url, Source: r.Source, Link: r.link})
 	},
 }
 

@@ -42,6 +42,7 @@ type App struct {
 	executor  *execute.Executor
 	notifier  *notify.Outbox
 	alerts    *alerts
+	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
 	deciding sync.Mutex // one decision at a time: ticks and people take turns
@@ -147,11 +148,11 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if err := a.openExecutor(ctx, moving, rules); err != nil {
 		return err
 	}
-	if err := a.openNotifier(a.cfg.Console); err != nil {
+	if err := a.openNotifier(); err != nil {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: rules,
+		Store: incidents{a.store, a.channels}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: rules,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err

@@ -53,7 +53,10 @@ type Config struct {
 	// AlertLabels says which label of an alert names its service, journey, location,
 	// client, environment or severity; what is not there has its default.
 	AlertLabels map[string]string
-	// Console is where messages for on-call go; nil = nowhere.
+	// Notify is the file that says how people are told; "" = as the catalog's
+	// Notify document says, or on-call by the console alone.
+	Notify string
+	// Console is where the console channel writes; nil = nowhere.
 	Console io.Writer
 	// Tell hears every journal entry as it is saved; nil = nobody listens.
 	Tell func(backout.Entry)

@@ -78,10 +78,9 @@ func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) ti
 	return wake
 }
 
-// tellPeople drains the outbox to the console; a message that could not be
-// written is tried again.
+// tellPeople drains the outbox; a message that nobody acknowledged is tried again.
 func (a *App) tellPeople(ctx context.Context) error {
-	tick := time.NewTicker(max(a.cfg.Step, 200*time.Millisecond))
+	tick := time.NewTicker(min(max(a.cfg.Step, 200*time.Millisecond), time.Second))
 	defer tick.Stop()
 	for {
 		if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {

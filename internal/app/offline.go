@@ -16,11 +16,19 @@ import (
 	"github.com/backout-dev/backout/internal/remote/flagd"
 )
 
-// Lint checks a catalog folder. problems are file:line:field sentences; summary
-// says what was read when there are none.
+// Lint checks a catalog folder, or a file that says how people are told. problems
+// are file:line:field sentences; summary says what was read when there are none.
 func Lint(dir string) (summary string, problems []string) {
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return "", []string{fmt.Sprintf("%s: expected a folder of *.yaml catalog files", dir)}
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return "", []string{fmt.Sprintf("%s: expected a folder of *.yaml catalog files, or a file for --notify", dir)}
+	case !info.IsDir():
+		n, _, err := readNotify(dir)
+		if err != nil {
+			return "", strings.Split(err.Error(), "\n")
+		}
+		return fmt.Sprintf("%s is fine: %d channels", dir, len(n.Channels)), nil
 	}
 	c, err := catalog.Load(os.DirFS(dir))
 	if err != nil {

@@ -2,20 +2,26 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/notify"
 	"github.com/backout-dev/backout/internal/render"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/web"
 )
 
-// incidents meets respond's port with the store.
-type incidents struct{ *store.Store }
+// incidents meets respond's port with the store. channels says by which channels
+// each audience is told.
+type incidents struct {
+	*store.Store
+	channels map[backout.Audience][]string
+}
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
-	return s.Store.Open(ctx, transition(inc, entry, messages))
+	return s.Store.Open(ctx, s.transition(inc, entry, messages))
 }
 
 func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bool, error) {
@@ -29,11 +35,11 @@ func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bo
 }
 
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, transition(inc, entry, messages))
+	return s.Store.Transition(ctx, s.transition(inc, entry, messages))
 }
 
-func transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
-	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages}
+func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
+	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
 }
 
 // learner meets respond's port for what is kept beyond an incident.
@@ -64,6 +70,51 @@ func (s snapshots) Load(ctx context.Context) ([]byte, time.Time, error) {
 		return nil, time.Time{}, nil
 	}
 	return d.Body, d.At, err
+}
+
+// queue meets notify's port with the store.
+type queue struct{ *store.Store }
+
+// most is how many messages one look at the outbox takes.
+const most = 1000
+
+func (q queue) Due(ctx context.Context, now time.Time) ([]notify.Due, error) {
+	due, err := q.Store.Due(ctx, now, most)
+	out := make([]notify.Due, 0, len(due))
+	for _, d := range due {
+		out = append(out, notify.Due{Message: d.Message, Channel: d.Channel, Tries: d.Tries})
+	}
+	return out, err
+}
+
+func (q queue) Delivered(ctx context.Context, d notify.Due, at time.Time, note string) error {
+	return q.Store.Delivered(ctx, d.Message, d.Channel, at, note)
+}
+
+func (q queue) Failed(ctx context.Context, d notify.Due, next time.Time, why string) error {
+	return q.Store.Failed(ctx, d.Message, d.Channel, next, why)
+}
+
+func (q queue) GiveUp(ctx context.Context, d notify.Due, at time.Time, why string) error {
+	return q.Store.GiveUp(ctx, d.Message, d.Channel, at, why)
+}
+
+// undelivered names what nobody acknowledged, in words: ends of incidents for as
+// long as they are tried, other news for a day.
+func (a *App) undelivered(ctx context.Context) []string {
+	out := []string{}
+	all, err := a.store.Undelivered(ctx, time.Now().Add(-24*time.Hour), 20)
+	if err != nil {
+		return append(out, err.Error())
+	}
+	for _, d := range all {
+		what := "is tried again"
+		if d.GivenUp {
+			what = "was given up"
+		}
+		out = append(out, fmt.Sprintf("%s to %s by %s %s: %s", d.Message.Incident, d.Message.Audience, d.Channel, what, d.Failure))
+	}
+	return out
 }
 
 // reading is what the pages and the API read.
@@ -113,5 +164,6 @@ func (r reading) Status(ctx context.Context) web.Status {
 	} else {
 		out.Degraded = append(out.Degraded, "changes: "+err.Error())
 	}
+	out.Undelivered = a.undelivered(ctx)
 	return out
 }

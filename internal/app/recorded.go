@@ -94,7 +94,7 @@ func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error)
 	}
 	r.facts = &facts{catalog: c.Catalog, store: c.World, actuators: map[string]execute.Actuator{recordedActuator: c.World}, minute: c.Minute, step: c.Step}
 	r.responder, err = respond.New(respond.Config{
-		Store: incidents{r.store}, Learner: learner{r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
+		Store: incidents{Store: r.store}, Learner: learner{r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
 		Step: c.Step, Minute: c.Minute, Seed: c.Seed, Log: c.Log,
 	})
 	if err != nil {

@@ -20,6 +20,8 @@ type Catalog struct {
 	Policy    backout.Policy     `json:"policy"`
 	Signals   []backout.Signal   `json:"signals"`
 	Playbooks []Playbook         `json:"playbooks"`
+	// Notify is how people are told; nil when no document says so.
+	Notify *Notify `json:"notify,omitempty"`
 }
 
 // Playbook tells people how to take a component back by hand.
@@ -225,6 +227,6 @@ func readers() map[string]func(*entity) {
 		backstage + " System": readSystem, backstage + " Group": readGroup,
 		ours + " Component": readComponent, ours + " Journey": readJourney, ours + " Feature": readFeature,
 		ours + " Client": readClient, ours + " Contract": readContract, ours + " Policy": readPolicy,
-		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook,
+		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook, ours + " Notify": readNotify,
 	}
 }

@@ -15,8 +15,9 @@
 // of the other side while they wait.
 //
 // Our own entities (apiVersion backout.dev/v1alpha1) say the rest: Component
-// (what can be changed), Journey, Feature, Client, Contract, Policy, SignalSet
-// and Playbook. Their fields are camelCase and are those of the glossary.
+// (what can be changed), Journey, Feature, Client, Contract, Policy, SignalSet,
+// Playbook and Notify (how people are told; see [LoadNotify]). Their fields are
+// camelCase and are those of the glossary.
 //
 // [Load] is strict: an unknown field, a name used twice, a reference that leads
 // nowhere, a second currency or a cycle of hard dependencies is an error. It

@@ -22,7 +22,7 @@ func (e *env) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "watch, decide and act until stopped", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.Log, c.Autonomy = e.log(), backout.Autonomy(autonomy)
+			c.Log, c.Autonomy, c.Console = e.log(), backout.Autonomy(autonomy), e.out
 			if tokenFile != "" {
 				b, err := os.ReadFile(tokenFile)
 				if err != nil {
@@ -48,6 +48,7 @@ func (e *env) serveCommand() *cobra.Command {
 	f.DurationVar(&c.Step, "step", 15*time.Second, "sampling step")
 	f.DurationVar(&c.Minute, "minute", time.Minute, "length of a model minute; shorter only for rehearsals")
 	f.DurationVar(&c.Scrape, "scrape", 0, "scrape interval of the embedded server; 0 = half a step")
+	f.StringVar(&c.Notify, "notify", "", "file that says how people are told; empty = the catalog's Notify document, or on-call by the console")
 	f.StringVar(&autonomy, "autonomy", "", "shadow, ask or act; empty = as the catalog's Policy says")
 	f.StringVar(&c.WebhookSecretFile, "webhook-secret-file", "", "file with the secrets of signed webhooks, one a line: whsec_... or GitHub's")
 	f.StringToStringVar(&c.AlertLabels, "alert-label", nil, "which label of an alert names what, such as service=app,location=region")
@@ -107,6 +108,9 @@ func (e *env) statusCommand() *cobra.Command {
 			}
 			for _, u := range st.Unknown {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
+			}
+			for _, u := range st.Undelivered {
+				fmt.Fprintf(e.out, "%s not delivered: %s\n", s.Paint(render.InkWaits, "!"), u)
 			}
 			if len(all) == 0 {
 				fmt.Fprintln(e.out, "No incidents.")
@@ -204,10 +208,10 @@ func (e *env) decideCommand(verb string) *cobra.Command {
 	return cmd
 }
 
-// lintCommand checks a catalog folder.
+// lintCommand checks a catalog folder, or a file that says how people are told.
 func (e *env) lintCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "lint DIR", Short: "check a catalog folder; every problem as file:line:field", Args: cobra.ExactArgs(1),
+		Use: "lint PATH", Short: "check a catalog folder or a --notify file; every problem as file:line:field", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			summary, problems := app.Lint(args[0])
 			for _, p := range problems {

@@ -80,7 +80,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	if !run.State.Terminal() {
 		return now.Add(r.cfg.Step), r.followFreeze(ctx, now, inc, run)
 	}
-	at.EndedAt, at.Result, at.Why = now, run.State, run.Why
+	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(at.Plan, run)
 	return r.conclude(ctx, now, inc, run)
 }
 
@@ -95,7 +95,7 @@ func (r *Responder) followFreeze(ctx context.Context, now time.Time, inc backout
 		_, err := r.move(ctx, now, inc, backout.StateExecuting, "it can see again")
 		return err
 	}
-	return nil
+	return r.keepTelling(ctx, now, inc, &run)
 }
 
 // conclude ends an attempt: recovered, aborted, or another look at who did it

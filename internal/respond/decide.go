@@ -53,7 +53,8 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 			inc.FirstForecast = &fc
 			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att))
 		} else {
-			_, err = r.save(ctx, now, inc, "attributed again: "+leading(att), nil)
+			messages := r.tell(now, &inc, nil)
+			_, err = r.save(ctx, now, inc, "attributed again: "+leading(att), messages)
 		}
 		return now.Add(r.cfg.Step), err
 	}

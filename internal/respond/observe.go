@@ -129,9 +129,10 @@ func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environ
 	inc := backout.Incident{
 		Format: 1, ID: backout.IncidentID("INC-" + now.UTC().Format("20060102-150405.000")), Key: string(env), Environment: env,
 		State: backout.StateDetected, Why: names(findings), OpenedAt: now, UpdatedAt: now, Onset: onset, Wake: now,
-		Findings: findings, Baselines: append([]backout.Baseline{}, r.cfg.Signals.Baselines(ids(findings))...), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded,
+		Findings: findings, Baselines: append([]backout.Baseline{}, r.cfg.Signals.Baselines(ids(findings))...), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded, Told: []backout.Told{},
 	}
-	return r.cfg.Store.Open(ctx, inc, backout.AuditEntry{Incident: inc.ID, At: now, By: "backout", What: "detected: " + inc.Why}, tell(inc))
+	messages := r.tell(now, &inc, nil)
+	return r.cfg.Store.Open(ctx, inc, backout.AuditEntry{Incident: inc.ID, At: now, By: "backout", What: "detected: " + inc.Why}, messages)
 }
 
 // save writes one transition.
@@ -143,7 +144,8 @@ func (r *Responder) save(ctx context.Context, now time.Time, inc backout.Inciden
 // move saves a change of state and tells people about it.
 func (r *Responder) move(ctx context.Context, now time.Time, inc backout.Incident, to backout.State, why string) (backout.Incident, error) {
 	inc.State, inc.Why, inc.UpdatedAt = to, why, now
-	return r.save(ctx, now, inc, string(to)+": "+why, tell(inc))
+	messages := r.tell(now, &inc, nil)
+	return r.save(ctx, now, inc, string(to)+": "+why, messages)
 }
 
 // join adds findings about series that were not known yet; the first finding of

@@ -67,7 +67,7 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 		_, err = r.move(ctx, now, inc, backout.StatePlanned, "the picture changed: "+next.Summary)
 		return now, err
 	}
-	return now.Add(r.minutes(1)), nil
+	return now.Add(r.minutes(1)), r.keepTelling(ctx, now, inc, nil)
 }
 
 // Approve records one person's yes to the plan with this digest, and opens the

@@ -21,6 +21,9 @@ type Transition struct {
 	By       string
 	What     string
 	Messages []backout.Message
+	// Channels says by which channels each audience is told; an audience that has
+	// none is not told. Nil tells everybody by the one named console.
+	Channels map[backout.Audience][]string
 	// Lease, when its Name is set, must still be held in the same epoch: a
 	// replica that was frozen meanwhile writes nothing.
 	Lease Lease
@@ -137,19 +140,7 @@ func record(ctx context.Context, tx *sql.Tx, t Transition) error {
 	if err := appendAudit(ctx, tx, t.Incident.ID, t.At, t.By, t.What); err != nil {
 		return err
 	}
-	for i, m := range t.Messages {
-		body, err := encode(m)
-		if err != nil {
-			return err
-		}
-		// The same news is told once.
-		if _, err := tx.ExecContext(ctx, `INSERT INTO outbox (incident, audience, key, position, next_at, tries, delivered_at, failure, body)
-			VALUES ($1, $2, $3, $4, $5, 0, 0, '', $6) ON CONFLICT DO NOTHING`,
-			m.Incident, m.Audience, m.Key, i, micros(t.At), body); err != nil {
-			return err
-		}
-	}
-	return nil
+	return post(ctx, tx, t)
 }
 
 // Incident reads one incident.

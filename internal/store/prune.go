@@ -12,10 +12,11 @@ type Pruned struct {
 	Messages     int64
 	Pairs        int64
 	Holds        int64
+	Threads      int64
 }
 
 // Prune removes what happened before a time and is of no more use: observations,
-// delivered messages, pairs not seen since, holds that ran out. Undelivered
+// delivered messages, pairs not seen since, holds that ran out, threads in which nothing was said since. Undelivered
 // messages stay; incidents, audit logs, reviews and priors are never removed.
 func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 	var p Pruned
@@ -25,9 +26,10 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 			query string
 		}{
 			{&p.Observations, "DELETE FROM observation WHERE at < $1"},
-			{&p.Messages, "DELETE FROM outbox WHERE delivered_at > 0 AND delivered_at < $1"},
+			{&p.Messages, "DELETE FROM delivery WHERE delivered_at > 0 AND delivered_at < $1"},
 			{&p.Pairs, "DELETE FROM pair WHERE seen_at < $1"},
 			{&p.Holds, "DELETE FROM hold WHERE expires_at < $1"},
+			{&p.Threads, "DELETE FROM thread WHERE at < $1"},
 		} {
 			res, err := tx.ExecContext(ctx, d.query, micros(before))
 			if err != nil {

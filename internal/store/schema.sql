@@ -25,19 +25,31 @@ CREATE TABLE IF NOT EXISTS audit (
     PRIMARY KEY (incident, seq)
 );
 
-CREATE TABLE IF NOT EXISTS outbox (
+-- The outbox: one row for each message and channel, so that a channel that is
+-- away delays no other. position is the order within a thread.
+CREATE TABLE IF NOT EXISTS delivery (
     incident     TEXT   NOT NULL,
     audience     TEXT   NOT NULL,
+    channel      TEXT   NOT NULL,
     key          TEXT   NOT NULL,
     position     BIGINT NOT NULL,
+    terminal     BIGINT NOT NULL,
     next_at      BIGINT NOT NULL,
     tries        BIGINT NOT NULL,
     delivered_at BIGINT NOT NULL,
+    given_up     BIGINT NOT NULL,
     failure      TEXT   NOT NULL,
     body         TEXT   NOT NULL,
-    PRIMARY KEY (incident, audience, key)
+    PRIMARY KEY (incident, audience, channel, key)
 );
-CREATE INDEX IF NOT EXISTS outbox_due ON outbox (next_at) WHERE delivered_at = 0;
+CREATE INDEX IF NOT EXISTS delivery_due ON delivery (next_at) WHERE delivered_at = 0 AND given_up = 0;
+
+-- Where a channel keeps a thread: an adapter's own words under the thread's name.
+CREATE TABLE IF NOT EXISTS thread (
+    name TEXT PRIMARY KEY,
+    at   BIGINT NOT NULL,
+    body TEXT   NOT NULL
+);
 
 CREATE TABLE IF NOT EXISTS observation (
     source    TEXT   NOT NULL,

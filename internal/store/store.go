@@ -40,7 +40,15 @@ import (
 var schema string
 
 // schemaVersion counts the shapes schema.sql has had.
-const schemaVersion = 1
+const schemaVersion = 2
+
+// upgrades brings what an older schema kept into the present one's tables, which
+// exist by then.
+var upgrades = map[int]string{
+	1: `INSERT INTO delivery (incident, audience, channel, key, position, terminal, next_at, tries, delivered_at, given_up, failure, body)
+			SELECT incident, audience, 'console', key, position, CASE WHEN body LIKE '%"terminal":true%' THEN 1 ELSE 0 END, next_at, tries, delivered_at, 0, failure, body FROM outbox;
+		DROP TABLE outbox`,
+}
 
 // Format is the format number of nouns written by this program.
 const Format = 1
@@ -81,6 +89,11 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		if _, err := tx.ExecContext(ctx, schema); err != nil {
 			return err
+		}
+		for v := version; 0 < v && v < schemaVersion; v++ {
+			if _, err := tx.ExecContext(ctx, upgrades[v]); err != nil {
+				return fmt.Errorf("upgrade from schema %d: %w", v, err)
+			}
 		}
 		_, err := tx.ExecContext(ctx, "INSERT INTO store_schema (version) VALUES ($1)", schemaVersion)
 		return err

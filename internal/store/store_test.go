@@ -165,7 +165,7 @@ func TestOutbox_retriesUntilDelivered(t *testing.T) {
 		t.Fatalf("%d due, %v", len(due), err)
 	}
 	m := due[0].Message
-	if err := s.Failed(t.Context(), m, noon.Add(time.Minute), "pager is away"); err != nil {
+	if err := s.Failed(t.Context(), m, "console", noon.Add(time.Minute), "pager is away"); err != nil {
 		t.Fatal(err)
 	}
 	if due, _ = s.Due(t.Context(), noon, 10); len(due) != 0 {
@@ -175,14 +175,14 @@ func TestOutbox_retriesUntilDelivered(t *testing.T) {
 	if err != nil || len(due) != 1 || due[0].Tries != 1 || due[0].Failure != "pager is away" {
 		t.Fatalf("due %+v, %v", due, err)
 	}
-	if err := s.Delivered(t.Context(), m, noon.Add(2*time.Minute)); err != nil {
+	if err := s.Delivered(t.Context(), m, "console", noon.Add(2*time.Minute), ""); err != nil {
 		t.Fatal(err)
 	}
 	if due, _ = s.Due(t.Context(), noon.Add(time.Hour), 10); len(due) != 0 {
 		t.Error("delivered and still due")
 	}
 	m.Key = "other"
-	if err := s.Delivered(t.Context(), m, noon); backout.CodeOf(err) != backout.CodeNotFound {
+	if err := s.Delivered(t.Context(), m, "console", noon, ""); backout.CodeOf(err) != backout.CodeNotFound {
 		t.Errorf("%v, want not found", err)
 	}
 }
@@ -333,7 +333,7 @@ func TestPrune_keepsWhatMustStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delivered(t.Context(), due[0].Message, noon); err != nil {
+	if err := s.Delivered(t.Context(), due[0].Message, "console", noon, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Observe(t.Context(), []backout.Observation{{Source: "s", NativeID: "1", At: noon}, {Source: "s", NativeID: "2", At: noon.Add(48 * time.Hour)}}); err != nil {
@@ -394,7 +394,7 @@ func TestNew_refuses(t *testing.T) {
 		db         *sql.DB
 	}{
 		{"garbage", "not a SQLite database", open(t, garbage)},
-		{"newer schema", "schema 99 and this program knows 1", newer},
+		{"newer schema", "schema 99 and this program knows 2", newer},
 		{"read-only", "can't be written", open(t, "file:"+empty+"?mode=ro")},
 		{"no such folder", "can't be opened", open(t, filepath.Join(dir, "none", "x.db"))},
 	} {

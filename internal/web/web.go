@@ -53,15 +53,17 @@ type Decision struct {
 
 // Status is what every page says at its top.
 type Status struct {
-	Mode      string    `json:"mode"` // shadow, ask or act
-	Ready     string    `json:"ready"`
-	Degraded  []string  `json:"degraded"`
-	Unknown   []string  `json:"unknown"` // what arrived about things that the catalog does not know
-	Services  int       `json:"services"`
-	Series    int       `json:"series"`
-	LastFact  time.Time `json:"last_fact"`
-	Changes   int       `json:"changes"`
-	StartedAt time.Time `json:"started_at"`
+	Mode     string   `json:"mode"` // shadow, ask or act
+	Ready    string   `json:"ready"`
+	Degraded []string `json:"degraded"`
+	Unknown  []string `json:"unknown"` // what arrived about things that the catalog does not know
+	// Undelivered names messages that nobody has acknowledged.
+	Undelivered []string  `json:"undelivered"`
+	Services    int       `json:"services"`
+	Series      int       `json:"series"`
+	LastFact    time.Time `json:"last_fact"`
+	Changes     int       `json:"changes"`
+	StartedAt   time.Time `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.

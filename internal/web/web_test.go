@@ -39,7 +39,7 @@ func (f *fakeWorld) Decide(_ context.Context, d Decision) (backout.Incident, err
 	return f.incidents[0], nil
 }
 func (f *fakeWorld) Status(context.Context) Status {
-	return Status{Mode: "ask", Degraded: f.degraded, Unknown: []string{"2 changes on components that the catalog does not know: flag:<x>"}}
+	return Status{Mode: "ask", Degraded: f.degraded, Unknown: []string{"2 changes on components that the catalog does not know: flag:<x>"}, Undelivered: []string{"INC-1 to on-call by <pager>"}}
 }
 func (f *fakeWorld) Graph() backout.Graph { return backout.Graph{} }
 func (f *fakeWorld) Changes(context.Context) ([]backout.Change, error) {
@@ -91,7 +91,7 @@ func do(t *testing.T, method, url, body string, header map[string]string) (int, 
 func TestPages_showStateAndEscape(t *testing.T) {
 	srv, _ := newTestServer(t)
 	for path, wants := range map[string][]string{
-		"/":                {"waits for a person", "shop &amp; &lt;b&gt;co", "metrics: refused", "catalog does not know: flag:&lt;x&gt;", "No journeys are declared"},
+		"/":                {"waits for a person", "shop &amp; &lt;b&gt;co", "metrics: refused", "catalog does not know: flag:&lt;x&gt;", "not delivered: INC-1 to on-call by &lt;pager&gt;", "No journeys are declared"},
 		"/incidents/INC-1": {"pay 2 is the suspect: likely (90 %)", "take back &lt;x&gt;", "Sign in", "a&lt;&amp;&quot;b"},
 		"/changes":         {"No changes yet"},
 		"/openapi.json":    {"/api/v1/incidents/{id}/{verb}"},

@@ -21,9 +21,12 @@ type Console struct {
 func New(out io.Writer) *Console { return &Console{out: out} }
 
 // Notify writes the message; a stream that refuses it has not acknowledged it.
-func (c *Console) Notify(_ context.Context, m backout.Message) error {
+func (c *Console) Notify(ctx context.Context, m backout.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("write to console: %w", err)
+	}
 	if _, err := fmt.Fprintf(c.out, "%s [%s] %s\n", m.At.UTC().Format("15:04:05"), m.Audience, m.Text); err != nil {
 		return fmt.Errorf("write to console: %w", err)
 	}
