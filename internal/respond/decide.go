@@ -25,6 +25,9 @@ const (
 	// Somebody who is still rolling out holds the wheel: a suspect is left to settle
 	// for so long after its last stage before it is taken back.
 	settleRollout = 3.0
+	// While a person is asked, the suspects are weighed anew for so long. Later what is
+	// ill has spread and the onset fades: more of that is less evidence.
+	longestLook = 20.0
 )
 
 // decide asks who did it, what is next and what to do, from detected, attributed
@@ -41,6 +44,9 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	w, err := r.cfg.Facts.World(ctx, now, true)
 	if err != nil {
 		return time.Time{}, err
+	}
+	if inc.State == backout.StateWaiting && inc.Attribution != nil && now.Sub(inc.OpenedAt) > r.minutes(longestLook) {
+		return r.reconsider(ctx, now, w, inc) // with what was found while the onset was fresh
 	}
 	att := r.rank(now, w, inc)
 	fc := r.cascade(now, w, att, inc)
@@ -69,11 +75,20 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	return now, err
 }
 
+// rank weighs the suspects on everything from an hour before the incident opened
+// until now, or until the first of our own effects changed the picture.
 func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) backout.Attribution {
-	from := now.Add(-r.minutes(evidenceWindow))
-	return attribute.Rank(attribute.Question{
-		World: w, Residuals: witnessed(r.cfg.Signals.Residuals(from, now), inc, from, now, r.cfg.Step), Baselines: inc.Baselines, Tried: inc.Tried,
-	})
+	q := attribute.Question{World: w, Baselines: inc.Baselines, Tried: inc.Tried}
+	if len(inc.Attempts) > 0 {
+		q.Until = inc.Attempts[0].StartedAt
+	}
+	from := now
+	if inc.OpenedAt.Before(from) {
+		from = inc.OpenedAt
+	}
+	from = from.Add(-r.minutes(evidenceWindow))
+	q.Residuals = witnessed(r.cfg.Signals.Residuals(from, now), inc, from, now, r.cfg.Step)
+	return attribute.Rank(q)
 }
 
 func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribution, inc backout.Incident) backout.Forecast {

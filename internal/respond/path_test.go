@@ -564,3 +564,25 @@ func TestRule_nothingLeftAfterATryHalts(t *testing.T) {
 		t.Errorf("ended %s: %s", in.State, in.Why)
 	}
 }
+
+// Whoever is asked an hour later is asked about what was found while the onset was
+// fresh: by then everything is ill, and the latest change looks guilty.
+func TestReconsider_keepsTheFreshAnswer(t *testing.T) {
+	tw := newTown(t, true, func(p *backout.Policy) {
+		p.Autonomy, p.ApprovalTimeout = backout.AutonomyAsk, backout.Duration(4*time.Hour)
+	})
+	id := tw.detect()
+	fresh := *tw.until(id, backout.StateWaiting).Attribution
+	late := tw.world.Changes[0]
+	late.ID, late.Component = "c2", "deployment:shop@production/eu"
+	late.Services, late.Exposure = []backout.ServiceID{"shop"}, backout.Exposure{Stages: []backout.ExposureStage{{At: noon.Add(55 * minute), Share: 1}}}
+	tw.world.Changes = append(tw.world.Changes, late)
+	for tw.now = noon.Add(50 * minute); tw.now.Before(noon.Add(90 * minute)); tw.now = tw.now.Add(minute) {
+		if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if in := tw.store.incidents[id]; in.State != backout.StateWaiting || in.Attribution.Suspects[0].Change != fresh.Suspects[0].Change {
+		t.Errorf("incident is %s and blames %s, want it waiting with %s", in.State, in.Attribution.Suspects[0].Change, fresh.Suspects[0].Change)
+	}
+}
