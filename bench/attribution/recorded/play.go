@@ -1,0 +1,143 @@
+package recorded
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// Window is what asking all questions of the case gives: the same samples that a
+// replay of its folder gets from PromQL. Peers are measured on it.
+func (c Case) Window() backout.Window {
+	w := backout.Window{Now: c.At.Truncate(c.Step), Step: c.Step, Missing: map[backout.SignalName]string{}}
+	w.From = w.Now
+	for _, m := range c.Metrics {
+		for _, r := range m.Rows {
+			if len(r.Points) > 0 && r.Points[0].At.Before(w.From) {
+				w.From = r.Points[0].At.Truncate(c.Step)
+			}
+		}
+	}
+	for _, q := range c.Questions {
+		w.Series = append(w.Series, c.answer(q, w)...)
+	}
+	return w
+}
+
+// answer is a question's series in order of their subjects.
+func (c Case) answer(q Question, w backout.Window) []backout.Series {
+	values := c.groups(q.Metric, q, w)
+	var requests map[backout.Subject][]mean
+	if q.Requests != "" {
+		requests = c.groups(q.Requests, q, w)
+	}
+	var out []backout.Series
+	for _, subject := range slices.SortedFunc(maps.Keys(values), func(a, b backout.Subject) int { return strings.Compare(key(a), key(b)) }) {
+		s := backout.Series{ID: backout.SeriesID{Signal: q.Name, Subject: subject}, Kind: q.Kind, Worse: q.Direction, Opens: q.Opens}
+		ratio := q.Kind == backout.SignalLatency || q.Kind == backout.SignalErrors
+		for i, v := range values[subject] {
+			smp := backout.Sample{At: w.From.Add(time.Duration(i+1) * c.Step), Value: v.value()}
+			switch {
+			case v.n == 0:
+				continue
+			case ratio && q.Requests == "":
+				smp.Total = c.Step.Seconds()
+			case ratio:
+				if requests[subject] == nil || requests[subject][i].n == 0 || requests[subject][i].value() <= 0 {
+					continue
+				}
+				smp.Total = requests[subject][i].value()
+			}
+			if ratio {
+				smp.Value *= smp.Total
+			}
+			s.Samples = append(s.Samples, smp)
+		}
+		if len(s.Samples) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func key(s backout.Subject) string {
+	return strings.Join([]string{string(s.Service), string(s.Caller), string(s.Version)}, "\x00")
+}
+
+// mean adds up.
+type mean struct{ sum, n float64 }
+
+func (m mean) value() float64 { return m.sum / m.n }
+
+// groups are the means of a metric's rows by subject, one for each sampling
+// instant.
+func (c Case) groups(metric string, q Question, w backout.Window) map[backout.Subject][]mean {
+	out := map[backout.Subject][]mean{}
+	i := slices.IndexFunc(c.Metrics, func(m Metric) bool { return m.Name == metric })
+	if i < 0 {
+		return out
+	}
+	steps := int(w.Now.Sub(w.From) / c.Step)
+	for _, r := range c.Metrics[i].Rows {
+		var s backout.Subject
+		for _, by := range q.By {
+			switch part := cmp.Or(partOf(q, by), by); part {
+			case "service":
+				s.Service = backout.ServiceID(r.Labels[by])
+			case "caller":
+				s.Caller = backout.ServiceID(r.Labels[by])
+			case "version":
+				s.Version = backout.Version(r.Labels[by])
+			}
+		}
+		if out[s] == nil {
+			out[s] = make([]mean, steps)
+		}
+		next, last := 0, -1
+		for k := range out[s] {
+			at := w.From.Add(time.Duration(k+1) * c.Step)
+			for next < len(r.Points) && !r.Points[next].At.After(at) {
+				last = next
+				next++
+			}
+			if last >= 0 && r.Points[last].At.After(at.Add(-c.Step-c.Scrape)) {
+				out[s][k].sum, out[s][k].n = out[s][k].sum+r.Points[last].Value, out[s][k].n+1
+			}
+		}
+	}
+	return out
+}
+
+func partOf(q Question, label string) string {
+	for part, l := range q.Labels {
+		if l == label {
+			return part
+		}
+	}
+	return ""
+}
+
+// World is the case as the catalog and the facts show it.
+func (c Case) World() backout.World {
+	w := backout.World{Now: c.At, Minute: backout.Duration(time.Minute)}
+	for _, s := range c.Services {
+		kind := backout.ServiceOwn
+		if s.External {
+			kind = backout.ServiceExternal
+		}
+		w.Graph.Services = append(w.Graph.Services, backout.Service{ID: s.ID, Kind: kind, Tier: 2})
+		for _, to := range s.DependsOn {
+			w.Graph.Dependencies = append(w.Graph.Dependencies, backout.Dependency{From: s.ID, To: to, Hard: true, Confidence: 1})
+		}
+	}
+	w.Changes, w.Responses = backout.Fold(c.Observations)
+	for i := range w.Changes {
+		_, service, _, _, _ := w.Changes[i].Component.Split()
+		w.Changes[i].Services = []backout.ServiceID{backout.ServiceID(service)}
+	}
+	return w
+}
