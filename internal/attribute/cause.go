@@ -186,6 +186,9 @@ func (t *trial) weigh(c *cause) {
 		if c.arms.known && t.panel.clock.since(i, c.change.Exposure.Start()) > 0 {
 			w += armsEvidence(c.arms.logBF[i])
 		}
+		if c.arms.silent > 0 && t.panel.clock.since(i, c.change.Exposure.Start()) > 0 {
+			w += silenceEvidence(c.arms.silent)
+		}
 		c.weight[i] = w
 	}
 }
@@ -194,6 +197,14 @@ func (t *trial) weigh(c *cause) {
 // instances, so even perfectly equal arms don't acquit.
 func armsEvidence(logBF float64) float64 {
 	return logAdd(math.Log(armsVisible)+tempering*logBF, math.Log(1-armsVisible))
+}
+
+// silenceEvidence is the log evidence of a new version that has answered nothing for
+// so many minutes in which the old one did: a bad one may be dead on arrival, a good
+// one is still starting, or nothing was routed to it.
+func silenceEvidence(minutes int) float64 {
+	fine := stillSilent + (1-stillSilent)*math.Exp(-float64(minutes)/startMinutes)
+	return math.Log((stillborn + (1-stillborn)*fine) / fine)
 }
 
 // ill says that a reading is better explained by trouble than by the background,

@@ -23,6 +23,10 @@ func (t *trial) explain(i, onset int) (pro, con []backout.Evidence) {
 	if c.arms.known {
 		all = append(all, t.armsText(c, onset))
 	}
+	if n := c.arms.silent; n > 0 && silenceEvidence(n) >= telling {
+		all = append(all, backout.Evidence{Kind: backout.EvidenceArms, LogBF: silenceEvidence(n),
+			Text: fmt.Sprintf("its new version has answered nothing for %s in which the old one did", count(n, "minute"))})
+	}
 	if r := c.prior; math.Abs(math.Log(r)) >= telling {
 		text := fmt.Sprintf("changes of kind %s hurt %.1fx as often as others", c.change.Kind, r)
 		all = append(all, backout.Evidence{Kind: backout.EvidencePrior, LogBF: math.Log(r), Text: text})

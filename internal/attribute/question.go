@@ -49,6 +49,9 @@ const (
 	clipZ          = 12.0 // residuals beyond this count as this
 	capLogBF       = 60.0 // log evidence of one series beyond this is shrunk to it
 	armsVisible    = 0.85 // the fault shows as a difference between treated and control
+	stillborn      = 0.2  // a bad version never answers a request
+	stillSilent    = 0.05 // a good one doesn't either, however long one waits
+	startMinutes   = 1.5  // a good one takes this long on average to answer its first request
 	afterOnset     = 1e-6 // delay density of a change that came after the trouble
 	clockSkew      = 1e-3 // the same, within one minute: clocks differ
 	surgeReach     = 0.35 // a surge makes a service ill

@@ -64,15 +64,18 @@ type Point struct {
 	Value float64
 }
 
-// Question is a signal over gauges: the value is the mean of Metric over all rows
-// alike in By, each as it was last measured, times Scale.
+// Question is a signal over gauges: the value is the mean (or median) of Metric
+// over all rows alike in By, each as it was last measured.
 type Question struct {
 	Name      backout.SignalName
 	Kind      backout.SignalKind
 	Direction backout.Direction
 	Metric    string
 	By        []string
-	Labels    map[string]string
+	// Median instead of the mean: without the number of requests behind each row, an
+	// instance that has just started would count as much as all others.
+	Median bool
+	Labels map[string]string
 	// Requests is the metric with the number of requests behind the value; empty =
 	// one request a second.
 	Requests string
@@ -83,7 +86,11 @@ type Question struct {
 // failures as failed requests, both per step.
 func (q Question) Signal() backout.Signal {
 	mean := func(metric string) string {
-		return "avg by (" + strings.Join(q.By, ", ") + ") (last_over_time(" + metric + "[$window]))"
+		by := " by (" + strings.Join(q.By, ", ") + ") ("
+		if q.Median {
+			return "quantile" + by + "0.5, last_over_time(" + metric + "[$window]))"
+		}
+		return "avg" + by + "last_over_time(" + metric + "[$window]))"
 	}
 	s := backout.Signal{Name: q.Name, Kind: q.Kind, Direction: q.Direction, Labels: q.Labels, Opens: q.Opens, Query: mean(q.Metric)}
 	if q.Kind != backout.SignalLatency && q.Kind != backout.SignalErrors {

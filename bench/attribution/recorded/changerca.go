@@ -237,7 +237,7 @@ func rolloutQuestions() []Question {
 	return []Question{
 		{Name: "errors", Kind: backout.SignalErrors, Direction: backout.WorseUp, Metric: "served_failed_ratio", By: []string{"service"}, Opens: true},
 		{Name: "call-errors", Kind: backout.SignalErrors, Direction: backout.WorseUp, Metric: "call_failed_ratio", By: []string{"caller", "service"}},
-		{Name: "latency", Kind: backout.SignalLatency, Direction: backout.WorseUp, Metric: "pod_latency_seconds", By: []string{"service"}, Opens: true},
+		{Name: "latency", Kind: backout.SignalLatency, Direction: backout.WorseUp, Metric: "pod_latency_seconds", By: []string{"service"}, Median: true, Opens: true},
 		{Name: "arm-errors", Kind: backout.SignalErrors, Direction: backout.WorseUp, Metric: "pod_failed_ratio", By: arm},
 		{Name: "arm-latency", Kind: backout.SignalLatency, Direction: backout.WorseUp, Metric: "pod_latency_seconds", By: arm},
 	}

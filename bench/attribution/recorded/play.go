@@ -8,6 +8,7 @@ import (
 	"time"
 
 	backout "github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/statistics"
 )
 
 // Window is what asking all questions of the case gives: the same samples that a
@@ -31,7 +32,7 @@ func (c Case) Window() backout.Window {
 // answer is a question's series in order of their subjects.
 func (c Case) answer(q Question, w backout.Window) []backout.Series {
 	values := c.groups(q.Metric, q, w)
-	var requests map[backout.Subject][]mean
+	var requests map[backout.Subject][]group
 	if q.Requests != "" {
 		requests = c.groups(q.Requests, q, w)
 	}
@@ -40,17 +41,17 @@ func (c Case) answer(q Question, w backout.Window) []backout.Series {
 		s := backout.Series{ID: backout.SeriesID{Signal: q.Name, Subject: subject}, Kind: q.Kind, Worse: q.Direction, Opens: q.Opens}
 		ratio := q.Kind == backout.SignalLatency || q.Kind == backout.SignalErrors
 		for i, v := range values[subject] {
-			smp := backout.Sample{At: w.From.Add(time.Duration(i+1) * c.Step), Value: v.value()}
+			smp := backout.Sample{At: w.From.Add(time.Duration(i+1) * c.Step), Value: v.value(q.Median)}
 			switch {
-			case v.n == 0:
+			case len(v) == 0:
 				continue
 			case ratio && q.Requests == "":
 				smp.Total = c.Step.Seconds()
 			case ratio:
-				if requests[subject] == nil || requests[subject][i].n == 0 || requests[subject][i].value() <= 0 {
+				if requests[subject] == nil || len(requests[subject][i]) == 0 || requests[subject][i].value(q.Median) <= 0 {
 					continue
 				}
-				smp.Total = requests[subject][i].value()
+				smp.Total = requests[subject][i].value(q.Median)
 			}
 			if ratio {
 				smp.Value *= smp.Total
@@ -68,15 +69,24 @@ func key(s backout.Subject) string {
 	return strings.Join([]string{string(s.Service), string(s.Caller), string(s.Version)}, "\x00")
 }
 
-// mean adds up.
-type mean struct{ sum, n float64 }
+// group is what the rows alike in their subject said at one instant.
+type group []float64
 
-func (m mean) value() float64 { return m.sum / m.n }
+func (g group) value(median bool) float64 {
+	if median {
+		return statistics.Median(g)
+	}
+	sum := 0.0
+	for _, v := range g {
+		sum += v
+	}
+	return sum / float64(len(g))
+}
 
-// groups are the means of a metric's rows by subject, one for each sampling
+// groups are the values of a metric's rows by subject, for each sampling
 // instant.
-func (c Case) groups(metric string, q Question, w backout.Window) map[backout.Subject][]mean {
-	out := map[backout.Subject][]mean{}
+func (c Case) groups(metric string, q Question, w backout.Window) map[backout.Subject][]group {
+	out := map[backout.Subject][]group{}
 	i := slices.IndexFunc(c.Metrics, func(m Metric) bool { return m.Name == metric })
 	if i < 0 {
 		return out
@@ -95,7 +105,7 @@ func (c Case) groups(metric string, q Question, w backout.Window) map[backout.Su
 			}
 		}
 		if out[s] == nil {
-			out[s] = make([]mean, steps)
+			out[s] = make([]group, steps)
 		}
 		next, last := 0, -1
 		for k := range out[s] {
@@ -105,7 +115,7 @@ func (c Case) groups(metric string, q Question, w backout.Window) map[backout.Su
 				next++
 			}
 			if last >= 0 && r.Points[last].At.After(at.Add(-c.Step-c.Scrape)) {
-				out[s][k].sum, out[s][k].n = out[s][k].sum+r.Points[last].Value, out[s][k].n+1
+				out[s][k] = append(out[s][k], r.Points[last].Value)
 			}
 		}
 	}
