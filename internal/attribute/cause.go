@@ -30,12 +30,15 @@ type trial struct {
 	roads  roads
 	arms   arms
 	causes []cause
+	// noticed is the log likelihood, by minute of the onset, of noticing it when it was.
+	noticed []float64
 }
 
 func newTrial(q Question) *trial {
 	t := &trial{q: q, panel: newPanel(q)}
 	t.roads = newRoads(q.World.Graph, q.World.Priors, t.panel.callOrder)
 	t.arms = newArms(q, t.panel.clock)
+	t.noticed = noticing(q.Noticed, t.panel.clock)
 	t.addChanges()
 	t.addOrigins()
 	for i := range t.causes {
@@ -182,7 +185,7 @@ func (t *trial) nearIll() map[backout.ServiceID]bool {
 func (t *trial) weigh(c *cause) {
 	c.weight = make([]float64, t.panel.clock.n)
 	for i := range c.weight {
-		w := math.Log(c.prior) + math.Log(c.delay[i]) + tempering*c.evidence[i] + c.outcome
+		w := t.noticed[i] + math.Log(c.prior) + math.Log(c.delay[i]) + tempering*c.evidence[i] + c.outcome
 		if c.arms.known && t.panel.clock.since(i, c.change.Exposure.Start()) > 0 {
 			w += armsEvidence(c.arms.logBF[i])
 		}

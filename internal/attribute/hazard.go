@@ -98,6 +98,26 @@ func hazard(e backout.Exposure, d delays, c clock) []float64 {
 	return out
 }
 
+// noticing is the log likelihood of trouble that began in each minute being noticed
+// when it was: most is noticed within minutes, some creeps for an hour, and none
+// before it begins. It is the same for all causes, so it only says when.
+func noticing(at time.Time, c clock) []float64 {
+	out := make([]float64, c.n)
+	if at.IsZero() {
+		return out
+	}
+	for i := range out {
+		d := -c.since(i, at) // from the end of the minute to the notice
+		switch {
+		case d < -1:
+			out[i] = math.Log(afterOnset)
+		default:
+			out[i] = math.Log(0.75/noticeMinutes*math.Exp(-max(0, d)/noticeMinutes) + 0.25/horizon)
+		}
+	}
+	return out
+}
+
 // kindPrior is how much likelier than a deployment a change of this kind hurts.
 func kindPrior(k backout.ComponentKind) float64 {
 	switch k {

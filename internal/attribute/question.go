@@ -28,6 +28,9 @@ type Question struct {
 	// picture; zero = the first of World.Responses on a component that was tried,
 	// and World.Now before anything was.
 	Until time.Time
+	// Noticed is when the trouble was noticed, by a detector, an alert or a person;
+	// zero = only the residuals say when it began.
+	Noticed time.Time
 	// Tried is what was taken back already in this incident.
 	Tried []backout.Tried
 }
@@ -52,6 +55,7 @@ const (
 	stillborn      = 0.2  // a bad version never answers a request
 	stillSilent    = 0.05 // a good one doesn't either, however long one waits
 	startMinutes   = 1.5  // a good one takes this long on average to answer its first request
+	noticeMinutes  = 2.0  // most trouble is noticed this long after its onset on average
 	afterOnset     = 1e-6 // delay density of a change that came after the trouble
 	clockSkew      = 1e-3 // the same, within one minute: clocks differ
 	surgeReach     = 0.35 // a surge makes a service ill

@@ -11,9 +11,11 @@ import (
 
 // Case is one recorded incident, cut off at At.
 type Case struct {
-	ID   string
-	At   time.Time     // the last moment of which anything is known
-	Step time.Duration // between samples
+	ID string
+	At time.Time // the last moment of which anything is known
+	// Noticed is when somebody complained.
+	Noticed time.Time
+	Step    time.Duration // between samples
 	// Scrape is how often the original backend measured; one value is current for
 	// Step + Scrape.
 	Scrape       time.Duration

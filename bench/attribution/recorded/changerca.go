@@ -79,7 +79,7 @@ func readRollouts(dir string, after time.Duration) (Case, error) {
 		return Case{}, err
 	}
 	noticed := time.Unix(in.Noticed, 0).UTC()
-	c := Case{At: noticed.Add(after), Step: 15 * time.Second, Scrape: time.Minute}
+	c := Case{At: noticed.Add(after), Noticed: noticed, Step: 15 * time.Second, Scrape: time.Minute}
 	in.Changes = slices.DeleteFunc(in.Changes, func(r rollout) bool { return r.Began > in.Noticed })
 	replaced := map[string]time.Time{} // pod -> since when its file shows its successor
 	for _, r := range in.Changes {

@@ -35,7 +35,7 @@ func TestDev(t *testing.T) {
 			d, _ := detect.New(detect.Config{})
 			d.Tick(w)
 			world := c.World()
-			a := attribute.Rank(attribute.Question{World: world, Residuals: d.Residuals(w.Now.Add(-60*time.Minute), w.Now), Baselines: d.Baselines()})
+			a := attribute.Rank(attribute.Question{World: world, Noticed: c.Noticed, Residuals: d.Residuals(w.Now.Add(-60*time.Minute), w.Now), Baselines: d.Baselines()})
 			pn += a.PNone
 			line := ""
 			for i, s := range a.Suspects {
