@@ -65,7 +65,7 @@ func newArms(q Question, c clock) arms {
 		if out.by[k] == nil {
 			out.by[k] = map[backout.Version]armSums{}
 		}
-		out.by[k][s.Version] = armSums{c.sums(r), r.Phi}
+		out.by[k][s.Version] = armSums{c.sums(r), believedPhi(r)}
 	}
 	return out
 }

@@ -50,6 +50,7 @@ const (
 	negligible     = 1e-4 // reach below this is none
 	shiftSD        = 6.0  // λ: scale of the shift's half-normal prior, standard deviations
 	clipZ          = 12.0 // residuals beyond this count as this
+	mostErrorPhi   = 0.5  // correlation of neighbouring error counts beyond this is not believed
 	capLogBF       = 60.0 // log evidence of one series beyond this is shrunk to it
 	armsVisible    = 0.85 // the fault shows as a difference between treated and control
 	stillborn      = 0.2  // a bad version never answers a request

@@ -30,12 +30,17 @@ type issue struct {
 // petStep is the interval of the set's measurements.
 const petStep = 5 * time.Minute
 
+// petPause lies between the calm recording and an issue's. They were made months
+// apart, so that what has changed meanwhile must not look like the issue: it began
+// before the evidence.
+const petPause = 2 * time.Hour
+
 // ReadPetShop reads the issues of one traffic scenario of PetShop (graph.csv,
 // noissue/, and train/ and test/ issues), each as it was known so long after the
 // complaint; a negative span takes all that was recorded. The changes that were
 // injected are the labels, and no others are known, so the cases have none: what is
-// asked for is the node. The calm recording is moved to end where the issue's
-// begins. A missing or unreadable file is an error that names it.
+// asked for is the node. The calm recording is moved to end two hours before the
+// issue's begins. A missing or unreadable file is an error that names it.
 func ReadPetShop(dir string, after time.Duration) ([]Case, error) {
 	services, err := readGraph(filepath.Join(dir, "graph.csv"))
 	if err != nil {
@@ -66,7 +71,7 @@ func ReadPetShop(dir string, after time.Duration) ([]Case, error) {
 		if after >= 0 && c.Noticed.Add(after).Before(c.At) {
 			c.At = c.Noticed.Add(after)
 		}
-		c.Metrics = gauges(c.At, calm.endingAt(rows.begin().Add(-petStep)), rows)
+		c.Metrics = gauges(c.At, calm.endingAt(rows.begin().Add(-petPause)), rows)
 		c.At = c.At.Add(c.Step - 1).Truncate(c.Step) // the first tick that knows all of it
 		c.Truth = Truth{Service: node(is.Root.Node), Target: node(is.Target.Node), Change: !demand(is.Metadata.Reproducibility.Command)}
 		out = append(out, c)
