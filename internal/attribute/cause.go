@@ -12,7 +12,8 @@ type cause struct {
 	change   *backout.Change // nil for origins
 	kind     backout.OriginKind
 	service  backout.ServiceID
-	rest     int // origins that nothing distinguishes, told as one
+	quiet    bool // nothing near the service looks ill
+	rest     int  // origins that nothing distinguishes, told as one
 	prior    float64
 	delay    []float64 // probability per minute, given that it is the cause
 	blast    blast
@@ -103,9 +104,9 @@ func (t *trial) location(id backout.ComponentID) backout.Location {
 
 // addOrigins supposes that no change did it. Together these causes get the
 // learnt share of incidents without a culprit, spread over 90 minutes like the
-// changes are. Services that are ill, what they need within two hops, and
-// providers are looked at one by one; of the others nothing is known that would
-// tell them apart.
+// changes are. All are looked at one by one; only where there are very many services,
+// those that are neither ill nor needed within two hops by an ill one are not, and
+// count as if nothing were known of them.
 func (t *trial) addOrigins() {
 	g, n := t.q.World.Graph, t.panel.clock.n
 	near := t.nearIll()
@@ -123,14 +124,14 @@ func (t *trial) addOrigins() {
 	flat := func(p float64) []float64 { return repeat(p/horizon, n) }
 	rest := 0
 	for _, s := range own {
-		if !near[s] {
+		if !near[s] && len(own) > oneByOne {
 			rest++
 			continue
 		}
-		t.addOrigin(backout.OriginSpontaneous, s, odds*spontaneous/float64(len(own)), flat(1))
+		t.addOrigin(backout.OriginSpontaneous, s, odds*spontaneous/float64(len(own)), flat(1), !near[s])
 	}
 	for _, s := range external {
-		t.addOrigin(backout.OriginExternal, s, odds*provider/float64(max(3, len(external))), flat(1))
+		t.addOrigin(backout.OriginExternal, s, odds*provider/float64(max(3, len(external))), flat(1), false)
 	}
 	if rest > 0 {
 		t.causes = append(t.causes, cause{kind: backout.OriginSpontaneous, rest: rest,
@@ -140,14 +141,14 @@ func (t *trial) addOrigins() {
 		evidence: t.panel.surgeEvidence(g), outcome: outcomeNone(t.q)})
 }
 
-func (t *trial) addOrigin(kind backout.OriginKind, s backout.ServiceID, prior float64, delay []float64) {
+func (t *trial) addOrigin(kind backout.OriginKind, s backout.ServiceID, prior float64, delay []float64, quiet bool) {
 	locations := []backout.Location{""}
 	if len(t.panel.where) > 1 && kind == backout.OriginSpontaneous {
 		locations = append(locations, t.panel.where...) // it may have broken in one of them
 	}
 	for _, loc := range locations {
 		b := t.panel.blastOf(t.q.World.Graph, t.roads, []backout.ServiceID{s}, loc)
-		t.causes = append(t.causes, cause{kind: kind, service: s, prior: prior / float64(len(locations)), delay: delay,
+		t.causes = append(t.causes, cause{kind: kind, service: s, quiet: quiet, prior: prior / float64(len(locations)), delay: delay,
 			blast: b, evidence: t.panel.evidence(b), outcome: outcomeNone(t.q)})
 	}
 }

@@ -233,7 +233,7 @@ func (t *trial) originText(c *cause, onset int) string {
 	case c.kind == backout.OriginSurge:
 		return t.surgeText()
 	case c.rest > 0:
-		return fmt.Sprintf("%s that show%s nothing", count(c.rest, "other service"), third(c.rest))
+		return restText(c.rest)
 	case c.kind == backout.OriginExternal:
 		return fmt.Sprintf("the provider %s%s", c.service, t.callersSee(c.service))
 	}
@@ -242,6 +242,10 @@ func (t *trial) originText(c *cause, onset int) string {
 		change = "though it also changed"
 	}
 	return fmt.Sprintf("%s broke by itself, %s%s", c.service, change, t.callersSee(c.service))
+}
+
+func restText(n int) string {
+	return fmt.Sprintf("%s that show%s nothing", count(n, "other service"), third(n))
 }
 
 func (t *trial) surgeText() string {
