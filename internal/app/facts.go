@@ -12,7 +12,6 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
-	"github.com/backout-dev/backout/internal/store"
 )
 
 // window is how far back changes are suspects, in model minutes.
@@ -21,11 +20,18 @@ const window = 90
 // surveyTimeout bounds what one actuator may take to say what it sees.
 const surveyTimeout = 3 * time.Second
 
+// known is what was written down of the past: the store, or a recording.
+type known interface {
+	Observations(ctx context.Context, since time.Time) ([]backout.Observation, error)
+	Priors(ctx context.Context) (backout.Priors, error)
+	Holds(ctx context.Context, now time.Time) ([]backout.Hold, error)
+}
+
 // facts loads the world: the catalog, the observations in the store, and what
 // the actuators see.
 type facts struct {
 	catalog   catalog.Catalog
-	store     *store.Store
+	store     known
 	actuators map[string]execute.Actuator
 	minute    time.Duration
 	step      time.Duration

@@ -15,13 +15,7 @@ import (
 // report receives every tick of the watch: findings open or join an incident,
 // what could not be measured is remembered for every surface.
 func (a *App) report(ctx context.Context, r watch.Report) {
-	missing := []string{}
-	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
-		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
-	}
-	if r.Why != "" {
-		missing = append(missing, fmt.Sprintf("metrics since %s: %s", r.DegradedSince.Format(time.TimeOnly), r.Why))
-	}
+	missing := unseen(r)
 	a.mu.Lock()
 	a.missing = missing
 	a.mu.Unlock()
@@ -33,6 +27,18 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
+}
+
+// unseen says what a tick could not measure.
+func unseen(r watch.Report) []string {
+	missing := []string{}
+	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
+		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
+	}
+	if r.Why != "" {
+		missing = append(missing, fmt.Sprintf("metrics since %s: %s", r.DegradedSince.Format(time.TimeOnly), r.Why))
+	}
+	return missing
 }
 
 // walk steps every open incident when it is due. A step that fails is tried again

@@ -59,6 +59,8 @@ type Config struct {
 	// Overlap is passed to the detector when Detector.Overlap is 0.
 	Overlap  float64
 	Detector detect.Config
+	// Timeout of one tick's questions; 0 means 30 s or a step, whichever is longer.
+	Timeout time.Duration
 	// Snapshots may be nil: then every start learns anew from History.
 	Snapshots Snapshots
 	// SaveEvery is the time between snapshots; 0 means five minutes.
@@ -89,7 +91,7 @@ type Watch struct {
 	detector *detect.Detector
 	last     time.Time // end of the newest window that was fed
 
-	// The rest belongs to the goroutine in Run.
+	// The rest belongs to the goroutine in Run, or to the caller of Tick.
 	degraded time.Time
 	failures int
 	saved    time.Time
@@ -115,6 +117,9 @@ func New(c Config) (*Watch, error) {
 	}
 	if c.History == 0 {
 		c.History = 2000
+	}
+	if c.Timeout == 0 {
+		c.Timeout = max(30*time.Second, c.Step)
 	}
 	if c.SaveEvery == 0 {
 		c.SaveEvery = 5 * time.Minute
@@ -146,7 +151,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		now := time.Now().UTC()
-		r := w.tick(ctx, now)
+		r := w.Tick(ctx, now)
 		if ctx.Err() != nil {
 			continue // a tick cut short by the end says nothing
 		}
@@ -168,8 +173,10 @@ func (w *Watch) wait(now time.Time) time.Duration {
 	return min(patience, max(mostPatient, step))
 }
 
-// tick measures what is new and feeds it.
-func (w *Watch) tick(ctx context.Context, now time.Time) Report {
+// Tick measures what is new at a moment and feeds it; Report is not called. It is
+// for those who own time themselves, such as a replay: never beside Run, and with
+// moments that don't go back.
+func (w *Watch) Tick(ctx context.Context, now time.Time) Report {
 	step := w.config.Step
 	to := now.Add(-w.config.Lag)
 	w.mu.Lock()
@@ -178,7 +185,7 @@ func (w *Watch) tick(ctx context.Context, now time.Time) Report {
 	if oldest := to.Add(-time.Duration(max(w.config.History, 1)) * step); from.Before(oldest) {
 		from = oldest
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(30*time.Second, step))
+	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
 	win, err := w.config.Sampler.Sample(ctx, w.config.Signals, from, to, step)
 	if err == nil && len(win.Series) == 0 && len(w.config.Signals) > 0 {

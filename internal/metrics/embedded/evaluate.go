@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/storage"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/metrics"
@@ -18,12 +19,16 @@ func (m *Metrics) evaluate(ctx context.Context, expression string, r metrics.Ran
 	if m.closed {
 		return nil, &backout.Error{Code: backout.CodeUnavailable, Message: "the metrics database is closed"}
 	}
+	return ask(ctx, m.engine, m.db, expression, r)
+}
+
+func ask(ctx context.Context, engine *promql.Engine, db storage.Queryable, expression string, r metrics.Range) ([]metrics.Row, error) {
 	var q promql.Query
 	var err error
 	if r.Points() == 1 {
-		q, err = m.engine.NewInstantQuery(ctx, m.db, nil, expression, r.First)
+		q, err = engine.NewInstantQuery(ctx, db, nil, expression, r.First)
 	} else {
-		q, err = m.engine.NewRangeQuery(ctx, m.db, nil, expression, r.First, r.Last, r.Step)
+		q, err = engine.NewRangeQuery(ctx, db, nil, expression, r.First, r.Last, r.Step)
 	}
 	if err != nil {
 		return nil, invalid("%v", err)

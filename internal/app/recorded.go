@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/catalog"
+	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/metrics"
+	"github.com/backout-dev/backout/internal/permit"
+	"github.com/backout-dev/backout/internal/respond"
+	"github.com/backout-dev/backout/internal/store"
+	"github.com/backout-dev/backout/internal/watch"
+)
+
+// RecordedWorld is what was known at a moment of a recording, and an actuator
+// that can say what could be undone.
+type RecordedWorld interface {
+	known
+	execute.Actuator
+}
+
+// RecordedConfig is what a [Recorded] needs.
+type RecordedConfig struct {
+	Catalog     catalog.Catalog
+	World       RecordedWorld
+	Sampler     metrics.Sampler
+	Environment backout.Environment
+	Step        time.Duration
+	Minute      time.Duration
+	Seed        uint64
+	Log         *slog.Logger
+}
+
+// Recorded is the path of a running backout over recorded facts: the same watch,
+// facts, responder, checker and policy, with time in the caller's hands and an
+// autonomy of shadow. It has no executor, no messages leave it, and its database
+// is in memory. One goroutine uses it.
+type Recorded struct {
+	cfg       RecordedConfig
+	db        *sql.DB
+	store     *store.Store
+	watch     *watch.Watch
+	responder *respond.Responder
+	facts     *facts
+	written   backout.Policy // without shadow mode
+	permit    *permit.Permit // of written
+	wakes     map[backout.IncidentID]time.Time
+	report    watch.Report
+}
+
+// NewRecorded wires the path. Components that no actuator could move are planned
+// as if one could: a recording has none.
+func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error) {
+	r := &Recorded{wakes: map[backout.IncidentID]time.Time{}}
+	r.written = c.Catalog.Policy
+	if r.written.Autonomy == backout.AutonomyShadow {
+		r.written.Autonomy = backout.AutonomyAsk
+	}
+	if r.permit, err = permit.Compile(r.written); err != nil {
+		return nil, err
+	}
+	c.Catalog.Policy.Autonomy = backout.AutonomyShadow
+	c.Catalog.Graph.Components = append([]backout.Component{}, c.Catalog.Graph.Components...)
+	for i := range c.Catalog.Graph.Components {
+		c.Catalog.Graph.Components[i].Actuator = recordedActuator
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	r.cfg = c
+	rules, err := permit.Compile(c.Catalog.Policy)
+	if err != nil {
+		return nil, err
+	}
+	r.watch, err = watch.New(watch.Config{
+		Sampler: c.Sampler, Signals: c.Catalog.Signals, Step: c.Step, Timeout: time.Hour, Log: c.Log,
+		Report: func(context.Context, watch.Report) {}, // Tick hands its report to the caller
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.db, err = sql.Open("sqlite", ":memory:"); err != nil {
+		return nil, fmt.Errorf("open database in memory: %w", err)
+	}
+	r.db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	if r.store, err = store.New(ctx, r.db); err != nil {
+		_ = r.db.Close()
+		return nil, err
+	}
+	r.facts = &facts{catalog: c.Catalog, store: c.World, actuators: map[string]execute.Actuator{recordedActuator: c.World}, minute: c.Minute, step: c.Step}
+	r.responder, err = respond.New(respond.Config{
+		Store: incidents{r.store}, Learner: learner{r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
+		Step: c.Step, Minute: c.Minute, Seed: c.Seed, Log: c.Log,
+	})
+	if err != nil {
+		_ = r.db.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+const recordedActuator = "recorded"
+
+// Close forgets everything.
+func (r *Recorded) Close() error { return r.db.Close() }
+
+// Tick does what a running backout does at a moment: it measures, opens or joins
+// incidents and walks those that are open. The world must be at the same moment.
+// It gives the incident that the findings belong to, if any. An error of one
+// incident's step is logged and tried again with the next tick, as there.
+func (r *Recorded) Tick(ctx context.Context, now time.Time) (watch.Report, backout.IncidentID, error) {
+	r.Look(ctx, now)
+	if err := ctx.Err(); err != nil {
+		return r.report, "", err
+	}
+	id, err := r.responder.Observe(ctx, r.report.Now, r.cfg.Environment, r.report.Findings, unseen(r.report))
+	if err != nil {
+		return r.report, id, fmt.Errorf("observe findings at %s: %w", now.Format(time.RFC3339), err)
+	}
+	open, err := r.store.Incidents(ctx, store.Query{Open: true})
+	if err != nil {
+		return r.report, id, err
+	}
+	for _, inc := range open {
+		r.walk(ctx, now, inc.ID)
+	}
+	return r.report, id, nil
+}
+
+// Look measures at a moment and opens nothing.
+func (r *Recorded) Look(ctx context.Context, now time.Time) watch.Report {
+	r.report = r.watch.Tick(ctx, now)
+	return r.report
+}
+
+// transitions is how many an incident makes at one moment at most: detected,
+// attributed, planned, ruled.
+const transitions = 8
+
+func (r *Recorded) walk(ctx context.Context, now time.Time, id backout.IncidentID) {
+	for range transitions {
+		if now.Before(r.wakes[id]) {
+			return
+		}
+		wake, err := r.responder.Step(ctx, now, id)
+		if err != nil {
+			r.cfg.Log.Warn("step incident", "incident", id, "err", err)
+		}
+		if r.wakes[id] = wake; wake.IsZero() {
+			return
+		}
+	}
+}
+
+// Incident gives one incident as it stands.
+func (r *Recorded) Incident(ctx context.Context, id backout.IncidentID) (backout.Incident, error) {
+	return r.store.Incident(ctx, id)
+}
+
+// Attribute and Prepare answer as of a moment, as the responder does; nothing is
+// saved.
+func (r *Recorded) Attribute(ctx context.Context, now time.Time, inc backout.Incident) (backout.Attribution, error) {
+	return r.responder.Attribute(ctx, now, inc)
+}
+
+// Prepare decides as of a moment.
+func (r *Recorded) Prepare(ctx context.Context, now time.Time, inc backout.Incident) (backout.Incident, error) {
+	return r.responder.Prepare(ctx, now, inc)
+}
+
+// Ruling says what the policy would have made of an incident's plan at a moment if
+// it had been asked outside of shadow mode.
+func (r *Recorded) Ruling(ctx context.Context, now time.Time, inc backout.Incident) (backout.Ruling, error) {
+	w, err := r.facts.World(ctx, now, true)
+	if err != nil {
+		return backout.Ruling{}, err
+	}
+	w.Policy = r.written
+	return r.permit.Whole(w, *inc.Plan, *inc.Attribution, inc), nil
+}
+
+// Imagined is an incident that nobody opened, about what is off its baseline now:
+// for a decision at a moment that was given from outside.
+func (r *Recorded) Imagined(now time.Time) backout.Incident {
+	found := r.watch.Standing()
+	ids := make([]backout.SeriesID, len(found))
+	for i, f := range found {
+		ids[i] = f.ID
+	}
+	inc := backout.Incident{
+		Format: 1, ID: backout.IncidentID("AT-" + now.UTC().Format("20060102-150405.000")), Key: string(r.cfg.Environment), Environment: r.cfg.Environment,
+		State: backout.StateDetected, Why: "asked for this moment", OpenedAt: now, UpdatedAt: now, Onset: now,
+		Findings: found, Baselines: []backout.Baseline{}, Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: unseen(r.report),
+	}
+	if len(ids) > 0 { // none named would be all
+		inc.Baselines = r.watch.Baselines(ids)
+	}
+	return inc
+}
+
+// Readiness says how much of the series is known well enough to be judged.
+func (r *Recorded) Readiness() watch.State { return r.watch.State() }
+
+// nobody meets respond's port of a runner and carries out nothing.
+type nobody struct{}
+
+var errActs = &backout.Error{Code: backout.CodeForbidden, Message: "a replay acts on nothing"}
+
+func (nobody) Start(context.Context, backout.Attempt, map[backout.ComponentID]backout.Component) error {
+	return errActs
+}
+func (nobody) Run(context.Context, backout.AttemptID) (backout.Run, error) {
+	return backout.Run{}, errActs
+}
+func (nobody) Pause(context.Context, backout.AttemptID) error  { return errActs }
+func (nobody) Resume(context.Context, backout.AttemptID) error { return errActs }
+func (nobody) Abort(context.Context, backout.AttemptID) error  { return errActs }

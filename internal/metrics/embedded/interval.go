@@ -1,0 +1,61 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+)
+
+// How much of the beginning tells how often was measured.
+const (
+	firstGaps   = 20
+	firstSeries = 2_000
+	firstSpan   = 24 * time.Hour
+)
+
+// Interval is the usual time between two samples of a series: the median of the
+// first twenty gaps of each series in the first day. It is 0 when no series has
+// two samples. What comes later doesn't change it.
+func (r *Recorded) Interval(ctx context.Context) (time.Duration, error) {
+	first, _, ok := r.Span()
+	if !ok {
+		return 0, nil
+	}
+	from, to := first.UnixMilli(), first.Add(firstSpan).UnixMilli()
+	q, err := visible{r.db, r.until.Load()}.Querier(from, to)
+	if err != nil {
+		return 0, fmt.Errorf("look at recorded metrics: %w", err)
+	}
+	defer func() { _ = q.Close() }() // it was only read
+	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+"))
+	var gaps []int64
+	for n := 0; n < firstSeries && set.Next(); n++ {
+		gaps = append(gaps, gapsOf(set.At())...)
+	}
+	if err := set.Err(); err != nil {
+		return 0, fmt.Errorf("look at recorded metrics: %w", err)
+	}
+	if len(gaps) == 0 {
+		return 0, nil
+	}
+	slices.Sort(gaps)
+	return time.Duration(gaps[len(gaps)/2]) * time.Millisecond, nil
+}
+
+func gapsOf(s storage.Series) []int64 {
+	var out []int64
+	it, last := s.Iterator(nil), int64(0)
+	for n := 0; n <= firstGaps && it.Next() != chunkenc.ValNone; n++ {
+		t := it.AtT()
+		if n > 0 {
+			out = append(out, t-last)
+		}
+		last = t
+	}
+	return out
+}
