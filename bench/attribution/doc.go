@@ -14,4 +14,4 @@
 // The generator and the ranking have one author, so the gap to the baselines is
 // an upper bound. Seeds below 10000 are for tuning; what is reported comes from
 // seeds above that.
-package attribution
+package main

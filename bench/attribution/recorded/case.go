@@ -26,6 +26,12 @@ type Case struct {
 	Truth        Truth
 }
 
+// Where the sets name no environment and no location, there is one of each.
+const (
+	environment = "production"
+	everywhere  = "global"
+)
+
 // Truth is the label of a case; no folder contains it.
 type Truth struct {
 	Service backout.ServiceID // where the cause is
@@ -73,11 +79,10 @@ type Question struct {
 	Kind      backout.SignalKind
 	Direction backout.Direction
 	Metric    string
-	By        []string
+	By        []string // labels named like the parts of a subject
 	// Median instead of the mean: without the number of requests behind each row, an
 	// instance that has just started would count as much as all others.
 	Median bool
-	Labels map[string]string
 	// Requests is the metric with the number of requests behind the value; empty =
 	// one request a second.
 	Requests string
@@ -94,7 +99,7 @@ func (q Question) Signal() backout.Signal {
 		}
 		return "avg" + by + "last_over_time(" + metric + "[$window]))"
 	}
-	s := backout.Signal{Name: q.Name, Kind: q.Kind, Direction: q.Direction, Labels: q.Labels, Opens: q.Opens, Query: mean(q.Metric)}
+	s := backout.Signal{Name: q.Name, Kind: q.Kind, Direction: q.Direction, Opens: q.Opens, Query: mean(q.Metric)}
 	if q.Kind != backout.SignalLatency && q.Kind != backout.SignalErrors {
 		return s
 	}

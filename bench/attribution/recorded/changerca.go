@@ -122,7 +122,7 @@ func (r rollout) known(at time.Time) []stage {
 // observe says what a deployment's history shows by the cut-off: one instance when
 // it begins, and the counts of each completed stage.
 func (r rollout) observe(at time.Time) []backout.Observation {
-	id := backout.NewComponentID(backout.KindDeployment, name(r.Service), "production", "global")
+	id := backout.NewComponentID(backout.KindDeployment, name(r.Service), environment, everywhere)
 	note := func(sec int64, share float64, what string) backout.Observation {
 		return backout.Observation{Source: "rollout", NativeID: r.Service + "/" + what, At: time.Unix(sec, 0).UTC(), Component: id, From: "v1", To: "v2", Share: share}
 	}

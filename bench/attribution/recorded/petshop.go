@@ -35,6 +35,15 @@ const petStep = 5 * time.Minute
 // before the evidence.
 const petPause = 2 * time.Hour
 
+// PetShopDir is the scenario in a folder: the folder itself, or the only scenario
+// in it.
+func PetShopDir(dir string) string {
+	if graphs, _ := filepath.Glob(filepath.Join(dir, "*", "graph.csv")); len(graphs) == 1 {
+		return filepath.Dir(graphs[0])
+	}
+	return dir
+}
+
 // ReadPetShop reads the issues of one traffic scenario of PetShop (graph.csv,
 // noissue/, and train/ and test/ issues), each as it was known so long after the
 // complaint; a negative span takes all that was recorded. The changes that were
@@ -64,7 +73,7 @@ func ReadPetShop(dir string, after time.Duration) ([]Case, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := Case{ID: filepath.Base(filepath.Dir(filepath.Dir(file))) + "/" + filepath.Base(filepath.Dir(file)), Step: petStep, Scrape: 0}
+		c := Case{ID: filepath.Base(filepath.Dir(filepath.Dir(file))) + "/" + filepath.Base(filepath.Dir(file)), Step: petStep, Scrape: time.Second}
 		c.Services, c.Questions = services, petQuestions()
 		c.Noticed = time.Unix(is.Target.At, 0).UTC()
 		c.At = rows.end()
@@ -89,7 +98,7 @@ func ReadPetShopCalm(dir string) (Case, error) {
 	if err != nil {
 		return Case{}, err
 	}
-	return Case{ID: "noissue", Step: petStep, Services: services, Questions: petQuestions(), At: calm.end(), Metrics: gauges(calm.end(), calm)}, nil
+	return Case{ID: "noissue", Step: petStep, Scrape: time.Second, Services: services, Questions: petQuestions(), At: calm.end(), Metrics: gauges(calm.end(), calm)}, nil
 }
 
 func node(s string) backout.ServiceID { return backout.ServiceID(name(s)) }

@@ -1,7 +1,6 @@
 package recorded
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -95,7 +94,7 @@ func (c Case) groups(metric string, q Question, w backout.Window) map[backout.Su
 	for _, r := range c.Metrics[i].Rows {
 		var s backout.Subject
 		for _, by := range q.By {
-			switch part := cmp.Or(partOf(q, by), by); part {
+			switch by {
 			case "service":
 				s.Service = backout.ServiceID(r.Labels[by])
 			case "caller":
@@ -120,34 +119,4 @@ func (c Case) groups(metric string, q Question, w backout.Window) map[backout.Su
 		}
 	}
 	return out
-}
-
-func partOf(q Question, label string) string {
-	for part, l := range q.Labels {
-		if l == label {
-			return part
-		}
-	}
-	return ""
-}
-
-// World is the case as the catalog and the facts show it.
-func (c Case) World() backout.World {
-	w := backout.World{Now: c.At, Minute: backout.Duration(time.Minute)}
-	for _, s := range c.Services {
-		kind := backout.ServiceOwn
-		if s.External {
-			kind = backout.ServiceExternal
-		}
-		w.Graph.Services = append(w.Graph.Services, backout.Service{ID: s.ID, Kind: kind, Tier: 2})
-		for _, to := range s.DependsOn {
-			w.Graph.Dependencies = append(w.Graph.Dependencies, backout.Dependency{From: s.ID, To: to, Hard: true, Confidence: 1})
-		}
-	}
-	w.Changes, w.Responses = backout.Fold(c.Observations)
-	for i := range w.Changes {
-		_, service, _, _, _ := w.Changes[i].Component.Split()
-		w.Changes[i].Services = []backout.ServiceID{backout.ServiceID(service)}
-	}
-	return w
 }
