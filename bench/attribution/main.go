@@ -20,7 +20,7 @@ import (
 func main() {
 	set := flag.String("set", "", "changerca or petshop")
 	data := flag.String("data", "", "folder of the set")
-	until := flag.String("until", "", "ask so long after the trouble was noticed (0s, 4m, 8m); empty = at once for changerca, at the end of the recording for petshop")
+	until := flag.String("until", "", "ask so long after the trouble was noticed (0s, 4m, 8m); end = when the recording ends; empty = at once for changerca, 8m for petshop, which is measured every five minutes")
 	output := flag.String("o", "text", "text or json")
 	verbose := flag.Bool("v", false, "say what was ranked wrongly")
 	flag.Parse()
@@ -39,7 +39,7 @@ var sources = map[string]string{
 func run(out io.Writer, set, data, until, output string, verbose bool) error {
 	source, known := sources[set]
 	if !known || output != "text" && output != "json" || flag.NArg() > 0 {
-		return errors.New("usage: attribution -set changerca|petshop -data DIR [-until 0s|4m|8m] [-o text|json] [-v]")
+		return errors.New("usage: attribution -set changerca|petshop -data DIR [-until 0s|4m|8m|end] [-o text|json] [-v]")
 	}
 	if _, err := os.Stat(data); errors.Is(err, fs.ErrNotExist) || data == "" {
 		fmt.Fprintf(out, "skipped: no folder %q with the set %s. It comes from %s. Give its folder with -data.\n", data, set, source)
@@ -69,8 +69,13 @@ func run(out io.Writer, set, data, until, output string, verbose bool) error {
 
 // span is how long after the notice is asked; negative is the end.
 func span(set, until string) (time.Duration, error) {
-	if until == "" {
-		return map[string]time.Duration{"changerca": 0, "petshop": -1}[set], nil
+	switch {
+	case until == "" && set == "petshop":
+		return 8 * time.Minute, nil
+	case until == "":
+		return 0, nil
+	case until == "end" && set == "petshop":
+		return -1, nil
 	}
 	d, err := time.ParseDuration(until)
 	if err != nil || d < 0 {
@@ -116,6 +121,7 @@ func show(out io.Writer, o outcome) {
 		fmt.Fprintf(out, "%-18s %.3f [%.3f, %.3f]   %.3f [%.3f, %.3f]   %6.3f %6.3f %6.2f %9.2f\n", name, a.AC1, a.AC1CI[0], a.AC1CI[1], a.AC3, a.AC3CI[0], a.AC3CI[1], a.Avg5, a.MRR, a.Exam, a.Innocent)
 	}
 	line("backout", o.accuracy)
+	line("  told when", o.Told)
 	for _, p := range peers {
 		if a, ok := o.Baselines[p.name]; ok {
 			line(p.name, a)

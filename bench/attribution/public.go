@@ -14,6 +14,8 @@ import (
 	backout "github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/bench/attribution/recorded"
 	"github.com/backout-dev/backout/internal/app/replay"
+	"github.com/backout-dev/backout/internal/attribute"
+	"github.com/backout-dev/backout/internal/detect"
 )
 
 // outcome is a set measured.
@@ -24,15 +26,18 @@ type outcome struct {
 	accuracy
 	// Specificity is the share of calm windows without an incident, of CalmWindows;
 	// null where the set has no calm recording.
-	Specificity *float64            `json:"specificity"`
-	CalmWindows int                 `json:"calm_windows"`
-	MedianMS    float64             `json:"median_ms"` // loading the world and attributing, by case
-	MaxMS       float64             `json:"max_ms"`
-	Calibration *calibration        `json:"calibration,omitempty"` // where changes are the candidates
-	PNone       float64             `json:"p_none"`                // mean
-	Faults      map[string]tallied  `json:"faults"`                // by kind of fault, where it is known
-	Baselines   map[string]accuracy `json:"baselines"`
-	misses      []string
+	Specificity *float64           `json:"specificity"`
+	CalmWindows int                `json:"calm_windows"`
+	MedianMS    float64            `json:"median_ms"` // loading the world and attributing, by case
+	MaxMS       float64            `json:"max_ms"`
+	Calibration *calibration       `json:"calibration,omitempty"` // where changes are the candidates
+	PNone       float64            `json:"p_none"`                // mean
+	Faults      map[string]tallied `json:"faults"`                // by kind of fault, where it is known
+	// Told is the same for a ranking that is told when the trouble was noticed, which
+	// the path does not tell it yet.
+	Told      accuracy            `json:"told"`
+	Baselines map[string]accuracy `json:"baselines"`
+	misses    []string
 }
 
 // tallied is how many cases of a kind were right at the first place.
@@ -65,6 +70,18 @@ func ask(ctx context.Context, c recorded.Case) (replay.Answer, error) {
 		return replay.Answer{}, fmt.Errorf("play case %s: %d answers, expected one", c.ID, len(r.Incidents))
 	}
 	return r.Incidents[0], nil
+}
+
+// told attributes a case as the path does, from the same samples, but says when
+// the trouble was noticed.
+func told(c recorded.Case) (backout.Attribution, error) {
+	d, err := detect.New(detect.Config{})
+	if err != nil {
+		return backout.Attribution{}, err
+	}
+	w := c.Window()
+	d.Tick(w)
+	return attribute.Rank(attribute.Question{World: c.World(), Noticed: c.Noticed, Residuals: d.Residuals(w.Now.Add(-time.Hour), w.Now)}), nil
 }
 
 // ours ranks the changes by their probability, or, in sets without changes, the
@@ -121,7 +138,7 @@ func (a answered) claim() claim {
 // measureCases plays all cases and ranks them by every method.
 func measureCases(ctx context.Context, set string, until string, cases []recorded.Case) (outcome, error) {
 	out := outcome{Set: set, Until: until, N: len(cases), Baselines: map[string]accuracy{}, Faults: map[string]tallied{}}
-	var mine []ranking
+	var mine, informed []ranking
 	var claims []claim
 	var took []float64
 	theirs := map[string][]ranking{}
@@ -141,6 +158,11 @@ func measureCases(ctx context.Context, set string, until string, cases []recorde
 		if r.hit(1) < 1 {
 			out.misses = append(out.misses, a.miss(r))
 		}
+		att, err := told(c)
+		if err != nil {
+			return out, err
+		}
+		informed = append(informed, answered{c, replay.Answer{Suspects: att.Suspects, Origins: att.Origins, PNone: att.PNone}}.ours())
 		p := newPeer(c)
 		for _, m := range peers {
 			if score := m.score(p); score != nil {
@@ -149,7 +171,7 @@ func measureCases(ctx context.Context, set string, until string, cases []recorde
 		}
 	}
 	delete(out.Faults, "")
-	out.accuracy = accuracyOf(mine)
+	out.accuracy, out.Told = accuracyOf(mine), accuracyOf(informed)
 	for name, rs := range theirs {
 		out.Baselines[name] = accuracyOf(rs)
 	}

@@ -46,7 +46,6 @@ type Truth struct {
 // Service is an entry of the catalog.
 type Service struct {
 	ID        backout.ServiceID
-	External  bool
 	DependsOn []backout.ServiceID
 	// Deployable services have a component that can be changed.
 	Deployable bool
@@ -122,16 +121,27 @@ func name(s string) string {
 	}, s)
 }
 
-// until drops what was measured after the cut-off, and empty rows.
-func (m *Metric) until(at time.Time) {
-	rows := m.Rows[:0]
-	for _, r := range m.Rows {
-		r.Points = slices.DeleteFunc(r.Points, func(p Point) bool { return p.At.After(at) || math.IsNaN(p.Value) || math.IsInf(p.Value, 0) })
-		slices.SortStableFunc(r.Points, func(a, b Point) int { return a.At.Compare(b.At) })
-		r.Points = slices.CompactFunc(r.Points, func(a, b Point) bool { return a.At.Equal(b.At) })
-		if len(r.Points) > 0 {
-			rows = append(rows, r)
+// cutOff drops what was measured after the case ends, what is no number, and empty
+// rows. Then it moves the end to the first tick that knows all that is left.
+func (c *Case) cutOff() {
+	last := time.Time{}
+	for i := range c.Metrics {
+		c.Metrics[i].Rows = slices.DeleteFunc(c.Metrics[i].Rows, func(r Row) bool {
+			return !slices.ContainsFunc(r.Points, func(p Point) bool { return c.usable(p) })
+		})
+		for k, r := range c.Metrics[i].Rows {
+			r.Points = slices.DeleteFunc(r.Points, func(p Point) bool { return !c.usable(p) })
+			slices.SortStableFunc(r.Points, func(a, b Point) int { return a.At.Compare(b.At) })
+			r.Points = slices.CompactFunc(r.Points, func(a, b Point) bool { return a.At.Equal(b.At) })
+			c.Metrics[i].Rows[k] = r
+			if end := r.Points[len(r.Points)-1].At; end.After(last) {
+				last = end
+			}
 		}
 	}
-	m.Rows = rows
+	c.At = last.Add(c.Step - 1).Truncate(c.Step)
+}
+
+func (c *Case) usable(p Point) bool {
+	return !p.At.After(c.At) && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0)
 }

@@ -102,10 +102,7 @@ func readRollouts(dir string, after time.Duration) (Case, error) {
 	if err = c.readPods(filepath.Join(dir, "pods"), replaced); err != nil {
 		return c, err
 	}
-	for i := range c.Metrics {
-		c.Metrics[i].until(c.At)
-	}
-	c.At = c.At.Add(c.Step - 1).Truncate(c.Step) // the first tick that knows all of it
+	c.cutOff()
 	c.Questions = rolloutQuestions()
 	return c, nil
 }

@@ -80,8 +80,8 @@ func ReadPetShop(dir string, after time.Duration) ([]Case, error) {
 		if after >= 0 && c.Noticed.Add(after).Before(c.At) {
 			c.At = c.Noticed.Add(after)
 		}
-		c.Metrics = gauges(c.At, calm.endingAt(rows.begin().Add(-petPause)), rows)
-		c.At = c.At.Add(c.Step - 1).Truncate(c.Step) // the first tick that knows all of it
+		c.Metrics = gauges(calm.endingAt(rows.begin().Add(-petPause)), rows)
+		c.cutOff()
 		c.Truth = Truth{Service: node(is.Root.Node), Target: node(is.Target.Node), Change: !demand(is.Metadata.Reproducibility.Command)}
 		out = append(out, c)
 	}
@@ -98,7 +98,9 @@ func ReadPetShopCalm(dir string) (Case, error) {
 	if err != nil {
 		return Case{}, err
 	}
-	return Case{ID: "noissue", Step: petStep, Scrape: time.Second, Services: services, Questions: petQuestions(), At: calm.end(), Metrics: gauges(calm.end(), calm)}, nil
+	c := Case{ID: "noissue", Step: petStep, Scrape: time.Second, Services: services, Questions: petQuestions(), At: calm.end(), Metrics: gauges(calm)}
+	c.cutOff()
+	return c, nil
 }
 
 func node(s string) backout.ServiceID { return backout.ServiceID(name(s)) }

@@ -91,8 +91,8 @@ func (w wide) series(into map[string]map[string]*Row) {
 	}
 }
 
-// gauges joins tables, the earlier first, and drops what lies after the cut-off.
-func gauges(until time.Time, tables ...wide) []Metric {
+// gauges joins tables, the earlier first.
+func gauges(tables ...wide) []Metric {
 	rows := map[string]map[string]*Row{}
 	for _, w := range tables {
 		w.series(rows)
@@ -100,7 +100,6 @@ func gauges(until time.Time, tables ...wide) []Metric {
 	out := make([]Metric, len(petMetrics))
 	for i, m := range petMetrics {
 		out[i] = Metric{m.gauge, m.help, inOrder(rows[m.gauge])}
-		out[i].until(until)
 	}
 	return out
 }
