@@ -33,10 +33,10 @@ func (p *panel) follow(rs roads, origins []backout.ServiceID, loc backout.Locati
 		}
 	}
 	for _, o := range origins {
-		one := p.followOne(rs, o, loc)
-		one.reached[o] = repeat(ownVisible, p.clock.n)
-		join(out.reached, one.reached)
-		join(out.ill, one.ill)
+		single := p.followOne(rs, o, loc)
+		single.reached[o] = repeat(ownVisible, p.clock.n)
+		join(out.reached, single.reached)
+		join(out.ill, single.ill)
 	}
 	return out
 }
@@ -56,8 +56,13 @@ func (p *panel) followOne(rs roads, origin backout.ServiceID, loc backout.Locati
 					missed[r.to] = repeat(1, p.clock.n)
 					next = append(next, r.to)
 				}
+				call, measured := p.calls[call{r.to, v, loc}]
 				for i, ill := range out.ill[v] {
-					missed[r.to][i] *= 1 - r.p*ill
+					road := r.p
+					if measured {
+						road *= unseenCalls + (1-unseenCalls)*min(1, call.hops[0][i])
+					}
+					missed[r.to][i] *= 1 - road*ill
 				}
 			}
 		}
