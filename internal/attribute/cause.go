@@ -39,7 +39,7 @@ func newTrial(q Question) *trial {
 	t := &trial{q: q, panel: newPanel(q)}
 	t.roads = newRoads(q.World.Graph, q.World.Priors, t.panel.callOrder)
 	t.arms = newArms(q, t.panel.clock)
-	t.noticed = noticing(q.Noticed, t.panel.clock)
+	t.noticed = noticing(q, t.panel.clock)
 	t.addChanges()
 	t.addOrigins()
 	for i := range t.causes {

@@ -99,20 +99,22 @@ func hazard(e backout.Exposure, d delays, c clock) []float64 {
 }
 
 // noticing is the log likelihood of trouble that began in each minute being noticed
-// when it was: most is noticed within minutes, some creeps for an hour, and none
-// before it begins. It is the same for all causes, so it only says when.
-func noticing(at time.Time, c clock) []float64 {
+// when it was: most is noticed within minutes, or a few samples where they are rarer,
+// some creeps for an hour, and none before it begins. It is the same for all causes,
+// so it only says when.
+func noticing(q Question, c clock) []float64 {
 	out := make([]float64, c.n)
-	if at.IsZero() {
+	if q.Noticed.IsZero() {
 		return out
 	}
+	usual := noticeMinutes
+	for _, r := range q.Residuals {
+		usual = max(usual, noticeSamples*float64(r.Step)/float64(c.minute))
+	}
 	for i := range out {
-		d := -c.since(i, at) // from the end of the minute to the notice
-		switch {
-		case d < -1:
-			out[i] = math.Log(afterOnset)
-		default:
-			out[i] = math.Log(0.75/noticeMinutes*math.Exp(-max(0, d)/noticeMinutes) + 0.25/horizon)
+		out[i] = math.Log(afterOnset)
+		if d := -c.since(i, q.Noticed); d >= -1 { // from the end of the minute to the notice
+			out[i] = math.Log(0.75/usual*math.Exp(-max(0, d)/usual) + 0.25/horizon)
 		}
 	}
 	return out

@@ -59,6 +59,7 @@ const (
 	stillSilent    = 0.05 // a good one doesn't either, however long one waits
 	startMinutes   = 1.5  // a good one takes this long on average to answer its first request
 	noticeMinutes  = 2.0  // most trouble is noticed this long after its onset on average
+	noticeSamples  = 2.0  // or so many samples, where that is longer
 	oneByOne       = 100  // up to so many services are all supposed to have broken by themselves
 	afterOnset     = 1e-6 // delay density of a change that came after the trouble
 	clockSkew      = 1e-3 // the same, within one minute: clocks differ
