@@ -93,15 +93,17 @@ func public(t *testing.T, set string) string {
 
 // What the peers are measured on is what we are measured on.
 func TestWindow_isWhatTheReplayMeasures(t *testing.T) {
-	sets := map[string]func() ([]recorded.Case, error){
-		"changerca": func() ([]recorded.Case, error) { return recorded.ReadChangeRCA(public(t, "changerca"), 4*time.Minute) },
-		"petshop": func() ([]recorded.Case, error) {
+	sets := map[string]func(*testing.T) ([]recorded.Case, error){
+		"changerca": func(t *testing.T) ([]recorded.Case, error) {
+			return recorded.ReadChangeRCA(public(t, "changerca"), 4*time.Minute)
+		},
+		"petshop": func(t *testing.T) ([]recorded.Case, error) {
 			return recorded.ReadPetShop(recorded.PetShopDir(public(t, "petshop")), 8*time.Minute)
 		},
 	}
 	for set, read := range sets {
 		t.Run(set, func(t *testing.T) {
-			cases, err := read()
+			cases, err := read(t)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -144,7 +144,21 @@ func TestWrite_replayFindsTheCulprit(t *testing.T) {
 }
 
 func TestWrite_namesAndOrderDontMatter(t *testing.T) {
-	c := readRollouts(t, rollouts(t, 240, 1), 4*time.Minute)
+	cases := []recorded.Case{readRollouts(t, rollouts(t, 240, 1), 4*time.Minute)}
+	if root := os.Getenv("BACKOUT_PUBLIC_DATA"); root != "" {
+		public, err := recorded.ReadChangeRCA(filepath.Join(root, "changerca"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases = append(cases, public...)
+	}
+	for _, c := range cases {
+		staysUnderOtherNames(t, c)
+	}
+}
+
+func staysUnderOtherNames(t *testing.T, c recorded.Case) {
+	t.Helper()
 	plain := ask(t, c)
 	for seed := range uint64(3) {
 		d, back := disguise(c, seed)
@@ -156,7 +170,7 @@ func TestWrite_namesAndOrderDontMatter(t *testing.T) {
 		for _, s := range plain.Suspects {
 			_, name, _, _, _ := s.Component.Split()
 			if math.Abs(got[name]-s.P) > 1e-9 {
-				t.Errorf("seed %d: %s has %.6f under another name, %.6f under its own", seed, name, got[name], s.P)
+				t.Errorf("%s, seed %d: %s has %.6f under another name, %.6f under its own", c.ID, seed, name, got[name], s.P)
 			}
 		}
 	}
