@@ -1,4 +1,4 @@
-package attribution
+package main
 
 import (
 	"flag"
@@ -169,13 +169,6 @@ func measureAll(t *testing.T, n int, generate func(seed uint64) Case) *tally {
 		}
 	}
 	return out
-}
-
-func one(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
 }
 
 func (m *tally) log(t *testing.T) {

@@ -1,6 +1,21 @@
-// Package attribution measures internal/attribute on generated worlds, beside
-// the baselines that everybody has: the latest change, and the latest change on
-// a service that looks ill.
+// Command attribution measures who is blamed: on incidents that others recorded
+// and published, and (as tests) on generated worlds, always beside what everybody
+// has: the latest change, the latest on a service that looks ill, the largest
+// deviation.
+//
+//	go run ./bench/attribution -set changerca -data DIR -until 4m    a table
+//	go run ./bench/attribution -set petshop -data DIR -o json        for machines
+//	go test ./bench/attribution -v                                   generated worlds
+//
+// # Recorded incidents
+//
+// Package recorded turns each case into a replay folder, which is played as
+// `backout replay` plays it, with the defaults of the program: detector, ranking and
+// plan are the same code, and nothing is set for a set. The peers get the same
+// samples. Data are not part of this repository; without them it says where they
+// come from. docs/EVALUATION.md tells what was measured.
+//
+// # Generated worlds
 //
 // A world has about 50 services in layers, some of them providers, with
 // autocorrelated latency and Poisson errors. One thing goes wrong: a change
@@ -14,4 +29,4 @@
 // The generator and the ranking have one author, so the gap to the baselines is
 // an upper bound. Seeds below 10000 are for tuning; what is reported comes from
 // seeds above that.
-package attribution
+package main

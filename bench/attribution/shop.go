@@ -1,4 +1,4 @@
-package attribution
+package main
 
 import (
 	"math/rand/v2"

@@ -22,6 +22,9 @@ type comparison struct {
 	meanDiff float64
 	factor   float64 // the same as a factor of the raw signal; 0 = unknown
 	minutes  int     // how long both were live in the window
+	// silent is how many minutes the control answered requests after the exposure
+	// while the treated answered none; 0 as soon as they answered one.
+	silent int
 }
 
 // arms are the residuals of versions, by service, location and metric.
@@ -62,7 +65,7 @@ func newArms(q Question, c clock) arms {
 		if out.by[k] == nil {
 			out.by[k] = map[backout.Version]armSums{}
 		}
-		out.by[k][s.Version] = armSums{c.sums(r), r.Phi}
+		out.by[k][s.Version] = armSums{c.sums(r), believedPhi(r)}
 	}
 	return out
 }
@@ -97,6 +100,7 @@ func (a arms) compare(c backout.Change, loc backout.Location) comparison {
 		}
 	}
 	if len(metrics) == 0 {
+		out.silent = a.silence(c, loc)
 		return out
 	}
 	out.known, out.logBF = true, together(metrics)
@@ -104,6 +108,45 @@ func (a arms) compare(c backout.Change, loc backout.Location) comparison {
 		out.logBF[i] = min(capLogBF, x)
 	}
 	return out
+}
+
+// silence counts the minutes in which the version that the change replaced
+// answered requests although the new one, exposed as well, never did. It is 0 for a
+// version that answered once, and where the old one can't be seen either.
+func (a arms) silence(c backout.Change, loc backout.Location) int {
+	start := firstExposed(c.Exposure)
+	if c.Kind != backout.KindDeployment || start.IsZero() || c.From == c.To {
+		return 0
+	}
+	answered := make([]bool, a.clock.n)
+	for k, versions := range a.by {
+		if !slices.Contains(c.Services, k.service) || (loc != "" && k.location != "" && k.location != loc) {
+			continue
+		}
+		if total(versions[c.To].n) > 0 {
+			return 0
+		}
+		for i, n := range versions[c.From].n {
+			answered[i] = answered[i] || n > 0 && a.clock.since(i, start) >= 1
+		}
+	}
+	minutes := 0
+	for _, yes := range answered {
+		if yes {
+			minutes++
+		}
+	}
+	return minutes
+}
+
+// firstExposed is when the first instance had the new version.
+func firstExposed(e backout.Exposure) time.Time {
+	for _, s := range e.Stages {
+		if s.Share > 0 {
+			return s.At
+		}
+	}
+	return time.Time{}
 }
 
 // difference is treated − control by minute, divided by sd.

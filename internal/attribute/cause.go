@@ -14,7 +14,8 @@ type cause struct {
 	exposure backout.Exposure // of the change, to that audience
 	kind     backout.OriginKind
 	service  backout.ServiceID
-	rest     int // origins that nothing distinguishes, told as one
+	quiet    bool // nothing near the service looks ill
+	rest     int  // origins that nothing distinguishes, told as one
 	prior    float64
 	delay    []float64 // probability per minute, given that it is the cause
 	blast    blast
@@ -33,12 +34,15 @@ type trial struct {
 	arms    arms
 	clients clients
 	causes  []cause
+	// noticed is the log likelihood, by minute of the onset, of noticing it when it was.
+	noticed []float64
 }
 
 func newTrial(q Question) *trial {
 	t := &trial{q: q, panel: newPanel(q)}
 	t.roads = newRoads(q.World.Graph, q.World.Priors, t.panel.callOrder)
 	t.arms, t.clients = newArms(q, t.panel.clock), newClients(q, t.panel.clock)
+	t.noticed = noticing(q, t.panel.clock)
 	t.addChanges()
 	t.addOrigins()
 	for i := range t.causes {
@@ -112,9 +116,9 @@ func (t *trial) location(id backout.ComponentID) backout.Location {
 
 // addOrigins supposes that no change did it. Together these causes get the
 // learnt share of incidents without a culprit, spread over 90 minutes like the
-// changes are. Services that are ill, what they need within two hops, and
-// providers are looked at one by one; of the others nothing is known that would
-// tell them apart.
+// changes are. All are looked at one by one; only where there are very many services,
+// those that are neither ill nor needed within two hops by an ill one are not, and
+// count as if nothing were known of them.
 func (t *trial) addOrigins() {
 	g, n := t.q.World.Graph, t.panel.clock.n
 	near := t.nearIll()
@@ -132,14 +136,14 @@ func (t *trial) addOrigins() {
 	flat := func(p float64) []float64 { return repeat(p/horizon, n) }
 	rest := 0
 	for _, s := range own {
-		if !near[s] {
+		if !near[s] && len(own) > oneByOne {
 			rest++
 			continue
 		}
-		t.addOrigin(backout.OriginSpontaneous, s, odds*spontaneous/float64(len(own)), flat(1))
+		t.addOrigin(backout.OriginSpontaneous, s, odds*spontaneous/float64(len(own)), flat(1), !near[s])
 	}
 	for _, s := range external {
-		t.addOrigin(backout.OriginExternal, s, odds*provider/float64(max(3, len(external))), flat(1))
+		t.addOrigin(backout.OriginExternal, s, odds*provider/float64(max(3, len(external))), flat(1), false)
 	}
 	if rest > 0 {
 		t.causes = append(t.causes, cause{kind: backout.OriginSpontaneous, rest: rest,
@@ -149,14 +153,14 @@ func (t *trial) addOrigins() {
 		evidence: t.panel.surgeEvidence(g), outcome: outcomeNone(t.q)})
 }
 
-func (t *trial) addOrigin(kind backout.OriginKind, s backout.ServiceID, prior float64, delay []float64) {
+func (t *trial) addOrigin(kind backout.OriginKind, s backout.ServiceID, prior float64, delay []float64, quiet bool) {
 	locations := []backout.Location{""}
 	if len(t.panel.where) > 1 && kind == backout.OriginSpontaneous {
 		locations = append(locations, t.panel.where...) // it may have broken in one of them
 	}
 	for _, loc := range locations {
 		b := t.panel.blastOf(t.q.World.Graph, t.roads, []backout.ServiceID{s}, loc)
-		t.causes = append(t.causes, cause{kind: kind, service: s, prior: prior / float64(len(locations)), delay: delay,
+		t.causes = append(t.causes, cause{kind: kind, service: s, quiet: quiet, prior: prior / float64(len(locations)), delay: delay,
 			blast: b, evidence: t.panel.evidence(b), outcome: outcomeNone(t.q)})
 	}
 }
@@ -194,9 +198,12 @@ func (t *trial) nearIll() map[backout.ServiceID]bool {
 func (t *trial) weigh(c *cause) {
 	c.weight = make([]float64, t.panel.clock.n)
 	for i := range c.weight {
-		w := math.Log(c.prior) + math.Log(c.delay[i]) + tempering*c.evidence[i] + c.outcome
+		w := t.noticed[i] + math.Log(c.prior) + math.Log(c.delay[i]) + tempering*c.evidence[i] + c.outcome
 		if c.arms.known && t.panel.clock.since(i, c.exposure.Start()) > 0 {
 			w += armsEvidence(c.arms.logBF[i])
+		}
+		if c.arms.silent > 0 && t.panel.clock.since(i, c.change.Exposure.Start()) > 0 {
+			w += silenceEvidence(c.arms.silent)
 		}
 		c.weight[i] = w
 	}
@@ -206,6 +213,14 @@ func (t *trial) weigh(c *cause) {
 // instances, so even perfectly equal arms don't acquit.
 func armsEvidence(logBF float64) float64 {
 	return logAdd(math.Log(armsVisible)+tempering*logBF, math.Log(1-armsVisible))
+}
+
+// silenceEvidence is the log evidence of a new version that has answered nothing for
+// so many minutes in which the old one did: a bad one may be dead on arrival, a good
+// one is still starting, or nothing was routed to it.
+func silenceEvidence(minutes int) float64 {
+	fine := stillSilent + (1-stillSilent)*math.Exp(-float64(minutes)/startMinutes)
+	return math.Log((stillborn + (1-stillborn)*fine) / fine)
 }
 
 // ill says that a reading is better explained by trouble than by the background,

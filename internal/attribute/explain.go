@@ -26,6 +26,10 @@ func (t *trial) explain(i, onset int) (pro, con []backout.Evidence) {
 	case c.arms.known:
 		all = append(all, t.armsText(c, onset))
 	}
+	if n := c.arms.silent; n > 0 && silenceEvidence(n) >= telling {
+		all = append(all, backout.Evidence{Kind: backout.EvidenceArms, LogBF: silenceEvidence(n),
+			Text: fmt.Sprintf("its new version has answered nothing for %s in which the old one did", count(n, "minute"))})
+	}
 	if r := kindRisk(c.change.Kind, t.q.World.Priors); math.Abs(math.Log(r)) >= telling {
 		text := fmt.Sprintf("changes of kind %s hurt %.1fx as often as others", c.change.Kind, r)
 		all = append(all, backout.Evidence{Kind: backout.EvidencePrior, LogBF: math.Log(r), Text: text})
@@ -253,7 +257,7 @@ func (t *trial) originText(c *cause, onset int) string {
 	case c.kind == backout.OriginSurge:
 		return t.surgeText()
 	case c.rest > 0:
-		return fmt.Sprintf("%s that show%s nothing", count(c.rest, "other service"), third(c.rest))
+		return restText(c.rest)
 	case c.kind == backout.OriginExternal:
 		return fmt.Sprintf("the provider %s%s", c.service, t.callersSee(c.service))
 	}
@@ -262,6 +266,10 @@ func (t *trial) originText(c *cause, onset int) string {
 		change = "though it also changed"
 	}
 	return fmt.Sprintf("%s broke by itself, %s%s", c.service, change, t.callersSee(c.service))
+}
+
+func restText(n int) string {
+	return fmt.Sprintf("%s that show%s nothing", count(n, "other service"), third(n))
 }
 
 func (t *trial) surgeText() string {

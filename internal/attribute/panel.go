@@ -79,7 +79,7 @@ func (g gathering) add(r backout.Residuals, c clock) {
 	if total(sums.n) == 0 {
 		return // silent about this window
 	}
-	lb := againstOffset(shiftEvidence(sums, r.Phi))
+	lb := againstOffset(shiftEvidence(sums, believedPhi(r)))
 	switch {
 	case s.Caller != "" && s.Service != "":
 		k := call{s.Caller, s.Service, s.Location}
@@ -94,6 +94,15 @@ func (g gathering) add(r backout.Residuals, c clock) {
 		k := place{service: s.Service, location: s.Location}
 		g.own[k] = append(g.own[k], lb)
 	}
+}
+
+// believedPhi is the correlation of neighbouring residuals, but no more than a half
+// for errors: where there are hardly any, what resembles its neighbour is the zeros.
+func believedPhi(r backout.Residuals) float64 {
+	if r.Kind == backout.SignalErrors {
+		return min(r.Phi, mostErrorPhi)
+	}
+	return r.Phi
 }
 
 // fold joins a service's own series with its callers' views of it. Given that it

@@ -29,12 +29,17 @@ type Question struct {
 	// picture; zero = the first of World.Responses on a component that was tried,
 	// and World.Now before anything was.
 	Until time.Time
+	// Noticed is when the trouble was noticed, by a detector, an alert or a person;
+	// zero = only the residuals say when it began.
+	Noticed time.Time
 	// Tried is what was taken back already in this incident.
 	Tried []backout.Tried
 }
 
 // The numbers of the model. They were chosen on generated worlds
-// (bench/attribution, tuning seeds) and are not fitted to any deployment.
+// (bench/attribution, tuning seeds) and are not fitted to any deployment. Those of
+// silence, notice and what passes unseen were set by reason while looking at the
+// public cases of docs/EVALUATION.md, and held against the generated worlds.
 const (
 	defaultMinutes = 60
 	tempering      = 0.6  // η: exponent of the evidence, for witnesses are dependent
@@ -45,11 +50,20 @@ const (
 	badCalls       = 0.3  // a fault in a caller shows only in its calls to one healthy callee
 	witness        = 0.85 // one witness of an ill service (itself, one caller) notices
 	severalTargets = 0.7  // a change with several services alters each of them
+	passesUnseen   = 0.1  // an ill service shows nothing, and passes the trouble on
+	unseenCalls    = 0.3  // trouble passes along calls that look healthy to the caller
 	negligible     = 1e-4 // reach below this is none
 	shiftSD        = 6.0  // λ: scale of the shift's half-normal prior, standard deviations
 	clipZ          = 12.0 // residuals beyond this count as this
+	mostErrorPhi   = 0.5  // correlation of neighbouring error counts beyond this is not believed
 	capLogBF       = 60.0 // log evidence of one series beyond this is shrunk to it
 	armsVisible    = 0.85 // the fault shows as a difference between treated and control
+	stillborn      = 0.2  // a bad version never answers a request
+	stillSilent    = 0.05 // a good one doesn't either, however long one waits
+	startMinutes   = 1.5  // a good one takes this long on average to answer its first request
+	noticeMinutes  = 2.0  // most trouble is noticed this long after its onset on average
+	noticeSamples  = 2.0  // or so many samples, where that is longer
+	oneByOne       = 100  // up to so many services are all supposed to have broken by themselves
 	afterOnset     = 1e-6 // delay density of a change that came after the trouble
 	clockSkew      = 1e-3 // the same, within one minute: clocks differ
 	surgeReach     = 0.35 // a surge makes a service ill

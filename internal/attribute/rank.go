@@ -15,28 +15,10 @@ import (
 func Rank(q Question) backout.Attribution {
 	t := newTrial(q)
 	p, onset := t.posterior()
-	out := backout.Attribution{At: q.World.Now, Onset: t.panel.clock.start(onset), Suspects: []backout.Suspect{}, Origins: []backout.Origin{}}
-	origins := map[backout.Origin]int{}
-	for i := range t.causes {
-		c := &t.causes[i]
-		if c.change != nil {
-			continue
-		}
-		out.PNone += p[i]
-		key := backout.Origin{Kind: c.kind, Service: c.service}
-		if at, ok := origins[key]; ok {
-			out.Origins[at].P += p[i]
-			continue
-		}
-		origins[key] = len(out.Origins)
-		out.Origins = append(out.Origins, backout.Origin{Kind: c.kind, Service: c.service, P: p[i], Text: t.originText(c, onset)})
-	}
-	out.Suspects = t.suspects(p, onset)
+	out := backout.Attribution{At: q.World.Now, Onset: t.panel.clock.start(onset), Suspects: t.suspects(p, onset)}
+	out.PNone, out.Origins = t.origins(p, onset)
 	slices.SortStableFunc(out.Suspects, func(a, b backout.Suspect) int {
 		return cmp.Or(cmp.Compare(b.P, a.P), cmp.Compare(a.Change, b.Change))
-	})
-	slices.SortStableFunc(out.Origins, func(a, b backout.Origin) int {
-		return cmp.Or(cmp.Compare(b.P, a.P), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Service, b.Service))
 	})
 	return out
 }

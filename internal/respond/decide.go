@@ -27,7 +27,7 @@ const (
 	settleRollout = 3.0
 	// While a person is asked, the suspects are weighed anew for so long. Later what is
 	// ill has spread and the onset fades: more of that is less evidence.
-	longestLook = 20.0
+	longestLook = 40.0
 )
 
 // decide asks who did it, what is next and what to do, from detected, attributed

@@ -1,0 +1,128 @@
+package attribute
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// What recorded incidents taught: each of these was wrong once.
+
+func TestRank_newVersionThatNeverAnswers(t *testing.T) {
+	ask := func(treated, control bool) backout.Attribution {
+		s := newScene()
+		s.ship(backout.KindDeployment, "payment", "payment", 50, 0.3)
+		s.ship(backout.KindDeployment, "fraud", "fraud", 50, 0.3)
+		s.measure(nil, levels{"checkout": step(52, 5)})
+		for version, there := range map[backout.Version]bool{"1": control, "2": treated} {
+			if there {
+				s.series(backout.Subject{Service: "payment", Version: version}, backout.SignalErrors, nil)
+			}
+		}
+		return Rank(s.q)
+	}
+	silent, both, blind := ask(false, true), ask(true, true), ask(false, false)
+	if p, q := probability(silent, "payment"), probability(blind, "payment"); p < q+.05 {
+		t.Errorf("a new version that answers nothing where the old one does has %.3f, one of which nothing is known %.3f", p, q)
+	}
+	if p, q := probability(both, "payment"), probability(blind, "payment"); p > q {
+		t.Errorf("arms that do alike have %.3f, unknown ones %.3f", p, q)
+	}
+	text := ""
+	for _, s := range silent.Suspects {
+		for _, e := range s.For {
+			text += e.Text + "; "
+		}
+	}
+	if !strings.Contains(text, "its new version has answered nothing for 10 minutes in which the old one did") {
+		t.Errorf("nobody is told that the new version is silent: %s", text)
+	}
+}
+
+func TestRank_whenItWasNoticed(t *testing.T) {
+	s := newScene()
+	s.ship(backout.KindConfig, "old", "catalog", 20, 1)
+	s.ship(backout.KindConfig, "young", "ledger", 55, 1)
+	s.ship(backout.KindConfig, "late", "fraud", 59.5, 1)
+	s.measure(nil, nil)
+	untold := Rank(s.q)
+	s.q.Noticed = s.at(57)
+	told := Rank(s.q)
+	if a, b := probability(told, "young"), probability(told, "old"); a < 3*b {
+		t.Errorf("two minutes before the notice has %.3f, half an hour before it %.3f, and nothing else tells them apart", a, b)
+	}
+	if p, q := probability(told, "late"), probability(untold, "late"); p > q/2 {
+		t.Errorf("a change after the notice has %.3f, %.3f when nobody knows of the notice", p, q)
+	}
+}
+
+func TestPanel_followsWhatItSees(t *testing.T) {
+	reach := func(own, calls levels) float64 {
+		s := newScene()
+		s.measure(own, calls)
+		p := newPanel(s.q)
+		f := p.follow(newRoads(s.q.World.Graph, s.q.World.Priors, p.callOrder), []backout.ServiceID{"fraud"}, "")
+		return f.reached["checkout"][52]
+	}
+	ill := levels{"payment": step(52, 6)}
+	failing := levels{"payment>fraud": step(52, 6), "checkout>payment": step(52, 6)}
+	seen, quiet := reach(ill, failing), reach(nil, levels{"payment>fraud": step(52, 6)})
+	if math.Abs(seen-.65) > .1 || quiet > .3 {
+		t.Errorf("checkout is reached with %.2f when payment is ill, %.2f when it is quiet; expected the road's .65, and much less", seen, quiet)
+	}
+	if healthy, bad := Rank(quietCalls(t, nil)), Rank(quietCalls(t, levels{"payment>fraud": step(52, 6)})); probability(healthy, "fraud") > probability(bad, "fraud") {
+		t.Errorf("fraud has %.3f although payment's calls to it succeed, %.3f when they fail", probability(healthy, "fraud"), probability(bad, "fraud"))
+	}
+}
+
+func quietCalls(t *testing.T, calls levels) Question {
+	t.Helper()
+	s := newScene()
+	s.ship(backout.KindConfig, "fraud", "fraud", 51, 1)
+	s.ship(backout.KindConfig, "payment", "payment", 51, 1)
+	s.measure(levels{"payment": step(52, 6)}, calls)
+	return s.q
+}
+
+func TestRank_errorsThatHardlyEverHappen(t *testing.T) {
+	s := newScene()
+	s.ship(backout.KindConfig, "ledger", "ledger", 51, 1)
+	s.measure(nil, levels{"ledger": step(52, 4)})
+	before := probability(Rank(s.q), "ledger")
+	for i := range s.q.Residuals {
+		if s.q.Residuals[i].Kind == backout.SignalErrors {
+			s.q.Residuals[i].Phi = .95 // zeros resemble each other
+		}
+	}
+	if after := probability(Rank(s.q), "ledger"); after < before/2 {
+		t.Errorf("errors that are all zero before have %.3f, others %.3f", after, before)
+	}
+}
+
+func TestRank_tellsWhereItBrokeThoughNothingIsClear(t *testing.T) {
+	s := newScene()
+	s.measure(levels{"payment": step(50, 2.5)}, nil)
+	a := Rank(s.q)
+	of := func(id backout.ServiceID) float64 {
+		i := slices.IndexFunc(a.Origins, func(o backout.Origin) bool { return o.Service == id && o.Kind == backout.OriginSpontaneous })
+		if i < 0 {
+			return 0
+		}
+		return a.Origins[i].P
+	}
+	if of("payment") <= of("ledger") || of("payment") == 0 {
+		t.Errorf("payment, a little worse, has %.3f, ledger %.3f; origins %+v", of("payment"), of("ledger"), a.Origins)
+	}
+	together := 0
+	for _, o := range a.Origins {
+		if o.Service == "" && o.Kind == backout.OriginSpontaneous {
+			together++
+		}
+	}
+	if together != 1 {
+		t.Errorf("%d origins stand for the services that show nothing, expected one: %+v", together, a.Origins)
+	}
+}
