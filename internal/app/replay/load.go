@@ -162,6 +162,3 @@ func copyFile(from, to string) error {
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
 }
-
-// Problems is everything that is wrong with a folder.
-type Problems = folder.Problems

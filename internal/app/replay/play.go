@@ -161,7 +161,7 @@ func newPlayer(ctx context.Context, c Config, f folder.Folder, samples *tape, s 
 		return nil, err
 	}
 	p.path, err = app.NewRecorded(ctx, app.RecordedConfig{
-		Catalog: f.Catalog, World: p.world, Sampler: source, Environment: cmp.Or(f.Settings.Environment, "production"),
+		Catalog: f.Catalog, Ruled: folder.OutOfShadow(f.Catalog.Policy), World: p.world, Sampler: source, Environment: cmp.Or(f.Settings.Environment, "production"),
 		Step: s.step, Minute: f.Settings.MinuteOr(), Seed: c.Seed, Log: c.Log,
 	})
 	return p, err
@@ -258,7 +258,7 @@ func (p *player) answer(ctx context.Context, now time.Time, inc backout.Incident
 	if _, err := p.path.Attribute(ctx, now, inc); err != nil {
 		return err
 	}
-	a := newAnswer(now, inc, time.Since(began))
+	a := folder.NewAnswer(now, inc, time.Since(began))
 	if planned != nil {
 		a.PlanError = planned.Error()
 	}

@@ -102,10 +102,10 @@ func Record(ctx context.Context, c RecordConfig) (_ Recorded, err error) {
 	if _, err := folder.Open(dir, parseLine); err != nil {
 		return Recorded{}, fmt.Errorf("record into %s: what was written can't be read: %w", c.Out, err)
 	}
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Rename(dir, c.Out)); err != nil { //nolint:gosec // as any folder a person makes
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Rename(dir, c.Out)); err != nil {
 		return Recorded{}, fmt.Errorf("record into %s: %w", c.Out, err)
 	}
-	r.out.Format, r.out.Dir, r.out.From, r.out.To = Format, c.Out, r.from, c.To
+	r.out.Format, r.out.Dir, r.out.From, r.out.To = folder.Format, c.Out, r.from, c.To
 	if r.out.Nothing == nil {
 		r.out.Nothing = []string{}
 	}
