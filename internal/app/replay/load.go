@@ -54,7 +54,7 @@ func load(ctx context.Context, f folder.Folder, c Config) (_ *tape, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = os.RemoveAll(t.dir)
+			err = errors.Join(err, t.Close())
 		}
 	}()
 	ask := metrics.Config{ScrapeInterval: f.Settings.Scrape.Std(), Timeout: 5 * time.Minute, MaxPoints: 1000}
@@ -70,14 +70,11 @@ func load(ctx context.Context, f folder.Folder, c Config) (_ *tape, err error) {
 	}
 	if f.Metrics != "" {
 		if err := t.read(ctx, f, c); err != nil {
-			_ = t.Recorded.Close()
 			return nil, err
 		}
 	}
-	t.scrape = f.Settings.Scrape.Std()
-	if t.scrape == 0 {
+	if t.scrape = f.Settings.Scrape.Std(); t.scrape == 0 {
 		if t.scrape, err = t.Interval(ctx); err != nil {
-			_ = t.Recorded.Close()
 			return nil, err
 		}
 	}
@@ -109,7 +106,11 @@ func (t *tape) read(ctx context.Context, f folder.Folder, c Config) error {
 
 // Close closes the database and removes it.
 func (t *tape) Close() error {
-	return errors.Join(t.Recorded.Close(), os.RemoveAll(t.dir))
+	var err error
+	if t.Recorded != nil {
+		err = t.Recorded.Close()
+	}
+	return errors.Join(err, os.RemoveAll(t.dir))
 }
 
 // copyBlocks brings a Prometheus data folder into another one: blocks, which are

@@ -156,13 +156,11 @@ type player struct {
 
 func newPlayer(ctx context.Context, c Config, f folder.Folder, samples *tape, s span) (*player, error) {
 	p := &player{c: c, f: f, samples: samples, span: s, world: folder.NewWorld(f)}
-	source, err := newReader(samples.Recorded, s.to, f.Catalog.Signals, samples.scrape, s.step)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	p.path, err = app.NewRecorded(ctx, app.RecordedConfig{
-		Catalog: f.Catalog, Ruled: folder.OutOfShadow(f.Catalog.Policy), World: p.world, Sampler: source, Environment: cmp.Or(f.Settings.Environment, "production"),
-		Step: s.step, Minute: f.Settings.MinuteOr(), Seed: c.Seed, Log: c.Log,
+		Catalog: f.Catalog, Ruled: folder.OutOfShadow(f.Catalog.Policy), World: p.world, Environment: cmp.Or(f.Settings.Environment, "production"),
+		Sampler: newReader(samples.Recorded, s.to, f.Catalog.Signals, samples.scrape, s.step),
+		Step:    s.step, Minute: f.Settings.MinuteOr(), Seed: c.Seed, Log: c.Log,
 	})
 	return p, err
 }

@@ -277,21 +277,20 @@ func (r *recorder) selector(ctx context.Context, s metrics.Selector, begin time.
 	return rows, nil
 }
 
-// ask asks once more, after a pause, while the server is away.
-func (r *recorder) ask(ctx context.Context, selector string, from, to time.Time) (rows []metrics.Row, err error) {
-	for try := range tries {
-		rows, err = r.once(ctx, selector, from, to)
-		if backout.CodeOf(err) != backout.CodeUnavailable {
+// ask asks again, after a pause, while the server is away.
+func (r *recorder) ask(ctx context.Context, selector string, from, to time.Time) ([]metrics.Row, error) {
+	for try := 1; ; try++ {
+		rows, err := r.once(ctx, selector, from, to)
+		if backout.CodeOf(err) != backout.CodeUnavailable || try == tries {
 			return rows, err
 		}
 		r.progress("no answer, trying again: %v", err)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(time.Second << try):
+		case <-time.After(time.Second << try / 2):
 		}
 	}
-	return nil, err
 }
 
 func (r *recorder) once(ctx context.Context, selector string, from, to time.Time) ([]metrics.Row, error) {

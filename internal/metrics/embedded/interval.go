@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -32,7 +33,7 @@ func (r *Recorded) Interval(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("look at recorded metrics: %w", err)
 	}
 	defer func() { _ = q.Close() }() // it was only read
-	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+"))
+	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+"))
 	var gaps []int64
 	for n := 0; n < firstSeries && set.Next(); n++ {
 		gaps = append(gaps, gapsOf(set.At())...)
