@@ -57,15 +57,13 @@ func load(ctx context.Context, f folder.Folder, c Config) (_ *tape, err error) {
 			err = errors.Join(err, t.Close())
 		}
 	}()
-	ask := metrics.Config{ScrapeInterval: f.Settings.Scrape.Std(), Timeout: 5 * time.Minute, MaxPoints: 1000}
-	lookback := f.Settings.Lookback.Std()
+	ask := metrics.Config{Timeout: 5 * time.Minute, MaxPoints: 1000}
 	if f.Blocks != "" {
 		if err := copyBlocks(f.Blocks, t.dir); err != nil {
 			return nil, err
 		}
-		lookback = cmp.Or(lookback, 5*time.Minute) // a database knows where a series ended
 	}
-	if t.Recorded, err = embedded.OpenRecorded(embedded.Config{Dir: t.dir, Ask: ask, Lookback: lookback, MaxSamples: 100_000_000, Log: c.Log}); err != nil {
+	if t.Recorded, err = embedded.OpenRecorded(embedded.Config{Dir: t.dir, Ask: ask, MaxSamples: 100_000_000, Log: c.Log}); err != nil {
 		return nil, fmt.Errorf("read samples of %s: %w", f.Dir, err)
 	}
 	if f.Metrics != "" {
@@ -73,13 +71,23 @@ func load(ctx context.Context, f folder.Folder, c Config) (_ *tape, err error) {
 			return nil, err
 		}
 	}
+	return t, nil
+}
+
+// settle decides how the samples are asked, by the settings or by what is recorded
+// up to the first judged moment: later samples must not tell.
+func (t *tape) settle(ctx context.Context, f folder.Folder, first time.Time) (err error) {
 	if t.scrape = f.Settings.Scrape.Std(); t.scrape == 0 {
-		if t.scrape, err = t.Interval(ctx); err != nil {
-			return nil, err
+		if t.scrape, err = t.Interval(ctx, first); err != nil {
+			return err
 		}
 	}
 	t.scrape = cmp.Or(t.scrape, f.Settings.StepOr())
-	return t, t.Ask(t.scrape, cmp.Or(lookback, t.scrape*5/2))
+	lookback := t.scrape * 5 / 2
+	if f.Blocks != "" {
+		lookback = 5 * time.Minute // a database knows where a series ended
+	}
+	return t.Ask(t.scrape, cmp.Or(f.Settings.Lookback.Std(), lookback))
 }
 
 // read streams the OpenMetrics file into the database.

@@ -84,6 +84,9 @@ func Play(ctx context.Context, c Config) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := samples.settle(ctx, f, span.from); err != nil {
+		return Result{}, err
+	}
 	p, err := newPlayer(ctx, c, f, samples, span)
 	if err != nil {
 		return Result{}, err

@@ -20,15 +20,16 @@ const (
 )
 
 // Interval is the usual time between two samples of a series: the median of the
-// first twenty gaps of each series in the first day. It is 0 when no series has
-// two samples. What comes later doesn't change it.
-func (r *Recorded) Interval(ctx context.Context) (time.Duration, error) {
+// first twenty gaps of each series in the first day, as far as that lies before a
+// moment. It is 0 when no series has two samples then. What comes later doesn't
+// change it.
+func (r *Recorded) Interval(ctx context.Context, until time.Time) (time.Duration, error) {
 	first, _, ok := r.Span()
-	if !ok {
+	if !ok || until.Before(first) {
 		return 0, nil
 	}
-	from, to := first.UnixMilli(), first.Add(firstSpan).UnixMilli()
-	q, err := visible{r.db, r.until.Load()}.Querier(from, to)
+	from, to := first.UnixMilli(), min(first.Add(firstSpan).UnixMilli(), until.UnixMilli())
+	q, err := visible{r.db, to}.Querier(from, to)
 	if err != nil {
 		return 0, fmt.Errorf("look at recorded metrics: %w", err)
 	}
