@@ -125,7 +125,10 @@ func (t *tape) Close() error {
 // never written to, by links to their files; what may be repaired when it is
 // opened by copies.
 func copyBlocks(from, to string) error {
-	from, err := filepath.Abs(from)
+	from, err := filepath.EvalSymlinks(from) // people link to the folder itself
+	if err == nil {
+		from, err = filepath.Abs(from)
+	}
 	if err != nil {
 		return fmt.Errorf("find blocks: %w", err)
 	}

@@ -194,6 +194,13 @@ func TestPlay_blocks(t *testing.T) {
 	if out, err := exec.Command(promtool, "tsdb", "create-blocks-from", "openmetrics", filepath.Join(source, "metrics.om"), filepath.Join(source, "blocks")).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	elsewhere := filepath.Join(t.TempDir(), "prometheus")
+	if err := os.Rename(filepath.Join(source, "blocks"), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(source, "blocks")); err != nil {
+		t.Fatal(err)
+	}
 	fromBlocks(t, source, want)
 }
 
@@ -203,9 +210,13 @@ func fromBlocks(t *testing.T, source string, want Answer) {
 	if err := os.Remove(filepath.Join(source, "metrics.om")); err != nil {
 		t.Fatal(err)
 	}
-	before := treeOf(t, filepath.Join(source, "blocks"))
+	blocks, err := filepath.EvalSymlinks(filepath.Join(source, "blocks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := treeOf(t, blocks)
 	got := one(t, play(t, Config{Dir: source}))
-	if diff := cmp.Diff(before, treeOf(t, filepath.Join(source, "blocks"))); diff != "" {
+	if diff := cmp.Diff(before, treeOf(t, blocks)); diff != "" {
 		t.Errorf("the blocks were touched:\n%s", diff)
 	}
 	if !got.DetectedAt.Equal(want.DetectedAt) || got.Suspects[0].Change != want.Suspects[0].Change || math.Abs(got.Suspects[0].P-want.Suspects[0].P) > 1e-6 {
