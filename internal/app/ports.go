@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -84,6 +85,11 @@ func (r reading) Graph() backout.Graph { return r.a.catalog.Graph }
 func (r reading) Changes(ctx context.Context) ([]backout.Change, error) {
 	w, err := r.a.facts.World(ctx, time.Now().UTC(), false)
 	return w.Changes, err
+}
+
+func (r reading) Observations(ctx context.Context, since, until time.Time) ([]backout.Observation, error) {
+	all, err := r.a.store.Observations(ctx, since)
+	return slices.DeleteFunc(all, func(o backout.Observation) bool { return !o.At.Before(until) }), err
 }
 
 func (r reading) Status(ctx context.Context) web.Status {
