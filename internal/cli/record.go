@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -40,7 +39,7 @@ func (e *env) replayRecordCommand() *cobra.Command {
 			c.Progress = e.progress
 			r, err := replay.Record(cmd.Context(), c)
 			if err != nil {
-				return e.folderError(cmp.Or(c.Changes, c.Catalog), err)
+				return e.folderError("what was to be recorded", err)
 			}
 			if output == "json" {
 				return e.printJSON(r)

@@ -121,7 +121,7 @@ func (a *Asker) Sample(ctx context.Context, signals []backout.Signal, from, to t
 		return backout.Window{}, err
 	}
 	for _, s := range signals {
-		series, err := pair(s, answers[Expand(s.Query, a.config.ScrapeInterval, step)], answers[Expand(s.Total, a.config.ScrapeInterval, step)])
+		series, err := pair(s, answers[expand(s.Query, a.config.ScrapeInterval, step)], answers[expand(s.Total, a.config.ScrapeInterval, step)])
 		if err != nil {
 			w.Missing[s.Name] = err.Error()
 			continue

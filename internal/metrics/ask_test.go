@@ -74,7 +74,7 @@ func ask(t *testing.T, b *table, c Config, signals []backout.Signal, from, to ti
 }
 
 func TestExpand_variables(t *testing.T) {
-	got := Expand("rate(x[$window])*$step_s + y offset $step", 250*time.Millisecond, 1500*time.Millisecond)
+	got := expand("rate(x[$window])*$step_s + y offset $step", 250*time.Millisecond, 1500*time.Millisecond)
 	if want := "rate(x[1750ms])*1.5 + y offset 1500ms"; got != want {
 		t.Errorf("expanded to %q, want %q", got, want)
 	}

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -68,6 +67,3 @@ func selector(v *parser.VectorSelector, path []parser.Node) Selector {
 	s.Reach = max(s.Reach, 0)
 	return s
 }
-
-// String says what is read.
-func (s Selector) String() string { return fmt.Sprintf("%s (%s back)", s.Text, s.Reach) }

@@ -35,9 +35,9 @@ func chunks(r Range, n int) []Range {
 	return out
 }
 
-// Expand puts the step and the range to look at into an expression. Durations
+// expand puts the step and the range to look at into an expression. Durations
 // are written in milliseconds because every version of PromQL reads those.
-func Expand(expression string, scrape, step time.Duration) string {
+func expand(expression string, scrape, step time.Duration) string {
 	return strings.NewReplacer(
 		"$step_s", strconv.FormatFloat(step.Seconds(), 'f', -1, 64),
 		"$step", promDuration(step),
@@ -54,7 +54,7 @@ func expressions(signals []backout.Signal, scrape, step time.Duration) []string 
 	var out []string
 	seen := map[string]bool{"": true}
 	for _, s := range signals {
-		for _, e := range []string{Expand(s.Query, scrape, step), Expand(s.Total, scrape, step)} {
+		for _, e := range []string{expand(s.Query, scrape, step), expand(s.Total, scrape, step)} {
 			if !seen[e] {
 				seen[e] = true
 				out = append(out, e)

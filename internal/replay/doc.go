@@ -24,7 +24,6 @@
 // of a rollout that has begun. It meets execute's port of an actuator too, but
 // carries out nothing: in a recording nothing can be moved.
 //
-// What is known of the incidents (their culprits) is read by whoever scores the
-// answers, after they were given; nothing here or on the way to a decision
-// reads it.
+// What people found out about the incidents is read by [Result.Score], after the
+// last answer was given; nothing on the way to a decision reads it.
 package replay

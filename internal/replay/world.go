@@ -178,3 +178,12 @@ func stages(instances int) []float64 {
 func (w *World) Do(_ context.Context, e backout.Effect) (backout.Outcome, error) {
 	return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeForbidden, Message: fmt.Sprintf("move %s: a replay acts on nothing", e.Component.ID)}
 }
+
+// OutOfShadow is a policy as it would rule if plans were not only recorded: what a
+// backtest is asked. Other autonomies stay.
+func OutOfShadow(p backout.Policy) backout.Policy {
+	if p.Autonomy == backout.AutonomyShadow {
+		p.Autonomy = backout.AutonomyAsk
+	}
+	return p
+}

@@ -33,7 +33,7 @@ type reader struct {
 }
 
 // newReader makes a reader for some signals.
-func newReader(source *embedded.Recorded, end time.Time, signals []backout.Signal, scrape, step time.Duration) (*reader, error) {
+func newReader(source *embedded.Recorded, end time.Time, signals []backout.Signal, scrape, step time.Duration) *reader {
 	r := &reader{source: source, end: end, shy: map[backout.SignalName]bool{}}
 	for _, s := range signals {
 		selectors, err := metrics.Selectors([]backout.Signal{s}, scrape, step)
@@ -43,7 +43,7 @@ func newReader(source *embedded.Recorded, end time.Time, signals []backout.Signa
 		}
 		r.shy[s.Name] = slices.ContainsFunc(selectors, func(x metrics.Selector) bool { return x.Ahead })
 	}
-	return r, nil
+	return r
 }
 
 // Sample meets metrics.Sampler. One goroutine calls it.

@@ -54,35 +54,40 @@ func load(ctx context.Context, f folder.Folder, c Config) (_ *tape, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = os.RemoveAll(t.dir)
+			err = errors.Join(err, t.Close())
 		}
 	}()
-	ask := metrics.Config{ScrapeInterval: f.Settings.Scrape.Std(), Timeout: 5 * time.Minute, MaxPoints: 1000}
-	lookback := f.Settings.Lookback.Std()
+	ask := metrics.Config{Timeout: 5 * time.Minute, MaxPoints: 1000}
 	if f.Blocks != "" {
 		if err := copyBlocks(f.Blocks, t.dir); err != nil {
 			return nil, err
 		}
-		lookback = cmp.Or(lookback, 5*time.Minute) // a database knows where a series ended
 	}
-	if t.Recorded, err = embedded.OpenRecorded(embedded.Config{Dir: t.dir, Ask: ask, Lookback: lookback, MaxSamples: 100_000_000, Log: c.Log}); err != nil {
+	if t.Recorded, err = embedded.OpenRecorded(embedded.Config{Dir: t.dir, Ask: ask, MaxSamples: 100_000_000, Log: c.Log}); err != nil {
 		return nil, fmt.Errorf("read samples of %s: %w", f.Dir, err)
 	}
 	if f.Metrics != "" {
 		if err := t.read(ctx, f, c); err != nil {
-			_ = t.Recorded.Close()
 			return nil, err
 		}
 	}
-	t.scrape = f.Settings.Scrape.Std()
-	if t.scrape == 0 {
-		if t.scrape, err = t.Interval(ctx); err != nil {
-			_ = t.Recorded.Close()
-			return nil, err
+	return t, nil
+}
+
+// settle decides how the samples are asked, by the settings or by what is recorded
+// up to the first judged moment: later samples must not tell.
+func (t *tape) settle(ctx context.Context, f folder.Folder, first time.Time) (err error) {
+	if t.scrape = f.Settings.Scrape.Std(); t.scrape == 0 {
+		if t.scrape, err = t.Interval(ctx, first); err != nil {
+			return err
 		}
 	}
 	t.scrape = cmp.Or(t.scrape, f.Settings.StepOr())
-	return t, t.Ask(t.scrape, cmp.Or(lookback, t.scrape*5/2))
+	lookback := t.scrape * 5 / 2
+	if f.Blocks != "" {
+		lookback = 5 * time.Minute // a database knows where a series ended
+	}
+	return t.Ask(t.scrape, cmp.Or(f.Settings.Lookback.Std(), lookback))
 }
 
 // read streams the OpenMetrics file into the database.
@@ -109,14 +114,21 @@ func (t *tape) read(ctx context.Context, f folder.Folder, c Config) error {
 
 // Close closes the database and removes it.
 func (t *tape) Close() error {
-	return errors.Join(t.Recorded.Close(), os.RemoveAll(t.dir))
+	var err error
+	if t.Recorded != nil {
+		err = t.Recorded.Close()
+	}
+	return errors.Join(err, os.RemoveAll(t.dir))
 }
 
 // copyBlocks brings a Prometheus data folder into another one: blocks, which are
 // never written to, by links to their files; what may be repaired when it is
 // opened by copies.
 func copyBlocks(from, to string) error {
-	from, err := filepath.Abs(from)
+	from, err := filepath.EvalSymlinks(from) // people link to the folder itself
+	if err == nil {
+		from, err = filepath.Abs(from)
+	}
 	if err != nil {
 		return fmt.Errorf("find blocks: %w", err)
 	}
@@ -162,6 +174,3 @@ func copyFile(from, to string) error {
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
 }
-
-// Problems is everything that is wrong with a folder.
-type Problems = folder.Problems

@@ -84,6 +84,9 @@ func Play(ctx context.Context, c Config) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := samples.settle(ctx, f, span.from); err != nil {
+		return Result{}, err
+	}
 	p, err := newPlayer(ctx, c, f, samples, span)
 	if err != nil {
 		return Result{}, err
@@ -156,13 +159,11 @@ type player struct {
 
 func newPlayer(ctx context.Context, c Config, f folder.Folder, samples *tape, s span) (*player, error) {
 	p := &player{c: c, f: f, samples: samples, span: s, world: folder.NewWorld(f)}
-	source, err := newReader(samples.Recorded, s.to, f.Catalog.Signals, samples.scrape, s.step)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	p.path, err = app.NewRecorded(ctx, app.RecordedConfig{
-		Catalog: f.Catalog, World: p.world, Sampler: source, Environment: cmp.Or(f.Settings.Environment, "production"),
-		Step: s.step, Minute: f.Settings.MinuteOr(), Seed: c.Seed, Log: c.Log,
+		Catalog: f.Catalog, Ruled: folder.OutOfShadow(f.Catalog.Policy), World: p.world, Environment: cmp.Or(f.Settings.Environment, "production"),
+		Sampler: newReader(samples.Recorded, s.to, f.Catalog.Signals, samples.scrape, s.step),
+		Step:    s.step, Minute: f.Settings.MinuteOr(), Seed: c.Seed, Log: c.Log,
 	})
 	return p, err
 }
@@ -258,7 +259,7 @@ func (p *player) answer(ctx context.Context, now time.Time, inc backout.Incident
 	if _, err := p.path.Attribute(ctx, now, inc); err != nil {
 		return err
 	}
-	a := newAnswer(now, inc, time.Since(began))
+	a := folder.NewAnswer(now, inc, time.Since(began))
 	if planned != nil {
 		a.PlanError = planned.Error()
 	}

@@ -102,10 +102,10 @@ func Record(ctx context.Context, c RecordConfig) (_ Recorded, err error) {
 	if _, err := folder.Open(dir, parseLine); err != nil {
 		return Recorded{}, fmt.Errorf("record into %s: what was written can't be read: %w", c.Out, err)
 	}
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Rename(dir, c.Out)); err != nil { //nolint:gosec // as any folder a person makes
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Rename(dir, c.Out)); err != nil {
 		return Recorded{}, fmt.Errorf("record into %s: %w", c.Out, err)
 	}
-	r.out.Format, r.out.Dir, r.out.From, r.out.To = Format, c.Out, r.from, c.To
+	r.out.Format, r.out.Dir, r.out.From, r.out.To = folder.Format, c.Out, r.from, c.To
 	if r.out.Nothing == nil {
 		r.out.Nothing = []string{}
 	}
@@ -277,21 +277,20 @@ func (r *recorder) selector(ctx context.Context, s metrics.Selector, begin time.
 	return rows, nil
 }
 
-// ask asks once more, after a pause, while the server is away.
-func (r *recorder) ask(ctx context.Context, selector string, from, to time.Time) (rows []metrics.Row, err error) {
-	for try := range tries {
-		rows, err = r.once(ctx, selector, from, to)
-		if backout.CodeOf(err) != backout.CodeUnavailable {
+// ask asks again, after a pause, while the server is away.
+func (r *recorder) ask(ctx context.Context, selector string, from, to time.Time) ([]metrics.Row, error) {
+	for try := 1; ; try++ {
+		rows, err := r.once(ctx, selector, from, to)
+		if backout.CodeOf(err) != backout.CodeUnavailable || try == tries {
 			return rows, err
 		}
 		r.progress("no answer, trying again: %v", err)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(time.Second << try):
+		case <-time.After(time.Second << try / 2):
 		}
 	}
-	return nil, err
 }
 
 func (r *recorder) once(ctx context.Context, selector string, from, to time.Time) ([]metrics.Row, error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -19,20 +20,21 @@ const (
 )
 
 // Interval is the usual time between two samples of a series: the median of the
-// first twenty gaps of each series in the first day. It is 0 when no series has
-// two samples. What comes later doesn't change it.
-func (r *Recorded) Interval(ctx context.Context) (time.Duration, error) {
+// first twenty gaps of each series in the first day, as far as that lies before a
+// moment. It is 0 when no series has two samples then. What comes later doesn't
+// change it.
+func (r *Recorded) Interval(ctx context.Context, until time.Time) (time.Duration, error) {
 	first, _, ok := r.Span()
-	if !ok {
+	if !ok || until.Before(first) {
 		return 0, nil
 	}
-	from, to := first.UnixMilli(), first.Add(firstSpan).UnixMilli()
-	q, err := visible{r.db, r.until.Load()}.Querier(from, to)
+	from, to := first.UnixMilli(), min(first.Add(firstSpan).UnixMilli(), until.UnixMilli())
+	q, err := visible{r.db, to}.Querier(from, to)
 	if err != nil {
 		return 0, fmt.Errorf("look at recorded metrics: %w", err)
 	}
 	defer func() { _ = q.Close() }() // it was only read
-	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+"))
+	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+"))
 	var gaps []int64
 	for n := 0; n < firstSeries && set.Next(); n++ {
 		gaps = append(gaps, gapsOf(set.At())...)

@@ -54,12 +54,36 @@ func TestRecorded_seriesBySeries(t *testing.T) {
 	if !ok || !first.Equal(past) || !last.Equal(past.Add(days*24*time.Hour-10*time.Minute)) || r.Series() != 3 || w.Total() != 3*days*144 {
 		t.Errorf("%s to %s, %d series, %d samples", first, last, r.Series(), w.Total())
 	}
-	if gap, err := r.Interval(t.Context()); err != nil || gap != 10*time.Minute {
+	if gap, err := r.Interval(t.Context(), last); err != nil || gap != 10*time.Minute {
 		t.Errorf("interval %s, %v; expected 10m", gap, err)
 	}
 	win, err := r.Sample(t.Context(), []backout.Signal{{Name: "s", Kind: backout.SignalTraffic, Query: "load"}}, last.Add(-20*time.Minute), last, 10*time.Minute)
 	if err != nil || len(win.Series) != 3 || len(win.Series[0].Samples) != 2 {
 		t.Errorf("%+v, %v; expected two samples of three series", win, err)
+	}
+}
+
+// Series that begin later, and faster, don't change what is said of the beginning.
+func TestRecorded_intervalOfTheBeginning(t *testing.T) {
+	r := recorded(t)
+	w := r.Writer(t.Context())
+	for n := range 60 {
+		if err := add(w, "slow", past.Add(time.Duration(n)*time.Minute), 1); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			if err := add(w, name, past.Add(time.Hour+time.Duration(n)*time.Second), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for until, want := range map[time.Duration]time.Duration{30 * time.Minute: time.Minute, 2 * time.Hour: time.Second, 0: 0, -time.Hour: 0} {
+		if got, err := r.Interval(t.Context(), past.Add(until)); err != nil || got != want {
+			t.Errorf("until %s: %s, %v; expected %s", until, got, err, want)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
-	folder "github.com/backout-dev/backout/internal/replay"
 )
 
 // Verdict compares an answer with what people found out.
@@ -51,9 +50,9 @@ const (
 	labelLate  = 60
 )
 
-// score compares answers with labels. given says that the moments were given:
-// several answers may then be about one label.
-func score(r *Result, labels []folder.Known, minute time.Duration, given bool) {
+// Score compares answers with labels and sums up. given says that the moments were
+// given: several answers may then be about one label.
+func (r *Result) Score(labels []Known, minute time.Duration, given bool) {
 	taken := map[int]bool{}
 	var delays, took []float64
 	for i := range r.Incidents {
@@ -86,7 +85,7 @@ func score(r *Result, labels []folder.Known, minute time.Duration, given bool) {
 
 // labelOf finds the label that an answer is about: the newest that fits; -1 when
 // none does.
-func labelOf(a Answer, labels []folder.Known, minute time.Duration) int {
+func labelOf(a Answer, labels []Known, minute time.Duration) int {
 	best := -1
 	for k, l := range labels {
 		after := a.DetectedAt.Sub(l.At)
@@ -100,10 +99,10 @@ func labelOf(a Answer, labels []folder.Known, minute time.Duration) int {
 	return best
 }
 
-func judge(a Answer, l folder.Known) *Verdict {
+func judge(a Answer, l Known) *Verdict {
 	v := &Verdict{At: l.At.UTC(), Culprits: []string{}}
 	guilty := func(c backout.ComponentID, to backout.Version) bool {
-		return slices.ContainsFunc(l.Culprits, func(x folder.Culprit) bool { return x.Component == c && x.To == to })
+		return slices.ContainsFunc(l.Culprits, func(x Culprit) bool { return x.Component == c && x.To == to })
 	}
 	for _, c := range l.Culprits {
 		v.Culprits = append(v.Culprits, c.String())
