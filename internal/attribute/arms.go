@@ -163,8 +163,68 @@ func (a arms) difference(k armKey, c backout.Change) (difference, bool) {
 	if !ok {
 		return difference{}, false
 	}
-	return contrast(a.clock, []armSums{treated}, a.controls(versions, c), c.Exposure.Start())
+	controls := a.controls(versions, c)
+	d, ok := contrast(a.clock, []armSums{treated}, controls, c.Exposure.Start())
+	if luck, known := a.luck(controls, c); ok && known {
+		d.scaleTo(min(luck, d.sd), controls) // either may be too large: see luck and noise
+	}
+	return d, ok
 }
+
+// luck is by how much two arms differ when nothing is wrong: the spread of the old
+// version while it had all requests, widened since each arm has a part of them only.
+// What the arms do side by side can't tell it, for a fault that creeps in looks like
+// noise from one minute to the next. It reports false when the old version was not
+// seen alone for long enough.
+func (a arms) luck(controls []armSums, c backout.Change) (float64, bool) {
+	var alone []float64
+	for i := range a.clock.n {
+		if sum, n := pooled(controls, i); n > 0 && a.clock.since(i, c.Exposure.Start()) <= 0 {
+			alone = append(alone, sum/n)
+		}
+	}
+	if len(alone) < enoughBefore {
+		return 0, false
+	}
+	share := .5
+	if st := c.Exposure.Stages; len(st) > 0 && st[0].Share > 0 && st[0].Share < 1 {
+		share = min(.95, max(.05, st[0].Share))
+	}
+	return max(leastLuck, robustSpread(alone)) * math.Sqrt(1/share+1/(1-share)), true
+}
+
+// leastLuck is the least spread of one arm that is believed, in standard deviations
+// of its baseline.
+const leastLuck = .4
+
+// robustSpread is 1.4826 times the median distance from the median, a standard
+// deviation for normal samples.
+func robustSpread(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	middle := x[len(x)/2]
+	for i := range x {
+		x[i] = math.Abs(x[i] - middle)
+	}
+	slices.Sort(x)
+	return 1.4826 * x[len(x)/2]
+}
+
+// scaleTo expresses the difference in standard deviations of luck. Where the control
+// is ill as well, chance decides which arm got more of the trouble, so a minute counts
+// less the worse the control is.
+func (d *difference) scaleTo(luck float64, controls []armSums) {
+	for i := range d.sum {
+		worse := 0.0
+		if sum, n := pooled(controls, i); n > 0 {
+			worse = illControl * max(0, sum/n)
+		}
+		d.sum[i] *= d.sd / math.Hypot(luck, worse)
+	}
+	d.sd = luck
+}
+
+// illControl is the share of the control's own illness that may be luck.
+const illControl = .7
 
 // contrast is treated − control by minute, from start on. Two arms differ by √2
 // standard deviations by luck, and by more when few instances make them noisy. It

@@ -49,15 +49,17 @@ func (k kind) scaleFloor(level float64) float64 {
 	}
 }
 
-// shortFloor is the least standard deviation believed of a latency while its history
-// is short. Minutes of calm don't show how a series wanders over a day, and a service
-// that is a tenth slower than in those minutes has told nothing yet.
-const shortFloor = .1
+// oneRequest is the spread of a single request's latency, as a share of it, that is
+// believed at the least while a history is short: the mean of n requests can't be known
+// better than to a √n-th of that. Forty calm samples don't show the slow requests that
+// come once in a hundred.
+const oneRequest = .4
 
+// scaleFloor is the least standard deviation believed of a series.
 func (s *series) scaleFloor() float64 {
 	floor := s.kind.scaleFloor(s.Level)
 	if s.kind == latency && s.Mode != seasonal {
-		return math.Max(floor, shortFloor)
+		return math.Max(floor, oneRequest/math.Sqrt(math.Max(1, s.Requests)))
 	}
 	return floor
 }
