@@ -140,21 +140,23 @@ func (q question) coldStart() []string {
 	return out
 }
 
-// confidence is the probability that a step taken on suspicion is right.
+// confidence is the probability of the likeliest step that is taken on suspicion. It is
+// not the sum over all of them: a plan that takes back two because one of them did it
+// takes an innocent one back for certain, and that is for a person to choose.
 func confidence(p backout.Plan) float64 {
-	sum := 0.0
+	best := 0.0
 	for _, s := range p.Steps() {
 		if !s.Demanded {
-			sum += s.P
+			best = max(best, s.P)
 		}
 	}
-	return min(sum, 1)
+	return min(best, 1)
 }
 
 func (q question) certainty() []string {
 	var out []string
 	if c := confidence(q.plan); c < q.policy.MinConfidence {
-		out = append(out, fmt.Sprintf("the plan's targets are to blame with %.0f %%, %.0f %% are needed", 100*c, 100*q.policy.MinConfidence))
+		out = append(out, fmt.Sprintf("its likeliest target is to blame with %.0f %%, %.0f %% are needed", 100*c, 100*q.policy.MinConfidence))
 	}
 	if q.att.PNone > q.policy.MaxPNone {
 		out = append(out, fmt.Sprintf("with %.0f %% no change did it, at most %.0f %% are allowed", 100*q.att.PNone, 100*q.policy.MaxPNone))
@@ -256,7 +258,7 @@ func (q question) fourEyes() string {
 
 // grounds says why a plan may run by itself.
 func (q question) grounds() string {
-	s := fmt.Sprintf("proven safe, nothing is lost, and its targets are to blame with %.0f %%", 100*confidence(q.plan))
+	s := fmt.Sprintf("proven safe, nothing is lost, and its likeliest target is to blame with %.0f %%", 100*confidence(q.plan))
 	if q.world.Priors.Incidents < enough {
 		s += "; history is short, but every step can be taken back at once or goes in stages"
 	}

@@ -45,7 +45,7 @@ const (
 	// never taken back for suspicion, however dear the minutes are: a plan is surgical
 	// or it is not trusted. If the likely ones don't help, the next plan knows that.
 	leastSuspicion = .05
-	leastShare     = .25
+	leastShare     = .5
 )
 
 // suspicion is the probability from which on a change may be taken back.

@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -101,6 +102,8 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, at
 	switch {
 	case waited < longestWait && r.rollingOut(now, w, att):
 		return false
+	case r.easing(now, inc):
+		return false // whoever acts now takes back what has mended itself
 	case waited >= longestWait:
 		return true
 	case att.PNone >= decisiveNone:
@@ -110,6 +113,42 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, at
 	}
 	return false
 }
+
+// easing reports whether what was ill is on its way back by itself: of the signals
+// that opened the incident most have been near their baseline, or far below their
+// worst, for the last minutes. Alerts don't tell; a signal that is not measured any
+// more is not easing.
+func (r *Responder) easing(now time.Time, inc backout.Incident) bool {
+	ill, seen, calm := illOf(inc), 0, 0
+	for _, res := range r.cfg.Signals.Residuals(inc.OpenedAt.Add(-r.minutes(easingLook)), now) {
+		if !ill[res.ID] || len(res.Levels) == 0 {
+			continue
+		}
+		seen++
+		recent := int(r.minutes(easingFor) / max(1, res.Step))
+		worst, last, n := 0.0, 0.0, 0
+		for i, x := range res.Levels {
+			if math.IsNaN(x) {
+				continue
+			}
+			worst = max(worst, x)
+			if i >= len(res.Levels)-recent {
+				last, n = max(last, x), n+1
+			}
+		}
+		if n > 0 && last < max(goesOnLevel, worst/easedTo) {
+			calm++
+		}
+	}
+	return seen > 0 && float64(calm) >= mostlyCalm*float64(seen)
+}
+
+const (
+	easingLook = 5.0 // model minutes before the incident opened in which its worst may lie
+	easingFor  = 2.0 // model minutes for which it must have eased
+	easedTo    = 4.0 // the worst divided by this is far below it
+	mostlyCalm = .75 // of the ill signals
+)
 
 // rollingOut reports whether a serious suspect's rollout is still going on: its
 // last stage was a part and is not old.

@@ -586,3 +586,24 @@ func TestReconsider_keepsTheFreshAnswer(t *testing.T) {
 		t.Errorf("incident is %s and blames %s, want it waiting with %s", in.State, in.Attribution.Suspects[0].Change, fresh.Suspects[0].Change)
 	}
 }
+
+// A cold cache warms up: by the time it is clear who did it, the trouble eases. Nothing
+// is planned then, and the incident ends as gone by itself; trouble that stays is.
+func TestDue_waitsWhileTroubleEases(t *testing.T) {
+	for stays, want := range map[bool]backout.State{false: backout.StateSelfRecovered, true: backout.StateExecuting} {
+		tw := newTown(t, true, nil)
+		for s, level := range tw.signals.levels {
+			tw.signals.levels[s] = func(at time.Time) float64 {
+				if !stays && at.After(noon) {
+					return .2
+				}
+				return level(at)
+			}
+		}
+		id := tw.detect()
+		inc := tw.until(id, backout.StateSelfRecovered, backout.StateExecuting, backout.StateWaiting, backout.StateHalted)
+		if inc.State != want || !stays && inc.Plan != nil {
+			t.Errorf("trouble that stays: %t; ended %s (%s), want %s", stays, inc.State, inc.Why, want)
+		}
+	}
+}
