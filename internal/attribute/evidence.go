@@ -10,16 +10,6 @@ import (
 type through struct {
 	reading int
 	grasp
-	// by is a for each minute of the onset, given what the services in between show;
-	// nil = a for all.
-	by []float64
-}
-
-func (t through) at(minute int) float64 {
-	if t.by == nil {
-		return t.a
-	}
-	return t.by[minute]
 }
 
 // blast is everything in which a cause would show.
@@ -43,20 +33,18 @@ func everywhere(l backout.Location) bool {
 // in one location shows only there and in series that tell no location.
 func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, loc backout.Location) blast {
 	reached := rs.reachSeveral(origins)
-	found := p.follow(rs, origins, loc)
 	var out blast
 	for i, r := range p.readings {
 		if !everywhere(loc) && r.at.location != "" && r.at.location != loc {
 			continue
 		}
 		at := reached[r.at.service]
-		by := found.reached[r.at.service]
 		switch {
 		case r.at.journey != "":
-			at, by = grasp{}, nil
+			at = grasp{}
 			for _, j := range g.Journeys {
 				if j.ID == r.at.journey {
-					at, by = journeyReach(j.Services, reached, 0.6), found.journey(j.Services, 0.6, p.clock.n)
+					at = journeyReach(j.Services, reached, 0.6)
 				}
 			}
 		case r.at.service == "": // a KPI of the whole product
@@ -64,12 +52,12 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 			for _, j := range g.Journeys {
 				all = append(all, j.Services...)
 			}
-			at, by = journeyReach(all, reached, 0.3), found.journey(all, 0.3, p.clock.n)
+			at = journeyReach(all, reached, 0.3)
 		case at.hops == 0 && at.a == ownVisible && r.seen:
 			at.a = seenByCallers
 		}
 		if at.a > negligible {
-			out.readings = append(out.readings, through{i, at, by})
+			out.readings = append(out.readings, through{i, at})
 		}
 	}
 	for _, o := range origins {
@@ -101,9 +89,8 @@ func (p *panel) evidence(b blast) []float64 {
 	for i := range prod {
 		prod[i] = 1
 	}
-	apply := func(th through, ratio []float64) {
+	apply := func(a float64, ratio []float64) {
 		for i := range prod {
-			a := th.at(i)
 			prod[i] *= 1 - a + a*ratio[i]
 			if prod[i] > 1e150 || prod[i] < 1e-150 {
 				out[i] += math.Log(prod[i])
@@ -112,10 +99,10 @@ func (p *panel) evidence(b blast) []float64 {
 		}
 	}
 	for _, t := range b.readings {
-		apply(t, p.readings[t.reading].hops[t.hops])
+		apply(t.a, p.readings[t.reading].hops[t.hops])
 	}
 	for _, bc := range b.badCalls {
-		apply(through{grasp: grasp{a: bc.p}}, p.calls[bc.call].hops[0])
+		apply(bc.p, p.calls[bc.call].hops[0])
 	}
 	for i := range out {
 		out[i] += math.Log(prod[i])
@@ -125,7 +112,7 @@ func (p *panel) evidence(b blast) []float64 {
 
 // contribution is what one reading adds to the evidence at minute t0.
 func (p *panel) contribution(t through, t0 int) float64 {
-	return math.Log1p(t.at(t0) * (p.readings[t.reading].hops[t.hops][t0] - 1))
+	return math.Log1p(t.a * (p.readings[t.reading].hops[t.hops][t0] - 1))
 }
 
 // surgeEvidence is the evidence of more demand than capacity: services ill here

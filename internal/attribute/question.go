@@ -50,8 +50,6 @@ const (
 	badCalls       = 0.3  // a fault in a caller shows only in its calls to one healthy callee
 	witness        = 0.85 // one witness of an ill service (itself, one caller) notices
 	severalTargets = 0.7  // a change with several services alters each of them
-	passesUnseen   = 0.1  // an ill service shows nothing, and passes the trouble on
-	unseenCalls    = 0.3  // trouble passes along calls that look healthy to the caller
 	negligible     = 1e-4 // reach below this is none
 	shiftSD        = 6.0  // λ: scale of the shift's half-normal prior, standard deviations
 	clipZ          = 12.0 // residuals beyond this count as this

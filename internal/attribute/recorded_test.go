@@ -1,7 +1,6 @@
 package attribute
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -39,42 +38,6 @@ func TestRank_newVersionThatNeverAnswers(t *testing.T) {
 	}
 	if !strings.Contains(text, "its new version has answered nothing for 10 minutes in which the old one did") {
 		t.Errorf("nobody is told that the new version is silent: %s", text)
-	}
-}
-
-func TestRank_whenItWasNoticed(t *testing.T) {
-	s := newScene()
-	s.ship(backout.KindConfig, "old", "catalog", 20, 1)
-	s.ship(backout.KindConfig, "young", "ledger", 55, 1)
-	s.ship(backout.KindConfig, "late", "fraud", 59.5, 1)
-	s.measure(nil, nil)
-	untold := Rank(s.q)
-	s.q.Noticed = s.at(57)
-	told := Rank(s.q)
-	if a, b := probability(told, "young"), probability(told, "old"); a < 3*b {
-		t.Errorf("two minutes before the notice has %.3f, half an hour before it %.3f, and nothing else tells them apart", a, b)
-	}
-	if p, q := probability(told, "late"), probability(untold, "late"); p > q/2 {
-		t.Errorf("a change after the notice has %.3f, %.3f when nobody knows of the notice", p, q)
-	}
-}
-
-func TestPanel_followsWhatItSees(t *testing.T) {
-	reach := func(own, calls levels) float64 {
-		s := newScene()
-		s.measure(own, calls)
-		p := newPanel(s.q)
-		f := p.follow(newRoads(s.q.World.Graph, s.q.World.Priors, p.callOrder), []backout.ServiceID{"fraud"}, "")
-		return f.reached["checkout"][52]
-	}
-	ill := levels{"payment": step(52, 6)}
-	failing := levels{"payment>fraud": step(52, 6), "checkout>payment": step(52, 6)}
-	seen, quiet := reach(ill, failing), reach(nil, levels{"payment>fraud": step(52, 6)})
-	if math.Abs(seen-.65) > .1 || quiet > .3 {
-		t.Errorf("checkout is reached with %.2f when payment is ill, %.2f when it is quiet; expected the road's .65, and much less", seen, quiet)
-	}
-	if healthy, bad := Rank(quietCalls(t, nil)), Rank(quietCalls(t, levels{"payment>fraud": step(52, 6)})); probability(healthy, "fraud") > probability(bad, "fraud") {
-		t.Errorf("fraud has %.3f although payment's calls to it succeed, %.3f when they fail", probability(healthy, "fraud"), probability(bad, "fraud"))
 	}
 }
 

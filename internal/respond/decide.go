@@ -145,8 +145,8 @@ func (r *Responder) easing(now time.Time, inc backout.Incident) bool {
 
 const (
 	easingLook = 5.0 // model minutes before the incident opened in which its worst may lie
-	easingFor  = 2.0 // model minutes for which it must have eased
-	easedTo    = 4.0 // the worst divided by this is far below it
+	easingFor  = 1.0 // model minutes for which it must have eased
+	easedTo    = 2.0 // the worst divided by this is far below it
 	mostlyCalm = .75 // of the ill signals
 )
 
