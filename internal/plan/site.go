@@ -13,6 +13,7 @@ import (
 // be brought to, and why not to the others.
 type site struct {
 	component backout.Component
+	name      string           // the short way people call it, with its location where several are called so
 	changes   []backout.Change // its recent changes, oldest first
 	base      int              // the component's own level that is level 0 here
 	versions  []backout.Version
@@ -48,7 +49,22 @@ func (s site) domain() levels {
 }
 
 // label names a component the short way people do.
-func (s site) label() string { return label(s.component.ID) }
+func (s site) label() string { return s.name }
+
+// naming says how often each short name occurs, and so when it needs its location.
+func naming(ids map[backout.ComponentID]bool) func(backout.ComponentID) string {
+	count := map[string]int{}
+	for id := range ids {
+		count[label(id)]++
+	}
+	return func(id backout.ComponentID) string {
+		_, _, _, at, err := id.Split()
+		if err != nil || at == "" || count[label(id)] < 2 {
+			return label(id)
+		}
+		return label(id) + " in " + string(at)
+	}
+}
 
 func label(id backout.ComponentID) string {
 	if k := id.Kind(); k != "" && k != backout.KindDeployment {
@@ -81,18 +97,19 @@ func survey(req Request) []site {
 		suspicion[s.Change] = s
 	}
 	var sites []site
+	name := naming(ids)
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		c, ok := known[id]
 		if !ok {
 			c = backout.Component{ID: id, Kind: id.Kind(), Name: id.Name(), Immovable: true} // not in the graph, so not ours to move
 		}
-		sites = append(sites, newSite(req, c, stacks[id], suspicion))
+		sites = append(sites, newSite(req, c, name(id), stacks[id], suspicion))
 	}
 	return sites
 }
 
-func newSite(req Request, c backout.Component, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect) site {
-	s := site{component: c, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, barred: map[int]string{}}
+func newSite(req Request, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect) site {
+	s := site{component: c, name: name, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, barred: map[int]string{}}
 	if extra := len(stack) - (maxLevels - 1); extra > 0 {
 		s.base, stack = extra, stack[extra:]
 	}

@@ -77,3 +77,14 @@ func TestStateMark_everyStateHasWordAndGlyph(t *testing.T) {
 		}
 	}
 }
+
+func TestNames_sayTheLocationWhereNeeded(t *testing.T) {
+	eu, us, cart := backout.ComponentID("deployment:payment@production/eu-1"), backout.ComponentID("deployment:payment@production/us-1"), backout.ComponentID("flag:cart@production/eu-1")
+	name := Names([]backout.ComponentID{eu, us, eu, cart})
+	if name(eu) != "payment in eu-1" || name(us) != "payment in us-1" || name(cart) != "flag cart" {
+		t.Errorf("%q, %q, %q", name(eu), name(us), name(cart))
+	}
+	if one := Names([]backout.ComponentID{eu, eu}); one(eu) != "payment" {
+		t.Errorf("%q: one place needs no location", one(eu))
+	}
+}

@@ -13,12 +13,17 @@ import (
 func Suspects(a backout.Attribution, s Style, limit int) string {
 	var b strings.Builder
 	rest, restP := 0, 0.0
+	ids := []backout.ComponentID{}
+	for _, x := range a.Suspects {
+		ids = append(ids, x.Component)
+	}
+	name := Names(ids)
 	for i, x := range a.Suspects {
 		if i >= limit {
 			rest, restP = rest+1, restP+x.P
 			continue
 		}
-		fmt.Fprintf(&b, "  %-26s %s %s\n", What(x.Component, x.To), s.Bar(x.P, 16), Percent(x.P))
+		fmt.Fprintf(&b, "  %-26s %s %s\n", name(x.Component)+" "+string(x.To), s.Bar(x.P, 16), Percent(x.P))
 		writeEvidence(&b, x, s, i)
 	}
 	if rest > 0 {
@@ -96,13 +101,14 @@ func Plan(p backout.Plan, s Style) string {
 	if len(p.Waves) > 0 {
 		fmt.Fprintf(&b, "  %s take a version back   %s switch in place   %s left alone\n", s.Paint(InkBad, "-"), s.Paint(InkWaits, "~"), "=")
 	}
+	name := Names(mentioned(p))
 	for i, w := range p.Waves {
 		for j, st := range w.Steps {
 			lead := "  "
 			if j == 0 {
 				lead = fmt.Sprintf("W%d", i+1)
 			}
-			writeStep(&b, lead, st, s)
+			writeStep(&b, lead, name(st.Component), st, s)
 		}
 	}
 	for _, r := range p.OrderReasons {
@@ -113,7 +119,7 @@ func Plan(p backout.Plan, s Style) string {
 			fmt.Fprintf(&b, "  = %d more changes stay\n", len(p.Left)-4)
 			break
 		}
-		fmt.Fprintf(&b, "  = %-26s stays: %s\n", ShortName(l.Component), l.Why)
+		fmt.Fprintf(&b, "  = %-26s stays: %s\n", name(l.Component), l.Why)
 	}
 	for _, a := range p.Alternatives {
 		if !a.Chosen {
@@ -133,7 +139,16 @@ func Plan(p backout.Plan, s Style) string {
 	return b.String()
 }
 
-func writeStep(b *strings.Builder, lead string, st backout.Step, s Style) {
+// mentioned are the components that a plan moves or leaves.
+func mentioned(p backout.Plan) []backout.ComponentID {
+	ids := p.Touched()
+	for _, l := range p.Left {
+		ids = append(ids, l.Component)
+	}
+	return ids
+}
+
+func writeStep(b *strings.Builder, lead, name string, st backout.Step, s Style) {
 	mark := s.Paint(InkBad, "-")
 	if st.Kind == backout.KindFlag || st.Kind == backout.KindConfig || st.Kind == backout.KindTraffic {
 		mark = s.Paint(InkWaits, "~")
@@ -142,7 +157,7 @@ func writeStep(b *strings.Builder, lead string, st backout.Step, s Style) {
 	for i, g := range st.Stages {
 		shares[i] = fmt.Sprintf("%.0f %%", g.Share*100)
 	}
-	fmt.Fprintf(b, "%s %s %-26s %s %s %s   %s\n", lead, mark, ShortName(st.Component), st.From, s.Glyph("→"), st.To, strings.Join(shares, ", "))
+	fmt.Fprintf(b, "%s %s %-26s %s %s %s   %s\n", lead, mark, name, st.From, s.Glyph("→"), st.To, strings.Join(shares, ", "))
 	fmt.Fprintf(b, "       why: %s\n", st.Why)
 	if st.Loss != backout.LossNone && st.Loss != "" {
 		fmt.Fprintf(b, "       %s %s: %s\n", s.Paint(InkWaits, "!"), st.Loss, st.Lost)

@@ -139,6 +139,25 @@ func ShortName(id backout.ComponentID) string {
 	return id.Name()
 }
 
+// Names calls components by their short names, and says the location of those whose
+// short name others of them have as well.
+func Names(ids []backout.ComponentID) func(backout.ComponentID) string {
+	places := map[string]map[backout.ComponentID]bool{}
+	for _, id := range ids {
+		if places[ShortName(id)] == nil {
+			places[ShortName(id)] = map[backout.ComponentID]bool{}
+		}
+		places[ShortName(id)][id] = true
+	}
+	return func(id backout.ComponentID) string {
+		_, _, _, at, err := id.Split()
+		if err != nil || at == "" || len(places[ShortName(id)]) < 2 {
+			return ShortName(id)
+		}
+		return ShortName(id) + " in " + string(at)
+	}
+}
+
 // What names a change the way people say it: "payment 2.14.0", "flag express on".
 func What(id backout.ComponentID, to backout.Version) string {
 	return ShortName(id) + " " + string(to)
