@@ -41,15 +41,6 @@ func TestRank_newVersionThatNeverAnswers(t *testing.T) {
 	}
 }
 
-func quietCalls(t *testing.T, calls levels) Question {
-	t.Helper()
-	s := newScene()
-	s.ship(backout.KindConfig, "fraud", "fraud", 51, 1)
-	s.ship(backout.KindConfig, "payment", "payment", 51, 1)
-	s.measure(levels{"payment": step(52, 6)}, calls)
-	return s.q
-}
-
 func TestRank_errorsThatHardlyEverHappen(t *testing.T) {
 	s := newScene()
 	s.ship(backout.KindConfig, "ledger", "ledger", 51, 1)

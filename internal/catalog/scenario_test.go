@@ -20,7 +20,7 @@ expect: {outcome: no_action}
 `
 
 func TestReadScenario_whatTheFilesSay(t *testing.T) {
-	s, err := ReadScenario("dir/mine.txtar", []byte(small+`locations: [a, b]
+	_, err := ReadScenario("dir/mine.txtar", []byte(small+`locations: [a, b]
 day: {deployments: 3, migration: false}
 ship:
 - {id: r, deployment: [x, y], location: a, at: [2, 3], stages: [0.5, 1], every: 2, chance: 0.5, role: culprit, by: me}
@@ -35,7 +35,7 @@ policy: {autonomy: ask, approvalMinutes: 30, maxAttempts: 1}
 	if err == nil || !strings.Contains(err.Error(), `dir/mine.txtar:15:contracts[0].provider: no shipment "r2"`) {
 		t.Errorf("a contract with nobody: %v", err)
 	}
-	s, err = ReadScenario("dir/mine.txtar", []byte(small+`locations: [a, b]
+	s, err := ReadScenario("dir/mine.txtar", []byte(small+`locations: [a, b]
 ship:
 - {id: r, deployment: [x, y], location: a, at: [2, 3], stages: [0.5, 1], every: 2, chance: 0.5, role: culprit, by: me}
 faults:

@@ -25,9 +25,8 @@ func Client() *http.Client {
 
 // Answer reads what an HTTP receiver's answer means: 2xx acknowledges; 408, 429
 // and 5xx ask to try again, after Retry-After where it is given; everything else,
-// redirects among it, is [ErrRefused]. It closes the body.
+// redirects among it, is [ErrRefused]. Closing the body is the caller's.
 func Answer(res *http.Response, now time.Time) error {
-	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
 	if err != nil {
 		body = nil // the status says enough

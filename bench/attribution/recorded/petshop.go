@@ -60,8 +60,11 @@ func ReadPetShop(dir string, after time.Duration) ([]Case, error) {
 		return nil, err
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "t*", "issue_*", "target.json"))
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("read recorded case %s: no train/ or test/ issues (%v)", dir, err)
+	if err != nil {
+		return nil, fmt.Errorf("read recorded case %s: %w", dir, err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("read recorded case %s: no train/ or test/ issues", dir)
 	}
 	var out []Case
 	for _, file := range files {

@@ -23,8 +23,11 @@ func readWide(file string) (wide, error) {
 	}
 	defer in.Close()
 	lines, err := csv.NewReader(in).ReadAll()
-	if err != nil || len(lines) < 5 {
-		return wide{}, fmt.Errorf("read recorded case %s: %d lines, expected four head lines and values (%v)", file, len(lines), err)
+	if err != nil {
+		return wide{}, fmt.Errorf("read recorded case %s: %w", file, err)
+	}
+	if len(lines) < 5 {
+		return wide{}, fmt.Errorf("read recorded case %s: %d lines, expected four head lines and values", file, len(lines))
 	}
 	var w wide
 	for i := 1; i < len(lines[0]); i++ {

@@ -90,6 +90,7 @@ func (e *Events) send(ctx context.Context, ev Event) error {
 	if err != nil {
 		return notify.WithoutURL(err)
 	}
+	defer res.Body.Close()
 	if err := notify.Answer(res, time.Now()); err != nil {
 		return fmt.Errorf("receiver %w", err)
 	}

@@ -151,7 +151,7 @@ func (s Subject) faults(t *testing.T) {
 		case err == nil:
 			t.Errorf("fault %d was taken for an acknowledgement", f)
 		case errors.Is(err, notify.ErrRefused) != (f == Refusing):
-			t.Errorf("fault %d: %v, refused for good: %t", f, err, !(f == Refusing))
+			t.Errorf("fault %d: %v, refused for good: %t", f, err, f != Refusing)
 		case errors.As(err, &later) != (f == Busy), f == Busy && later.After != BusyFor:
 			t.Errorf("fault %d: %v, want the wait that was asked for when busy, and only then", f, err)
 		}

@@ -46,6 +46,7 @@ func (i *Incoming) Notify(ctx context.Context, m backout.Message) error {
 	if err != nil {
 		return fmt.Errorf("post to slack: %w", notify.WithoutURL(err))
 	}
+	defer res.Body.Close()
 	if err := notify.Answer(res, time.Now()); err != nil {
 		return fmt.Errorf("post to slack: slack %w", err)
 	}

@@ -81,6 +81,7 @@ func (w *Webhook) Notify(ctx context.Context, m backout.Message) error {
 	if err != nil {
 		return fmt.Errorf("post message: %w", notify.WithoutURL(err))
 	}
+	defer res.Body.Close()
 	if err := notify.Answer(res, now); err != nil {
 		return fmt.Errorf("post message: receiver %w", err)
 	}
