@@ -1,0 +1,129 @@
+package respond
+
+import (
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+func TestDecide_waitsForARolloutToSettle(t *testing.T) {
+	tw := newTown(t, true, nil)
+	c := tw.world.Changes[0]
+	c.Exposure.Stages = []backout.ExposureStage{{At: noon.Add(-11 * minute), Share: .3}, {At: noon.Add(3 * minute), Share: .6}}
+	tw.world.Changes = []backout.Change{c}
+	id := tw.detect()
+	for tw.now.Before(noon.Add(8 * minute)) {
+		if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+			t.Fatal(err)
+		}
+		if s := tw.store.incidents[id].State; s != backout.StateDetected && s != backout.StateAttributed {
+			t.Fatalf("%s after %s: somebody still holds the wheel", s, tw.now.Sub(noon))
+		}
+		tw.now = tw.now.Add(minute)
+	}
+	tw.until(id, backout.StateExecuting)
+}
+
+func TestConclude_whatGotWorseIsRemembered(t *testing.T) {
+	for verdict, want := range map[backout.VerdictValue]backout.VerdictValue{
+		backout.VerdictWorse: backout.VerdictWorse, backout.VerdictInconclusive: backout.VerdictInconclusive, "": backout.VerdictInconclusive,
+	} {
+		tw := newTown(t, true, nil)
+		id := tw.detect()
+		tw.runner.run = backout.Run{State: backout.RunHalted, Why: "halted", Entries: []backout.Entry{{Kind: backout.EntryGate, Verdict: verdict}}}
+		tw.until(id, backout.StateExecuting)
+		for range 2 {
+			if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if tried := tw.store.incidents[id].Tried; len(tried) == 0 || tried[0].Result != want {
+			t.Errorf("gate said %q: tried %+v, want %s", verdict, tried, want)
+		}
+	}
+}
+
+func TestLearn_onlyWhatWasCarriedOut(t *testing.T) {
+	tw := newTown(t, true, nil)
+	id := tw.detect()
+	tw.until(id, backout.StateExecuting)
+	tw.runner.run = backout.Run{State: backout.RunStopped, Why: "the symptom has gone", Entries: []backout.Entry{{Kind: backout.EntryEffect, Step: "1.1", Outcome: backout.OutcomeNotDone}}}
+	tw.until(id, backout.StateRecovered)
+	if r := tw.store.reviews[0]; len(r.Culprits) != 0 || len(r.Actions) != 0 {
+		t.Errorf("culprits %v, actions %v learnt from a step that was never carried out", r.Culprits, r.Actions)
+	}
+}
+
+// Somebody was asked, and the picture turns to "no change did this": the question
+// stands until it is answered or its deadline has come.
+func TestReconsider_doesNotSendThePersonHome(t *testing.T) {
+	tw := newTown(t, true, func(p *backout.Policy) { p.Autonomy = backout.AutonomyAsk })
+	id := tw.detect()
+	tw.until(id, backout.StateWaiting)
+	tw.world.Changes = nil // no suspect is left
+	for range 5 {
+		if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+			t.Fatal(err)
+		}
+		tw.now = tw.now.Add(minute)
+	}
+	if in := tw.store.incidents[id]; in.State != backout.StateWaiting || in.Plan == nil || len(in.Plan.Waves) == 0 {
+		t.Errorf("incident is %s (%s): want it still waiting for the answer to its plan", in.State, in.Why)
+	}
+}
+
+// What was tried did not help: the incident does not end as if nothing were wrong.
+func TestRule_nothingLeftAfterATryHalts(t *testing.T) {
+	tw := newTown(t, true, nil)
+	id := tw.detect()
+	tw.runner.run = backout.Run{State: backout.RunHalted, Why: "no recovery"}
+	tw.until(id, backout.StateExecuting)
+	tw.world.Changes = nil
+	if in := tw.until(id, backout.StateHalted, backout.StateNoAction); in.State != backout.StateHalted {
+		t.Errorf("ended %s: %s", in.State, in.Why)
+	}
+}
+
+// Whoever is asked an hour later is asked about what was found while the onset was
+// fresh: by then everything is ill, and the latest change looks guilty.
+func TestReconsider_keepsTheFreshAnswer(t *testing.T) {
+	tw := newTown(t, true, func(p *backout.Policy) {
+		p.Autonomy, p.ApprovalTimeout = backout.AutonomyAsk, backout.Duration(4*time.Hour)
+	})
+	id := tw.detect()
+	fresh := *tw.until(id, backout.StateWaiting).Attribution
+	late := tw.world.Changes[0]
+	late.ID, late.Component = "c2", "deployment:shop@production/eu"
+	late.Services, late.Exposure = []backout.ServiceID{"shop"}, backout.Exposure{Stages: []backout.ExposureStage{{At: noon.Add(55 * minute), Share: 1}}}
+	tw.world.Changes = append(tw.world.Changes, late)
+	for tw.now = noon.Add(50 * minute); tw.now.Before(noon.Add(90 * minute)); tw.now = tw.now.Add(minute) {
+		if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if in := tw.store.incidents[id]; in.State != backout.StateWaiting || in.Attribution.Suspects[0].Change != fresh.Suspects[0].Change {
+		t.Errorf("incident is %s and blames %s, want it waiting with %s", in.State, in.Attribution.Suspects[0].Change, fresh.Suspects[0].Change)
+	}
+}
+
+// A cold cache warms up: by the time it is clear who did it, the trouble eases. Nothing
+// is planned then, and the incident ends as gone by itself; trouble that stays is.
+func TestDue_waitsWhileTroubleEases(t *testing.T) {
+	for stays, want := range map[bool]backout.State{false: backout.StateSelfRecovered, true: backout.StateExecuting} {
+		tw := newTown(t, true, nil)
+		for s, level := range tw.signals.levels {
+			tw.signals.levels[s] = func(at time.Time) float64 {
+				if !stays && at.After(noon) {
+					return .2
+				}
+				return level(at)
+			}
+		}
+		id := tw.detect()
+		inc := tw.until(id, backout.StateSelfRecovered, backout.StateExecuting, backout.StateWaiting, backout.StateHalted)
+		if inc.State != want || !stays && inc.Plan != nil {
+			t.Errorf("trouble that stays: %t; ended %s (%s), want %s", stays, inc.State, inc.Why, want)
+		}
+	}
+}
