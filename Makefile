@@ -4,7 +4,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULN := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 SEEDS ?= 10
 
-.PHONY: help demo demo-matrix test check lint fuzz bench build generate
+.PHONY: help demo demo-matrix compare test check lint fuzz bench build generate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,8 +12,11 @@ help: ## list the targets
 demo: ## the main job, live: a shop, ten changes, one bad, the way back
 	@$(GO) run ./cmd/backout demo $(ARGS)
 
-demo-matrix: ## all nine scenarios, SEEDS seeds, every other run --blind; takes about a minute a run
-	@$(GO) run ./bench/matrix --seeds $(SEEDS) --write docs/DEMO_MATRIX.md
+demo-matrix: ## all nine scenarios, SEEDS seeds, every other run --blind; takes half a minute a run; ARGS chooses scenarios and modes
+	@$(GO) run ./bench/matrix --seeds $(SEEDS) --write docs/DEMO_MATRIX.md $(ARGS)
+
+compare: ## the same incidents answered three ways, SEEDS seeds; takes two minutes and a half a seed
+	@$(GO) run ./bench/compare --seeds $(SEEDS) --write docs/COMPARISON.md --svg docs/pictures/comparison.svg $(ARGS)
 
 # One package at a time: some of them run a whole shop and want the machine for it.
 test: ## unit, property and end-to-end tests; needs no C compiler

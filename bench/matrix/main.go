@@ -34,7 +34,7 @@ func main() {
 	seeds := flag.Int("seeds", 10, "seeds for each scenario and mode")
 	first := flag.Int("first", 0, "first seed; 0 = drawn from the clock, so that nothing is tuned to it")
 	scenarios := flag.String("scenarios", strings.Join(playground.ScenarioNames(), ","), "comma separated")
-	modes := flag.String("modes", "alternate", "names, blind, names,blind for both of each seed, or alternate: one of them a seed, in turn")
+	modes := flag.String("modes", "alternate", "names, blind, names,blind for both of each seed, or alternate: one of them a seed, in turn (other: the half that this leaves out)")
 	write := flag.String("write", "", "file to keep the result in")
 	full := flag.Bool("full", false, "the long demo instead of --short")
 	flag.Parse()
@@ -57,23 +57,25 @@ func main() {
 				r := demo(bin, sc, mode, *first+i, *full)
 				all = append(all, r)
 				fmt.Fprintf(os.Stderr, "%3d %-21s %-5s seed %d: %s (%.0f s)\n", len(all), sc, mode, *first+i, ending(r), r.Took)
+				if *write != "" { // kept after every run: a matrix takes the better part of an hour
+					if err := os.WriteFile(*write, []byte(report(all, *seeds)), 0o644); err != nil {
+						log.Fatal(err)
+					}
+				}
 			}
 		}
 	}
-	text := report(all, *seeds)
-	fmt.Print(text)
-	if *write != "" {
-		if err := os.WriteFile(*write, []byte(text), 0o644); err != nil {
-			log.Fatal(err)
-		}
-	}
+	fmt.Print(report(all, *seeds))
 }
 
 // modesOf are the modes of one seed and scenario. Alternating, each scenario and each
-// seed is half blind.
+// seed is half blind; "other" is the half that alternating leaves out.
 func modesOf(modes string, turn int) []string {
-	if modes == "alternate" {
+	switch modes {
+	case "alternate":
 		return []string{[]string{"names", "blind"}[turn%2]}
+	case "other":
+		return []string{[]string{"blind", "names"}[turn%2]}
 	}
 	return strings.Split(modes, ",")
 }
@@ -114,6 +116,25 @@ func ending(r run) string {
 	return "MISS: " + r.Why
 }
 
+// byScenario counts the runs that ended as expected, in order of first appearance.
+func byScenario(all []run) string {
+	var names, out []string
+	good, played := map[string]int{}, map[string]int{}
+	for _, r := range all {
+		if played[r.Scenario] == 0 {
+			names = append(names, r.Scenario)
+		}
+		played[r.Scenario]++
+		if r.AsExpected && r.Err == "" {
+			good[r.Scenario]++
+		}
+	}
+	for _, n := range names {
+		out = append(out, fmt.Sprintf("%s %d of %d", n, good[n], played[n]))
+	}
+	return "As expected: " + strings.Join(out, ", ") + "."
+}
+
 func results(all []run) []drill.Result {
 	out := make([]drill.Result, len(all))
 	for i, r := range all {
@@ -145,6 +166,7 @@ func report(all []run, seeds int) string {
 	fmt.Fprintf(&b, "# Demo matrix\n\n`make demo-matrix SEEDS=%d` on %s: %d of %d runs ended as expected; %d unsafe states, %d unsafe requests.\n\n", seeds, time.Now().UTC().Format("2006-01-02"), good, len(all), unsafeStates, unsafeRequests)
 	fmt.Fprintf(&b, "Cascade forecast: the first one of each incident, over all services and journeys that were not hit yet (n = %d): Brier score %.4f, base rate's %.4f. ", skill.Targets, skill.Brier, skill.Base)
 	fmt.Fprintf(&b, "Of %d that were hit before anybody acted, it had named %d (10 %% or more), in the median %.1f s before. Incidents before the fault: %d.\n\n", skill.Hits, skill.Named, skill.LeadS, alarms)
+	b.WriteString(byScenario(all) + "\n\n")
 	for _, name := range []string{"detected", "first effect", "recovered"} {
 		if v := times[name]; len(v) > 0 {
 			slices.Sort(v)
