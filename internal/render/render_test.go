@@ -88,3 +88,17 @@ func TestNames_sayTheLocationWhereNeeded(t *testing.T) {
 		t.Errorf("%q: one place needs no location", one(eu))
 	}
 }
+
+func TestCascade_saysWhen(t *testing.T) {
+	second := backout.Duration(time.Second)
+	for want, h := range map[string]backout.Hit{
+		"any moment now": {P: .9},
+		"most likely any moment now (within 2 s)": {P: .9, P90: 2 * second},
+		"most likely in 3 s (1 s-9 s)":            {P: .9, P10: second, P50: 3 * second, P90: 9 * second},
+	} {
+		h.Target, h.Kind = "cart", backout.TargetService
+		if text := Cascade(backout.Forecast{Horizon: 30 * second, Hits: []backout.Hit{h}}, Style{}, 5); !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %q", want, text)
+		}
+	}
+}

@@ -87,8 +87,11 @@ func Cascade(f backout.Forecast, s Style, limit int) string {
 
 // arrival says when a target is hit, given that it is.
 func arrival(h backout.Hit) string {
-	if h.P90 <= 0 {
+	switch {
+	case h.P90 <= 0:
 		return "any moment now"
+	case h.P50 <= 0:
+		return fmt.Sprintf("most likely any moment now (within %s)", Span(h.P90.Std()))
 	}
 	return fmt.Sprintf("most likely in %s (%s-%s)", Span(h.P50.Std()), Span(h.P10.Std()), Span(h.P90.Std()))
 }
