@@ -57,7 +57,7 @@ func TestReplay_json(t *testing.T) {
 
 func TestReplay_noIncidents(t *testing.T) {
 	code, out, _ := run("replay", example, "--to", "2026-11-24T09:40:00Z")
-	if code != 0 || !strings.Contains(out, "No incidents: no signal left its baseline") || !strings.Contains(out, "16 of 16 opening series judged") || !strings.Contains(out, "--at TIME") {
+	if code != 0 || !strings.Contains(out, "No incidents: no signal left its baseline") || !strings.Contains(out, "16 of 16 series that may open an incident are judged") || !strings.Contains(out, "--at TIME") {
 		t.Errorf("status %d:\n%s", code, out)
 	}
 }

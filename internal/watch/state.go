@@ -120,7 +120,10 @@ func (s State) String() string {
 	if s.Opening == 0 {
 		return "no series that may open an incident seen yet"
 	}
-	text := fmt.Sprintf("%d of %d opening series judged", s.Judged, s.Opening)
+	if s.Judged == 0 {
+		return fmt.Sprintf("%d series that may open an incident, none with enough samples yet", s.Opening)
+	}
+	text := fmt.Sprintf("%d of %d series that may open an incident are judged", s.Judged, s.Opening)
 	if s.Seasonal > 0 {
 		text += fmt.Sprintf(" (%d series by their own long history)", s.Seasonal)
 	} else if s.Short > 0 {

@@ -176,7 +176,7 @@ func TestPlay_quietTimeHasNoIncidents(t *testing.T) {
 	s := incident()
 	s.onset = 0
 	r := play(t, Config{Dir: s.write(t, t.TempDir())})
-	if len(r.Incidents) != 0 || r.Summary.Incidents != 0 || !strings.Contains(r.Ready, "16 of 16 opening series judged") {
+	if len(r.Incidents) != 0 || r.Summary.Incidents != 0 || !strings.Contains(r.Ready, "16 of 16 series that may open an incident are judged") {
 		t.Errorf("%d incidents, %s; expected none and warm series", len(r.Incidents), r.Ready)
 	}
 }
@@ -303,7 +303,7 @@ func TestPlay_stopsWhenTold(t *testing.T) {
 
 func TestPlay_saysWhenHistoryIsTooShort(t *testing.T) {
 	r := play(t, Config{Dir: incident().write(t, t.TempDir()), At: []time.Time{minute(20)}})
-	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "0 of 16 opening series judged") {
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "none with enough samples yet") {
 		t.Errorf("notes %v, expected to be told that nothing is judged yet", r.Notes)
 	}
 }
