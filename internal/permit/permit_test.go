@@ -212,3 +212,24 @@ func TestWhole_ruleThatCostsTooMuch(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestConfidence_isThatOfOneChange(t *testing.T) {
+	step := func(name, at string, from backout.Version, p float64, demanded bool) backout.Step {
+		id := backout.NewComponentID(backout.KindDeployment, name, "production", backout.Location(at))
+		return backout.Step{Component: id, Kind: backout.KindDeployment, Service: backout.ServiceID(name), From: from, P: p, Demanded: demanded}
+	}
+	for name, c := range map[string]struct {
+		steps []backout.Step
+		want  float64
+	}{
+		"two guesses":           {[]backout.Step{step("payment", "eu", "2", .5, false), step("ledger", "eu", "2", .4, false)}, .5},
+		"one in two locations":  {[]backout.Step{step("payment", "eu", "2", .5, false), step("payment", "us", "2", .4, false)}, .9},
+		"two versions":          {[]backout.Step{step("payment", "eu", "2", .5, false), step("payment", "us", "3", .4, false)}, .5},
+		"what contracts demand": {[]backout.Step{step("payment", "eu", "2", .5, false), step("ledger", "eu", "2", .9, true)}, .5},
+		"nothing":               {nil, 0},
+	} {
+		if got := confidence(backout.Plan{Waves: []backout.Wave{{Steps: c.steps}}}); got < c.want-1e-9 || got > c.want+1e-9 {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -140,14 +140,25 @@ func (q question) coldStart() []string {
 	return out
 }
 
-// confidence is the probability of the likeliest step that is taken on suspicion. It is
-// not the sum over all of them: a plan that takes back two because one of them did it
-// takes an innocent one back for certain, and that is for a person to choose.
+// confidence is the probability of the likeliest change that is taken back on
+// suspicion. It is not the sum over all of them: a plan that takes back two because
+// one of them did it takes an innocent one back for certain, and that is for a person
+// to choose. One version that went out in several locations is one change.
 func confidence(p backout.Plan) float64 {
-	best := 0.0
+	type version struct {
+		kind    backout.ComponentKind
+		service backout.ServiceID
+		from    backout.Version
+	}
+	best, sums := 0.0, map[version]float64{}
 	for _, s := range p.Steps() {
 		if !s.Demanded {
-			best = max(best, s.P)
+			v := version{s.Kind, s.Service, s.From}
+			if s.Service == "" {
+				v.service = backout.ServiceID(s.Component)
+			}
+			sums[v] += s.P
+			best = max(best, sums[v])
 		}
 	}
 	return min(best, 1)

@@ -380,6 +380,39 @@ func TestMake_hurriesWhatOthersWaitFor(t *testing.T) {
 	}
 }
 
+// Both locations of a bad release go back, one after the other: the first is the
+// canary of the second.
+func TestMake_locationByLocation(t *testing.T) {
+	w := newTown()
+	eu := w.part(backout.KindDeployment, "payment", 30*time.Minute, "1", "2")
+	w.part(backout.KindDeployment, "web", 30*time.Minute, "1", "2")
+	us := backout.NewComponentID(backout.KindDeployment, "payment", "production", "us-1")
+	world := &w.req.World
+	part := world.Graph.Components[0]
+	part.ID, part.Location = us, "us-1"
+	world.Graph.Components = append(world.Graph.Components, part)
+	world.Live[us] = world.Live[eu]
+	r := world.Reversals[eu]
+	r.Component = us
+	world.Reversals[us] = r
+	change := world.Changes[0]
+	change.ID, change.Component = backout.ChangeID(string(us)+"=2"), us
+	world.Changes = append(world.Changes, change)
+	w.suspect(eu, "2", .45)
+	w.suspect(us, "2", .5)
+	p := w.make(t)
+	wantShape(t, p, backout.ActionRollBack, "payment:1", "payment:1")
+	if len(p.Waves) != 2 || p.Waves[0].Steps[0].Component != us || p.Waves[1].Steps[0].Start < p.Waves[0].Steps[0].Takes {
+		t.Errorf("waves %+v: want us-1, the likelier one, alone and wholly before eu-1", p.Waves)
+	}
+	if bad := check.Plan(w.req.World, p); len(bad) > 0 {
+		t.Errorf("not safe: %v", bad)
+	}
+	if why := p.Steps()[0].Why; !strings.Contains(why, "payment in us-1") {
+		t.Errorf("%q does not say where", why)
+	}
+}
+
 func TestMake_whatAPersonWants(t *testing.T) {
 	build := func() (*town, backout.ComponentID) {
 		w := newTown()

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,43 @@ func (m model) moves(s solution) [][]int {
 		}
 		out[s.depth[i]] = append(out[s.depth[i]], i)
 	}
+	return m.byLocation(out)
+}
+
+// byLocation splits waves so that no two locations of one component move at the same
+// time: the first is the canary of the others, and its gate speaks before they move.
+// The likeliest culprit goes first. Moving later than a wave's start breaks no order.
+func (m model) byLocation(waves [][]int) [][]int {
+	var out [][]int
+	for _, wave := range waves {
+		wave = slices.Clone(wave)
+		slices.SortStableFunc(wave, func(a, b int) int { return cmp.Compare(m.blame(b), m.blame(a)) })
+		var split [][]int
+		met := map[string]int{} // how many locations of it have their wave
+		for _, i := range wave {
+			c := m.sites[i].component
+			key := fmt.Sprintf("%s %s %s", c.Kind, c.Name, c.Environment)
+			if met[key] == len(split) {
+				split = append(split, nil)
+			}
+			split[met[key]] = append(split[met[key]], i)
+			met[key]++
+		}
+		for _, w := range split {
+			slices.Sort(w)
+		}
+		out = append(out, split...)
+	}
 	return out
+}
+
+// blame is the probability that one of a site's recent changes is the cause.
+func (m model) blame(i int) float64 {
+	sum := 0.0
+	for _, p := range m.sites[i].p {
+		sum += p
+	}
+	return sum
 }
 
 // begins is when each wave starts: a wave begins when all of the one before has
