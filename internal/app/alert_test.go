@@ -3,11 +3,9 @@ package app_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/app"
+	"github.com/backout-dev/backout/internal/metrics/metricstest"
 	"github.com/backout-dev/backout/internal/web"
 )
 
@@ -35,41 +34,6 @@ spec: {signals: [{name: errors, kind: errors, direction: up, query: 'sum by (ser
 const rules = `groups: [{name: shop, rules: [{alert: HighErrors, expr: shop_broken > 0, labels: {severity: page}, annotations: {summary: "it fails"}}]}]
 `
 
-// program finds one of the names of a program.
-func program(t *testing.T, deb string, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed; CI must have it: apt-get install %s", names[0], deb)
-	}
-	t.Skipf("needs %s: RUNLEVEL=1 apt-get install --no-install-recommends %s", names[0], deb)
-	return ""
-}
-
-// start runs a program until the test ends and waits until it is ready.
-func start(t *testing.T, base, path string, args ...string) {
-	t.Helper()
-	cmd := exec.Command(path, args...)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	until(t, path+" is ready", func(ctx context.Context) bool {
-		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/-/ready", nil)
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return false
-		}
-		_ = res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	})
-}
-
 // until asks again and again, for a minute and a half at most.
 func until(t *testing.T, what string, ok func(context.Context) bool) {
 	t.Helper()
@@ -84,16 +48,6 @@ func until(t *testing.T, what string, ok func(context.Context) bool) {
 			t.Fatalf("gave up waiting: %s", what)
 		}
 	}
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func write(t *testing.T, dir, name, text string) string {
@@ -136,14 +90,14 @@ func TestAlertmanager_opensAnIncident(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs Prometheus and Alertmanager for half a minute")
 	}
-	prometheus, alertmanager := program(t, "prometheus", "prometheus"), program(t, "prometheus-alertmanager", "prometheus-alertmanager", "alertmanager")
+	prometheus, alertmanager := metricstest.Program(t, "prometheus", "prometheus"), metricstest.Program(t, "prometheus-alertmanager", "prometheus-alertmanager", "alertmanager")
 	var broken, node atomic.Int64
 	node.Store(1)
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "shop_broken{service=\"payment\"} %d\nshop_broken{service=\"disk\"} %d\n", broken.Load(), node.Load())
 	}))
 	defer target.Close()
-	dir, ap, pp := t.TempDir(), free(t), free(t)
+	dir, ap, pp := t.TempDir(), metricstest.Free(t), metricstest.Free(t)
 	cfg := app.Config{Catalog: dir + "/catalog", Data: dir + "/data", Prometheus: "http://" + pp, Step: time.Second}
 	if err := os.Mkdir(cfg.Catalog, 0o700); err != nil {
 		t.Fatal(err)
@@ -151,11 +105,11 @@ func TestAlertmanager_opensAnIncident(t *testing.T) {
 	write(t, cfg.Catalog, "shop.yaml", shop)
 	a, stop := run(t, cfg)
 
-	start(t, "http://"+ap, alertmanager, "--storage.path="+dir+"/am", "--web.listen-address="+ap, "--cluster.listen-address=", "--log.level=error", "--config.file="+write(t, dir, "am.yml",
+	metricstest.Launch(t, ap, alertmanager, "--storage.path="+dir+"/am", "--web.listen-address="+ap, "--cluster.listen-address=", "--log.level=error", "--config.file="+write(t, dir, "am.yml",
 		"route: {receiver: backout, group_by: [service], group_wait: 1s, group_interval: 1s, repeat_interval: 1h}\nreceivers: [{name: backout, webhook_configs: [{url: '"+
 			a.URL()+"/v1/alerts/alertmanager', send_resolved: true, http_config: {authorization: {credentials_file: '"+a.TokenFile()+"'}}}]}]\n"))
 	write(t, dir, "rules.yml", rules)
-	start(t, "http://"+pp, prometheus, "--storage.tsdb.path="+dir+"/tsdb", "--web.listen-address="+pp, "--log.level=error", "--config.file="+write(t, dir, "prometheus.yml",
+	metricstest.Launch(t, pp, prometheus, "--storage.tsdb.path="+dir+"/tsdb", "--web.listen-address="+pp, "--log.level=error", "--config.file="+write(t, dir, "prometheus.yml",
 		"global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rules.yml]\nalerting: {alertmanagers: [{static_configs: [{targets: ['"+ap+
 			"']}]}]}\nscrape_configs: [{job_name: shop, static_configs: [{targets: ['"+strings.TrimPrefix(target.URL, "http://")+"']}]}]\n"))
 

@@ -3,7 +3,6 @@ package replay
 import (
 	"errors"
 	"math"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,62 +19,6 @@ import (
 	"github.com/backout-dev/backout/internal/metrics/prometheus"
 	folder "github.com/backout-dev/backout/internal/replay"
 )
-
-// startPrometheus starts the real program on a free port.
-func startPrometheus(t *testing.T, more ...string) (base, data string) {
-	t.Helper()
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("prometheus is not installed; CI must have it: apt-get install prometheus")
-		}
-		t.Skip("needs Prometheus: RUNLEVEL=1 apt-get install --no-install-recommends prometheus")
-	}
-	dir := t.TempDir()
-	settings := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(settings, []byte("storage:\n  tsdb:\n    out_of_order_time_window: 48h\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	_ = free.Close()
-	args := []string{"--config.file=" + settings, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + address, "--web.enable-remote-write-receiver", "--log.level=error"}
-	cmd := exec.Command(binary, append(args, more...)...)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	gone := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(gone) }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-gone })
-	await(t, "http://"+address+"/-/ready", gone)
-	return "http://" + address, filepath.Join(dir, "data")
-}
-
-func await(t *testing.T, url string, gone <-chan struct{}) {
-	t.Helper()
-	limit, retry := time.NewTimer(30*time.Second), time.NewTicker(20*time.Millisecond)
-	defer limit.Stop()
-	defer retry.Stop()
-	for {
-		if resp, err := http.Get(url); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-retry.C:
-		case <-gone:
-			t.Fatal("prometheus ended before it was ready")
-		case <-limit.C:
-			t.Fatal("prometheus is not ready after 30s")
-		}
-	}
-}
 
 // samplesOf reads a metrics file: series -> millisecond -> value.
 func samplesOf(t *testing.T, path string) map[string]map[int64]float64 {
@@ -132,7 +75,7 @@ func described(t *testing.T, dir string) string {
 // What a real Prometheus kept is recorded sample by sample, and replays to the
 // same answer as the facts it was fed with; so does a snapshot of its database.
 func TestRecord_roundTripThroughPrometheus(t *testing.T) {
-	base, data := startPrometheus(t, "--query.max-samples=3000") // two hours of a selector are too much for one answer
+	base, data, _ := metricstest.Prometheus(t, "--query.max-samples=3000") // two hours of a selector are too much for one answer
 	s := incident()
 	s.start = time.Now().UTC().Add(-4 * time.Hour).Truncate(time.Minute)
 	source := described(t, s.write(t, t.TempDir()))

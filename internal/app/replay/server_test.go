@@ -10,6 +10,7 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/app"
+	"github.com/backout-dev/backout/internal/metrics/metricstest"
 	"github.com/backout-dev/backout/internal/metrics/prometheus"
 	"github.com/backout-dev/backout/internal/web"
 )
@@ -17,7 +18,7 @@ import (
 // The whole way: a real Prometheus, a running backout that was told the changes,
 // a recording of both, and its replay.
 func TestRecord_ofARunningBackout(t *testing.T) {
-	base, _ := startPrometheus(t)
+	base, _, _ := metricstest.Prometheus(t)
 	s := incident()
 	s.start = time.Now().UTC().Add(-4 * time.Hour).Truncate(time.Minute)
 	source := described(t, s.write(t, t.TempDir()))

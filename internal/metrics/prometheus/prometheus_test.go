@@ -1,12 +1,9 @@
 package prometheus_test
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,72 +17,13 @@ import (
 
 func TestConformance(t *testing.T) {
 	metricstest.Run(t, func(t *testing.T, ask metrics.Config) metricstest.System {
-		base, kill := startServer(t)
+		base, _, kill := metricstest.Prometheus(t)
 		s, err := prometheus.New(prometheus.Config{URL: base, Ask: ask})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return metricstest.System{Sampler: s, WriteURL: base + "/api/v1/write", Kill: kill}
 	})
-}
-
-// startServer starts the real Prometheus on a free port and waits until it is
-// ready.
-func startServer(t *testing.T) (base string, kill func()) {
-	t.Helper()
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("prometheus is not installed; CI must have it: apt-get install prometheus")
-		}
-		t.Skip("needs Prometheus: RUNLEVEL=1 apt-get install --no-install-recommends prometheus")
-	}
-	dir := t.TempDir()
-	settings := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(settings, []byte("storage:\n  tsdb:\n    out_of_order_time_window: 48h\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	_ = free.Close()
-	cmd := exec.Command(binary, "--config.file="+settings, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--web.enable-remote-write-receiver", "--log.level=error")
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	gone := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(gone) }()
-	kill = func() { _ = cmd.Process.Kill(); <-gone }
-	t.Cleanup(kill)
-	awaitReady(t, "http://"+address+"/-/ready", gone)
-	return "http://" + address, kill
-}
-
-func awaitReady(t *testing.T, url string, gone <-chan struct{}) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	retry := time.NewTicker(20 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-retry.C:
-		case <-gone:
-			t.Fatal("prometheus ended before it was ready")
-		case <-ctx.Done():
-			t.Fatal("prometheus is not ready after 30s")
-		}
-	}
 }
 
 func TestNew_refusesBadSettings(t *testing.T) {
