@@ -23,18 +23,6 @@ type Expectation struct {
 	Asked    *bool  `json:"asked,omitempty"` // a person was asked; nil = either
 }
 
-// Judge holds a scored run against what its scenario expects, and gives the result
-// with AsExpected and Why. A truth without an expectation leaves the result as it
-// was scored.
-func Judge(t Truth, r Result) Result {
-	if t.Expect == nil {
-		return r
-	}
-	r.Why = t.Expect.objection(r)
-	r.AsExpected = r.Why == ""
-	return r
-}
-
 // objection says what was not as expected; empty = nothing.
 func (e Expectation) objection(r Result) string {
 	var missing, others []string

@@ -45,14 +45,10 @@ func TestJudge_againstTheFile(t *testing.T) {
 		"tried, and two innocents":      {tried, played(backout.StateHalted, pay, cart, flag), "should have stayed"},
 		"asked although nobody need be": {tried, asked(played(backout.StateHalted, pay)), "a person was asked"},
 	} {
-		truth := Truth{Format: 1, InjectedAt: injected, Culprits: []string{string(pay) + "=2"}, Expect: &c.expect}
-		r := Judge(truth, Score(truth, c.facts))
+		truth := Truth{Format: 1, InjectedAt: injected, Culprits: []string{string(pay) + "=2"}, Expect: c.expect}
+		r := Score(truth, c.facts)
 		if r.AsExpected != (c.why == "") || !strings.Contains(r.Why, c.why) {
 			t.Errorf("%s: as expected %t, %q; want %q", name, r.AsExpected, r.Why, c.why)
 		}
-	}
-	old := Truth{Format: 1, InjectedAt: injected, Expected: "no_action"}
-	if f := played(backout.StateNoAction); !Judge(old, Score(old, f)).AsExpected {
-		t.Error("a truth without expectation is no longer judged by its ending")
 	}
 }

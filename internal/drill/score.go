@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"slices"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -121,7 +120,8 @@ func Score(t Truth, f Facts) Result {
 		}
 	}
 	r.Reverted, r.InnocentReverted, r.ContractDemanded = reverted(t, f)
-	r.AsExpected, r.Why = asExpected(t, r)
+	r.Why = t.Expect.objection(r)
+	r.AsExpected = r.Why == ""
 	return r
 }
 
@@ -249,26 +249,4 @@ func attempts(all []backout.Incident) []backout.Attempt {
 		out = append(out, inc.Attempts...)
 	}
 	return out
-}
-
-// asExpected says whether a run ended as it should: the right ending, the culprit
-// taken back, nothing innocent touched, nothing unsafe, nobody asked.
-func asExpected(t Truth, r Result) (bool, string) {
-	culpritBack := len(t.Culprits) == 0
-	for _, x := range r.Reverted {
-		culpritBack = culpritBack || slices.Contains(t.Culprits, x.Change)
-	}
-	switch {
-	case r.UnsafeStates > 0 || r.UnsafeRequests > 0:
-		return false, "unsafe states or requests"
-	case r.Outcome != t.Expected:
-		return false, "ended " + r.Outcome + ", expected " + t.Expected
-	case r.InnocentReverted > 0:
-		return false, "an innocent change was reverted"
-	case !culpritBack:
-		return false, "the culprit was not taken back"
-	case t.Expected == "no_action" && r.DetectedS == nil:
-		return false, "the trouble was not detected"
-	}
-	return true, ""
 }

@@ -30,8 +30,9 @@ func played(state backout.State, moved ...backout.ComponentID) Facts {
 }
 
 func TestScore_asExpected(t *testing.T) {
-	guilty := Truth{Format: 1, InjectedAt: injected, Culprits: []string{string(pay) + "=2"}, Demanded: []backout.ComponentID{flag}, Expected: "recovered"}
-	nobody := Truth{Format: 1, InjectedAt: injected, Expected: "no_action"}
+	guilty := Truth{Format: 1, InjectedAt: injected, Culprits: []string{string(pay) + "=2"}, Demanded: []backout.ComponentID{flag},
+		Expect: Expectation{Outcomes: []string{"recovered"}, Reverted: []string{string(pay) + "=2"}, Demanded: []backout.ComponentID{flag}, Detected: true}}
+	nobody := Truth{Format: 1, InjectedAt: injected, Expect: Expectation{Outcomes: []string{"no_action"}, Detected: true}}
 	unsafe := played(backout.StateRecovered, pay)
 	unsafe.Shop.UnsafeRequests = 1
 	for name, c := range map[string]struct {
@@ -82,7 +83,7 @@ func TestUnsafeStates_walksTheJournal(t *testing.T) {
 }
 
 func TestScored_whatBeganBeforeTheFaultIsAFalseAlarm(t *testing.T) {
-	truth := Truth{Format: 1, InjectedAt: injected, Expected: "no_action"}
+	truth := Truth{Format: 1, InjectedAt: injected, Expect: Expectation{Outcomes: []string{"no_action"}, Detected: true}}
 	early := backout.Incident{ID: "early", State: backout.StateNoAction, OpenedAt: injected.Add(-time.Second)}
 	blip := backout.Incident{ID: "blip", State: backout.StateSelfRecovered, OpenedAt: injected.Add(9 * time.Second)}
 	real := backout.Incident{ID: "real", State: backout.StateNoAction, OpenedAt: injected.Add(2 * time.Second)}

@@ -33,11 +33,8 @@ type Truth struct {
 	// Demanded are innocent components that a contract takes back along with a culprit.
 	Demanded []backout.ComponentID `json:"demanded"`
 	Decoys   []string              `json:"decoys"`
-	// Expected is the right ending: recovered or no_action.
-	Expected string `json:"expected"`
-	// Expect is what the scenario's file says of the right endings; nil = Expected is
-	// all that is known.
-	Expect *Expectation `json:"expect"`
+	// Expect is what the scenario's file says of the right endings.
+	Expect Expectation `json:"expect"`
 }
 
 // ReadTruth reads the script's file. It fails when the file is missing (the

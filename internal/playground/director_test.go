@@ -61,7 +61,7 @@ func TestDirector_shipsAndTells(t *testing.T) {
 			t.Errorf("injected at %s, the culprit's first stage was at %s", tr.InjectedAt, ch.Exposure.Start())
 		}
 	}
-	if tr.Seed != 11 || tr.Expected != "recovered" || len(tr.Demanded) != 1 || len(tr.Components) != len(sc.shipments) {
+	if tr.Seed != 11 || tr.Expect.Outcomes[0] != "recovered" || len(tr.Demanded) != 1 || len(tr.Components) != len(sc.shipments) {
 		t.Errorf("truth %+v", tr)
 	}
 	st, err := c.Component(within(t, time.Second), sc.culprits[0])
@@ -126,7 +126,7 @@ func lastToCome(sc script) backout.ComponentID {
 // shipped.
 func TestDirector_outageIsSeenByCallers(t *testing.T) {
 	c, _, tr := directed(t, Config{Rate: 60, Seed: 5, Scenario: ScenarioExternalOutage}, true)
-	if tr.Expected != "no_action" || len(tr.Culprits) != 0 || tr.InjectedAt.IsZero() {
+	if tr.Expect.Outcomes[0] != "no_action" || len(tr.Culprits) != 0 || tr.InjectedAt.IsZero() {
 		t.Errorf("truth %+v", tr)
 	}
 	deltas(t, c, 15*time.Second, "callers of the card network failing", func(old, now scraped) bool {

@@ -155,11 +155,11 @@ func TestDraw_degradedHasADecoyAfterAndADemandedFlag(t *testing.T) {
 			t.Errorf("seed %d: culprit at %.1f, others %v, decoys %v, demanded %v", seed, at[s.culprits[0]], at, s.decoys, s.demanded)
 		}
 		tr := newTruth(s, seed)
-		if tr.Expected != "recovered" || len(tr.Culprits) != 1 || !slices.Equal(tr.Expect.Reverted, tr.Culprits) {
+		if tr.Expect.Outcomes[0] != "recovered" || len(tr.Culprits) != 1 || !slices.Equal(tr.Expect.Reverted, tr.Culprits) {
 			t.Errorf("seed %d: truth %+v", seed, tr)
 		}
 	}
-	if tr := newTruth(drawn(t, ScenarioExternalOutage, false, 1), 1); tr.Expected != "no_action" || len(tr.Culprits)+len(tr.Demanded) != 0 {
+	if tr := newTruth(drawn(t, ScenarioExternalOutage, false, 1), 1); tr.Expect.Outcomes[0] != "no_action" || len(tr.Culprits)+len(tr.Demanded) != 0 {
 		t.Errorf("truth of an outage: %+v", tr)
 	}
 }

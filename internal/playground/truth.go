@@ -20,7 +20,6 @@ type truth struct {
 	Components []backout.ComponentID `json:"components"` // all that the script moves
 	Demanded   []backout.ComponentID `json:"demanded"`   // must go back with them
 	Decoys     []backout.ComponentID `json:"decoys"`
-	Expected   string                `json:"expected"` // the first of Expect's outcomes
 	Expect     expectation           `json:"expect"`
 }
 
@@ -38,9 +37,6 @@ type expectation struct {
 
 func newTruth(s script, seed uint64) truth {
 	t := truth{Format: 1, Scenario: s.scenario, Seed: seed, Culprits: []string{}, Components: []backout.ComponentID{}, Demanded: s.demanded, Decoys: s.decoys, Expect: s.expect}
-	if len(s.expect.Outcomes) > 0 {
-		t.Expected = s.expect.Outcomes[0]
-	}
 	for _, sh := range s.shipments {
 		t.Components = append(t.Components, sh.component)
 		if s.guilty(sh.component) {

@@ -139,7 +139,7 @@ func (s *show) score(ctx context.Context, incidents []backout.Incident) (drill.R
 			f.UnsafeStates += drill.UnsafeStates(w, at.Plan, run.Entries)
 		}
 	}
-	r := drill.Judge(truth, drill.Score(truth, f))
+	r := drill.Score(truth, f)
 	s.story.scored(r, drill.Scored(truth, incidents), report)
 	return r, nil
 }
