@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Plays both short demos as a new user would and looks at the scored result. The
+# Plays three short demos as a new user would and looks at the scored result. The
 # machine may stall for a moment (the shop needs it to itself), so a run that did
 # not end as it should is told and tried again, twice at most, with other seeds; an unsafe
 # state or request fails at once.
@@ -18,7 +18,7 @@ play() { # scenario
   case "$result" in *'"as_expected":true'*) return 0 ;; esac
   return 1
 }
-for scenario in payment-degraded external-outage; do
+for scenario in payment-degraded external-outage one-client-flag; do
   play "$scenario"; rc=$?
   for again in 1 2; do
     [ $rc -eq 1 ] || break
