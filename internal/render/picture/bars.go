@@ -12,8 +12,8 @@ type Bar struct {
 // Bars draws rows on one scale that starts at nothing, so that lengths can be
 // compared. The title says what they measure.
 func Bars(title string, rows []Bar) *Scene {
-	const row, left, width, top = 52.0, 190.0, 330.0, 34.0
-	s := &Scene{Width: 760, Height: int(top+row*float64(len(rows))) + 8, Title: title}
+	const row, left, width, top = 52.0, 190.0, 270.0, 34.0
+	s := &Scene{Width: 800, Height: int(top+row*float64(len(rows))) + 8, Title: title}
 	most := 0.0
 	for _, r := range rows {
 		most = max(most, r.Value)

@@ -76,7 +76,7 @@ func TestPlan_marksWhatIsDone(t *testing.T) {
 
 func TestBars_lengthsCompare(t *testing.T) {
 	svg := Bars("Failed <transactions>", []Bar{{Name: "a & b", Value: 100, Label: "100", Ink: Bad}, {Name: "half", Value: 50, Label: "50", Note: "note", Ink: OK}, {Name: "none", Value: -1, Label: "0", Ink: OK}}).SVG()
-	for _, want := range []string{`width="330.0"`, `width="165.0"`, `width="2.0"`, "a &amp; b", "Failed &lt;transactions&gt;"} {
+	for _, want := range []string{`width="270.0"`, `width="135.0"`, `width="2.0"`, "a &amp; b", "Failed &lt;transactions&gt;"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("no %s in %s", want, svg)
 		}
