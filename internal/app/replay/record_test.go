@@ -125,13 +125,7 @@ func TestRecord_roundTripThroughPrometheus(t *testing.T) {
 
 // Blocks that promtool made of the text replay like the text.
 func TestPlay_blocks(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("promtool is not installed; CI must have it: apt-get install prometheus")
-		}
-		t.Skip("needs promtool: RUNLEVEL=1 apt-get install --no-install-recommends prometheus")
-	}
+	promtool := metricstest.Program(t, "prometheus", "promtool")
 	source := incident().write(t, t.TempDir())
 	want := one(t, play(t, Config{Dir: source}))
 	if out, err := exec.Command(promtool, "tsdb", "create-blocks-from", "openmetrics", filepath.Join(source, "metrics.om"), filepath.Join(source, "blocks")).CombinedOutput(); err != nil {
