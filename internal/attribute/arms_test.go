@@ -38,3 +38,23 @@ func TestRank_creepingBesideACalmOldVersion(t *testing.T) {
 		t.Errorf("release %.2f, setting %.2f: the old version fares as badly", both, setting)
 	}
 }
+
+// Everything is up by a trifle, and one service is truly ill just after its release:
+// many trifles are no surge.
+func TestRank_manyTriflesAreNoSurge(t *testing.T) {
+	s := newScene()
+	var near []string
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"} {
+		s.q.World.Graph.Services = append(s.q.World.Graph.Services, backout.Service{ID: backout.ServiceID(name), Kind: backout.ServiceOwn})
+		near = append(near, name)
+	}
+	id := s.ship(backout.KindDeployment, "ledger", "ledger", 52, 1)
+	latency := map[string]func(int) float64{"ledger": step(53, 6), "refund>ledger": step(53, 6)}
+	for _, name := range near {
+		latency[name] = step(53, .8)
+	}
+	s.measure(latency, nil)
+	if a := Rank(s.q); probability(a, id) < .6 {
+		t.Errorf("release %.2f, no change %.2f (%s)", probability(a, id), a.PNone, a.Origins[0].Text)
+	}
+}
