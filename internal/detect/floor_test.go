@@ -9,7 +9,8 @@ import (
 // Forty calm samples of few requests don't show how much their mean latency wanders;
 // of many requests they do. A long history speaks for itself.
 func TestScaleFloor_fewRequestsTellBadly(t *testing.T) {
-	s := series{kind: kindOf(backout.SignalLatency), Mode: short, Requests: 4}
+	var s series
+	s.kind, s.Mode, s.Requests = kindOf(backout.SignalLatency), short, 4
 	few := s.scaleFloor()
 	s.Requests = 10_000
 	many := s.scaleFloor()
