@@ -156,7 +156,7 @@ func (m model) naive(in *instance, o option, rest int64, actions []action) backo
 	p := compile(in)
 	why := ""
 	for k, e := range in.edges {
-		if a, b := target[e.i], target[e.j]; p.relations[k][a][b] == forbidden && why == "" {
+		if a, b := target[e.i], target[e.j]; p.relation(k, a, b) == forbidden && why == "" {
 			if c, clash, bad := m.ties[k].broken(m.sites, a, b); bad {
 				why = fmt.Sprintf("not safe: contract %s forbids %s", c.ID, clash)
 			} else {
