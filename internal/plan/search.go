@@ -174,20 +174,21 @@ func (s *search) strike(value int64) (struck, alive bool) {
 		for l := range d.all() {
 			least = min(least, price[l])
 		}
-		kept := d
 		for l := range d.all() {
 			if bound := value + price[l] - least; bound >= s.best {
-				kept &^= 1 << l
 				s.lower = min(s.lower, bound)
-				out = append(out, backout.Struck{Movable: s.members[i], Level: l})
+				out = append(out, backout.Struck{Movable: i, Level: l})
 			}
 		}
-		s.state.keep(i, kept)
 	}
 	if out == nil {
 		return false, true
 	}
 	s.cases = append(s.cases, backout.Case{Kind: backout.CaseStrike, Passes: s.passes(), Struck: out})
+	for k, x := range out {
+		s.state.keep(x.Movable, s.state.domain[x.Movable]&^(1<<x.Level))
+		out[k].Movable = s.members[x.Movable]
+	}
 	return true, s.state.narrow() < 0
 }
 

@@ -52,7 +52,7 @@ func solve(in *instance, limit int) (solution, *conflict) {
 		if !q.worthwhile(in, all.domain) {
 			continue
 		}
-		found, why := q.solve(p, all.domain, max(1, limit-out.nodes))
+		found, why := q.solve(p, all, max(1, limit-out.nodes))
 		if why != nil {
 			return solution{}, why
 		}
@@ -159,11 +159,11 @@ func (q part) worthwhile(in *instance, domain []levels) bool {
 // solve searches one part. Costs are multiplied by one more than the number of
 // components, and each move then costs one: that makes "fewest moves among the
 // cheapest" a matter of cost alone.
-func (q part) solve(whole *problem, domain []levels, limit int) (solution, *conflict) {
+func (q part) solve(whole *problem, all *state, limit int) (solution, *conflict) {
 	p, scale := q.extract(whole), int64(len(q.members)+1)
 	dom := make([]levels, len(q.members))
 	for k, i := range q.members {
-		dom[k] = domain[i]
+		dom[k] = all.domain[i]
 	}
 	s := search{
 		p: p, limit: limit, best: endless, lower: endless, members: q.members, ties: q.edges,
@@ -172,10 +172,11 @@ func (q part) solve(whole *problem, domain []levels, limit int) (solution, *conf
 	for i := range s.price {
 		s.price[i] = make([]int64, len(p.fixed[i]))
 	}
-	if q.mayStay(whole.instance, domain) {
+	if q.mayStay(whole.instance, all.domain) {
 		s.pick = slices.Clone(p.current)
 		s.best = p.cost(s.pick, make([]int, len(s.pick)))
 	}
+	s.state.longest = all.longest
 	s.state.enqueueAll()
 	if k := s.state.narrow(); k >= 0 {
 		return solution{}, &conflict{edge: q.edges[k]}
