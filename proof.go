@@ -90,8 +90,10 @@ type Derivation struct {
 	Shown Answer `json:"shown"`
 	Proof Proof  `json:"proof"`
 	// Tick is how long a tick lasts. Unit is how many units of cost make a minor unit
-	// of money. Rest is the cost, in units, that no plan can do anything about.
-	Tick time.Duration `json:"tick_ns"`
-	Unit int64         `json:"unit"`
-	Rest int64         `json:"rest"`
+	// of money in Currency. Rest is the cost, in units, that no plan can do anything
+	// about.
+	Tick     time.Duration `json:"tick_ns"`
+	Unit     int64         `json:"unit"`
+	Currency string        `json:"currency"`
+	Rest     int64         `json:"rest"`
 }

@@ -8,18 +8,13 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// score prices the plan and its alternatives in the same money and fills in the
-// certificate's half that the planner can speak for; Safe is the checker's.
+// score prices the plan and its alternatives in the same money.
 func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []action) {
-	rest := clamp(m.none * float64(m.rate) * float64(m.horizon)) // what no rollback can mend
+	rest := m.rest()
 	nothing := in.cost(in.current, make([]int, len(in.current)))
 	cost := in.cost(kept.target, m.starts(kept, actions))
 	p.Cost, p.CostNothing = m.money(cost+rest), m.money(nothing+rest)
-	p.Certificate = backout.Certificate{
-		Checks:    []string{},
-		Optimal:   s.optimal && cost == s.lower,
-		LowerCost: m.money(s.lower + rest),
-	}
+	p.Certificate = backout.Certificate{Checks: []string{}} // what is proven is the checker's to say
 	chosen := backout.Alternative{
 		Name: "this plan", Cost: p.Cost, Steps: len(p.Steps()), Chosen: true, Why: "the cheapest safe way",
 		Terms: m.terms(in, kept, m.starts(kept, actions), rest),
@@ -54,6 +49,9 @@ func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []
 	slices.SortStableFunc(all, func(a, b backout.Alternative) int { return cmp.Compare(a.Cost.Minor, b.Cost.Minor) })
 	p.Alternatives = all
 }
+
+// rest is what no rollback can mend.
+func (m model) rest() int64 { return clamp(m.none * float64(m.rate) * float64(m.horizon)) }
 
 // versus says how an alternative compares; the amounts stand beside it.
 func (m model) versus(cost, chosen backout.Money) string {

@@ -24,9 +24,8 @@ type Request struct {
 	// Wanted are targets that a person demands. They are met whatever the odds, with
 	// everything that contracts then demand, or the plan says why they can't be.
 	Wanted map[backout.ComponentID]backout.Version
-	// Nodes bounds the search of each independent part; 0 = 20000, about half a
-	// second for a part of a hundred components. A plan from a search that met the
-	// limit is safe all the same; its certificate shows the gap that is left.
+	// Nodes bounds the effort of each search; 0 = [Effort]. A plan from a search that
+	// met the limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
 }
 
@@ -59,13 +58,21 @@ type model struct {
 // to ask a person. Both have no steps and say why. Make fails only on input that
 // makes no sense, with [backout.CodeInvalid].
 func Make(req Request) (backout.Plan, error) {
+	p, _, err := Derive(req)
+	return p, err
+}
+
+// Derive is [Make] that shows its sums: the priced problem, the answer and the proof
+// that no safe plan is cheaper, or how much cheaper one could be. Package check says
+// whether they hold; until then the plan's certificate claims nothing.
+func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	if err := valid(req); err != nil {
-		return backout.Plan{}, err
+		return backout.Plan{}, backout.Derivation{}, err
 	}
 	m := newModel(req)
 	actions, in, s, none := m.settle()
 	if none != nil && len(req.Wanted) == 0 {
-		return backout.Plan{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
+		return backout.Plan{}, backout.Derivation{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
 	}
 	d := m.decide(in, s, none)
 	kept := s
@@ -88,7 +95,10 @@ func Make(req Request) (backout.Plan, error) {
 	if p.ID == "" {
 		p.ID = backout.PlanID("P-" + p.Digest[:8])
 	}
-	return p, nil
+	if none != nil {
+		return p, backout.Derivation{}, nil // there is no plan to prove anything about
+	}
+	return p, m.derivation(in, s, kept, actions), nil
 }
 
 func valid(req Request) error {
@@ -110,7 +120,7 @@ func valid(req Request) error {
 
 func newModel(req Request) model {
 	if req.Nodes == 0 {
-		req.Nodes = 20000
+		req.Nodes = Effort
 	}
 	if why := frozen(req.World); why != "" {
 		all := map[backout.ComponentID]string{}
@@ -226,9 +236,8 @@ func (m model) pressure(in *instance, s solution) []float64 {
 
 // stay is the solution in which nothing moves.
 func (m model) stay(in *instance) solution {
-	s := solution{target: slices.Clone(in.current), optimal: true}
-	s.schedule = compile(in).order(s.target)
+	n := len(in.current)
+	s := solution{target: slices.Clone(in.current), schedule: schedule{start: make([]int, n), depth: make([]int, n), before: make([][]int, n)}}
 	s.cost = in.cost(s.target, s.start)
-	s.lower = s.cost
 	return s
 }

@@ -78,3 +78,17 @@ func (s solution) answer() backout.Answer {
 }
 
 func (s solution) proven() backout.Proof { return backout.Proof{Lower: s.lower, Parts: s.proof} }
+
+// derivation is how the plan was found, for others to check.
+func (m model) derivation(in *instance, best, shown solution, actions []action) backout.Derivation {
+	d := backout.Derivation{
+		Problem: in.problem(), Best: best.answer(), Shown: shown.answer(), Proof: best.proven(),
+		Unit: ticksPerMinute, Rest: m.rest(), Currency: m.currency, Tick: m.minute / ticksPerMinute,
+	}
+	d.Shown.Starts = m.starts(shown, actions)
+	d.Shown.Cost = in.cost(shown.target, d.Shown.Starts)
+	for _, s := range m.sites {
+		d.Components, d.Base = append(d.Components, s.component.ID), append(d.Base, backout.Level(s.base))
+	}
+	return d
+}

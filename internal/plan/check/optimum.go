@@ -36,6 +36,72 @@ func Optimum(p backout.Problem, a backout.Answer, proof backout.Proof) []Violati
 	return found
 }
 
+// Cost checks what a plan says that it costs, and how much cheaper another could be, by
+// the derivation that its planner shows. The certificate is the plan's with the proven
+// lower bound and gap; it claims nothing about cost when anything is wrong. What is
+// proven is about the derivation's prices and ties: that these are the world's is the
+// planner's word, safety in the world is [Plan]'s to prove.
+func Cost(p backout.Plan, d backout.Derivation) (backout.Certificate, []Violation) {
+	cert := p.Certificate
+	cert.Optimal, cert.LowerCost, cert.Gap = false, backout.Money{}, backout.Money{}
+	found := Optimum(d.Problem, d.Best, d.Proof)
+	if len(found) == 0 {
+		found = append(answer(d.Problem, d.Shown), shows(p, d)...)
+	}
+	if len(found) > 0 {
+		return cert, found
+	}
+	cert.LowerCost = amount(d, d.Proof.Lower)
+	cert.Gap = backout.Money{Minor: p.Cost.Minor - cert.LowerCost.Minor, Currency: p.Cost.Currency}
+	cert.Optimal = cert.Gap.Minor == 0
+	cert.Checks = append(slices.Clone(cert.Checks), "the expected loss is that of the steps as they are timed", "no safe plan costs less than the lower bound")
+	return cert, nil
+}
+
+// shows lists where a plan is not what its derivation says that it carries out.
+func shows(p backout.Plan, d backout.Derivation) (found []Violation) {
+	report := func(step, format string, args ...any) {
+		found = append(found, Violation{ReasonCost, step, fmt.Sprintf(format, args...)})
+	}
+	n := len(d.Problem.Movables)
+	if len(d.Components) != n || len(d.Base) != n || d.Unit <= 0 || d.Tick <= 0 {
+		report("", "the derivation names %d components and %d levels for %d movables, %d units and %s a tick", len(d.Components), len(d.Base), n, d.Unit, d.Tick)
+		return found
+	}
+	place := map[backout.ComponentID]int{}
+	moves := 0
+	for i, m := range d.Problem.Movables {
+		place[d.Components[i]] = i
+		if d.Shown.Targets[i] != m.Current {
+			moves++
+		}
+	}
+	for _, s := range p.Steps() {
+		moves--
+		i, ok := place[s.Component]
+		if !ok || s.ToLevel != d.Base[i]+backout.Level(d.Shown.Targets[i]) || s.FromLevel != d.Base[i]+backout.Level(d.Problem.Movables[i].Current) {
+			report(s.ID, "the derivation does not move %s from level %d to %d", s.Component, s.FromLevel, s.ToLevel)
+			continue
+		}
+		if at := int(s.Start.Std() / d.Tick); at < d.Shown.Starts[i]-1 || at > d.Shown.Starts[i]+1 {
+			report(s.ID, "it starts at tick %d, its cost is that of tick %d", at, d.Shown.Starts[i])
+		}
+	}
+	if moves != 0 {
+		report("", "the plan leaves out %d moves of its derivation", moves)
+	}
+	if says := amount(d, d.Shown.Cost); says != p.Cost {
+		report("", "the plan says that it costs %s, its moves cost %s", p.Cost, says)
+	}
+	return found
+}
+
+// amount is a cost as money, rounded to the nearest minor unit, together with what no
+// plan can do anything about.
+func amount(d backout.Derivation, cost int64) backout.Money {
+	return backout.Money{Minor: floor(cost+d.Rest+d.Unit/2, d.Unit), Currency: d.Currency}
+}
+
 // answer lists what is wrong with an answer: it looks at what is live when.
 func answer(p backout.Problem, a backout.Answer) (found []Violation) {
 	report := func(r Reason, format string, args ...any) {
