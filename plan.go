@@ -116,8 +116,8 @@ type Alternative struct {
 // Certificate says what was proven about a plan and by whom.
 type Certificate struct {
 	// Safe is set by the independent checker alone.
-	Safe      bool     `json:"safe"`
-	Checks    []string `json:"checks"` // what the checker looked at, in words
+	Safe   bool     `json:"safe"`
+	Checks []string `json:"checks"` // what the checker looked at, in words
 	// Optimal, LowerCost and Gap are set by the checker alone, from a proof.
 	Optimal   bool  `json:"optimal"`     // no safe plan costs less
 	LowerCost Money `json:"lower_bound"` // proven: no safe plan costs less than this

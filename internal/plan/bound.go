@@ -10,16 +10,19 @@ package plan
 // more than the best true plan, for any table, and is exact for the usual kind
 // (windows that move upwards).
 //
-// The flow along each implication is kept from one bound to the next. It is the
-// proof of the bound (see [backout.Case]), and where the next bound starts from.
+// The flow along each implication is kept from one bound to the next. It is part of
+// the proof of the bound (see [backout.Case]), and where the next bound starts from.
+// The other part are shifts between the prices of a tie's levels (see [search.even]),
+// which know of a table what no implication says.
 type relaxation struct {
 	p     *problem
 	g     network
 	node  []int32   // by component: its first node
-	price [][]int64 // by component and level
+	price [][]int64 // by component and level, with the shifts
 	pick  []int     // the assignment that the cut chose
 	slot  []int     // by edge: where in flow its implications are kept, i's levels and then j's
 	flow  []int64   // by edge, side and level of that side
+	shift []int64   // the same
 	carry []int     // by arc that is no chain: its slot
 	arc   []int     // by arc that is no chain: its number in the network
 }
@@ -35,13 +38,14 @@ func newRelaxation(p *problem) *relaxation {
 		r.slot[k] = size
 		size += len(p.fixed[e.i]) + len(p.fixed[e.j])
 	}
-	r.flow = make([]int64, size)
+	r.flow, r.shift = make([]int64, size), make([]int64, size)
 	return r
 }
 
 // bound returns a lower bound on the cost of every plan within the domains. The
 // assignment that the relaxation would choose is then in pick, the flow in flow.
 func (r *relaxation) bound(s *state) int64 {
+	r.reprice(s)
 	r.layOut(s)
 	for k, e := range r.p.edges {
 		r.imply(s, k, 0, e.i, e.j)
@@ -64,7 +68,42 @@ func (r *relaxation) bound(s *state) int64 {
 	return value
 }
 
-// layOut prices every level that is left and makes the chains of nodes.
+// reprice gives every level that is left the price of a move that begins as soon as
+// it can, with the shifts. What is left to the neighbours of a decided component has
+// been narrowed to what suits it: there is nothing to shift any more.
+func (r *relaxation) reprice(s *state) {
+	for i, d := range s.domain {
+		for ; d != 0; d &= d - 1 {
+			l := d.lowest()
+			r.price[i][l] = r.p.price(i, l, s.earliest[i][l])
+		}
+	}
+	for k, e := range r.p.edges {
+		x, y := r.sides(r.shift, k)
+		if s.domain[e.i].single() || s.domain[e.j].single() {
+			clear(x)
+			clear(y)
+			continue
+		}
+		addTo(r.price[e.i], x)
+		addTo(r.price[e.j], y)
+	}
+}
+
+func addTo(price, amounts []int64) {
+	for l, a := range amounts {
+		price[l] += a
+	}
+}
+
+// sides are an edge's entries by level of i and by level of j.
+func (r *relaxation) sides(of []int64, k int) (x, y []int64) {
+	e := r.p.edges[k]
+	middle := r.slot[k] + len(r.p.fixed[e.i])
+	return of[r.slot[k]:middle], of[middle : middle+len(r.p.fixed[e.j])]
+}
+
+// layOut makes the chains of nodes.
 func (r *relaxation) layOut(s *state) {
 	nodes := int32(0)
 	for i, d := range s.domain {
@@ -77,7 +116,6 @@ func (r *relaxation) layOut(s *state) {
 		v, below := r.node[i], -1
 		for ; d != 0; d &= d - 1 {
 			l := d.lowest()
-			r.price[i][l] = r.p.price(i, l, s.earliest[i][l])
 			if below >= 0 {
 				r.g.gain[v] = r.price[i][l] - r.price[i][below]
 				if v > r.node[i] {

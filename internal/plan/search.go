@@ -1,27 +1,32 @@
 package plan
 
-import "github.com/backout-dev/backout"
+import (
+	"slices"
+
+	"github.com/backout-dev/backout"
+)
 
 // search is branch and bound over domains. Its bound is the relaxation; it
 // branches on what the relaxation got wrong: a forbidden cell, a cycle in the
 // order, or a wait that was not reckoned with. It writes down the tree of cases that
 // it went through, which is the proof of its result.
 type search struct {
-	p     *problem
-	state *state
-	relax *relaxation
-	clock clock
-	best  int64
-	pick  []int // of the best plan so far
-	lower int64 // the least bound of what was left open
-	nodes int
-	limit int   // of effort
-	cut   bool  // the limit ended the search early
-	ring  []int // the last cycle that ruled a target out
-	empty int   // the last edge that did
-	flows [][]int64
-	cases []backout.Case
-	price [][]int64 // by component and level, after the passes of the last bound
+	p             *problem
+	state         *state
+	relax         *relaxation
+	clock         clock
+	best          int64
+	pick          []int // of the best plan so far
+	lower         int64 // the least bound of what was left open
+	nodes         int
+	limit         int       // of effort
+	cut           bool      // the limit ended the search early
+	ring          []int     // the last cycle that ruled a target out
+	empty         int       // the last edge that did
+	clash         bool      // the relaxation's choice has a forbidden pair
+	flows, shifts [][]int64 // by depth
+	cases         []backout.Case
+	price         [][]int64 // by component and level, after the passes of the last bound
 	// What the part's components and edges are called outside.
 	members, ties []int
 }
@@ -49,7 +54,9 @@ func (s *search) visit(depth int) {
 		case at == ringed:
 			s.cases = append(s.cases, backout.Case{Kind: backout.CaseCycle, Cycle: s.named(s.ring)})
 			return
-		case value >= s.best, at == nothing, s.effort() >= s.limit:
+		}
+		value = s.even()
+		if value >= s.best || at == nothing || s.effort() >= s.limit {
 			s.cut = s.cut || value < s.best
 			s.closed(value)
 			return
@@ -89,21 +96,24 @@ func (s *search) split(depth, at int) {
 // closed ends a case with its bound.
 func (s *search) closed(value int64) {
 	s.lower = min(s.lower, value)
-	s.cases = append(s.cases, backout.Case{Kind: backout.CaseBound, Passes: s.passes()})
+	s.cases = append(s.cases, backout.Case{Kind: backout.CaseBound, Shifts: s.shown()})
 }
 
 // resume gives the relaxation the flow that the node above ended with, keep saves it.
 func (s *search) resume(depth int) {
 	if depth > 0 {
 		copy(s.relax.flow, s.flows[depth-1])
+		copy(s.relax.shift, s.shifts[depth-1])
 	}
 }
 
 func (s *search) keep(depth int) {
 	if len(s.flows) == depth {
 		s.flows = append(s.flows, make([]int64, len(s.relax.flow)))
+		s.shifts = append(s.shifts, make([]int64, len(s.relax.shift)))
 	}
 	copy(s.flows[depth], s.relax.flow)
+	copy(s.shifts[depth], s.relax.shift)
 }
 
 // What wrong answers in place of a component.
@@ -116,8 +126,10 @@ const (
 // far. It returns the component to branch on, or one of the answers above.
 func (s *search) wrong() int {
 	pick := s.relax.pick
+	s.clash = false
 	for k, e := range s.p.edges {
 		if !s.p.suits[k][0][pick[e.i]].has(pick[e.j]) {
+			s.clash = true
 			if s.state.domain[e.i].single() {
 				return e.j
 			}
@@ -136,7 +148,23 @@ func (s *search) wrong() int {
 	if c := s.p.cost(pick, s.clock.start); c < s.best {
 		s.best, s.pick = c, append(s.pick[:0], pick...)
 	}
-	return s.delayed()
+	if at := s.delayed(); at != nothing {
+		return at
+	}
+	return s.slack()
+}
+
+// slack finds the tie whose shifts take most from the relaxation's choice: they are
+// what is left between a plan's cost and the bound when no wait is.
+func (s *search) slack() int {
+	at, most := nothing, int64(0)
+	for k, e := range s.p.edges {
+		x, y := s.relax.sides(s.relax.shift, k)
+		if lost := -x[s.relax.pick[e.i]] - y[s.relax.pick[e.j]]; lost > most {
+			at, most = e.i, lost
+		}
+	}
+	return at
 }
 
 // delayed finds the costliest wait that the bound did not see, and on the chain
@@ -144,7 +172,7 @@ func (s *search) wrong() int {
 func (s *search) delayed() int {
 	at, worst := nothing, int64(0)
 	for i, l := range s.relax.pick {
-		gap := s.p.price(i, l, s.clock.start[i]) - s.relax.price[i][l]
+		gap := s.p.price(i, l, s.clock.start[i]) - s.p.price(i, l, s.state.earliest[i][l])
 		if gap <= worst {
 			continue
 		}
@@ -164,7 +192,6 @@ func (s *search) delayed() int {
 // at least the bound and the difference to its component's cheapest level. It reports
 // whether it struck any, and whether plans are left after that.
 func (s *search) strike(value int64) (struck, alive bool) {
-	s.reprice()
 	var out []backout.Struck
 	for i, d := range s.state.domain {
 		if d.single() {
@@ -184,7 +211,7 @@ func (s *search) strike(value int64) (struck, alive bool) {
 	if out == nil {
 		return false, true
 	}
-	s.cases = append(s.cases, backout.Case{Kind: backout.CaseStrike, Passes: s.passes(), Struck: out})
+	s.cases = append(s.cases, backout.Case{Kind: backout.CaseStrike, Shifts: s.shown(), Struck: out})
 	for k, x := range out {
 		s.state.keep(x.Movable, s.state.domain[x.Movable]&^(1<<x.Level))
 		out[k].Movable = s.members[x.Movable]
@@ -192,7 +219,80 @@ func (s *search) strike(value int64) (struck, alive bool) {
 	return true, s.state.narrow() < 0
 }
 
-// reprice gives each level that is left its price after the passes.
+// even raises the bound by what tables say that no implication does. After the flow
+// each level has a price of its own. At a tie, each end is offered for each of its
+// levels the cheapest pair with it, and the two share it evenly: no pair gets dearer
+// by that, and the cheapest levels no cheaper (max-product linear programming,
+// Globerson and Jaakkola 2007). It returns the bound that results.
+func (s *search) even() int64 {
+	s.reprice()
+	for range sweeps {
+		for k := range s.p.edges {
+			if s.clash {
+				s.share(k)
+			}
+		}
+	}
+	var sum int64
+	for i, d := range s.state.domain {
+		least := endless
+		for ; d != 0; d &= d - 1 {
+			least = min(least, s.price[i][d.lowest()])
+		}
+		sum += least
+	}
+	return sum
+}
+
+// sweeps is how often a bound goes over all ties: more brings little.
+const sweeps = 2
+
+// share evens out one tie.
+func (s *search) share(k int) {
+	e := s.p.edges[k]
+	di, dj := s.state.domain[e.i], s.state.domain[e.j]
+	if di.single() || dj.single() {
+		return
+	}
+	x, y := s.relax.sides(s.relax.shift, k)
+	for a := range di.all() {
+		s.price[e.i][a] -= x[a]
+	}
+	for b := range dj.all() {
+		s.price[e.j][b] -= y[b]
+	}
+	for a := range di.all() {
+		x[a] = s.partner(k, 0, a, e.j, dj)
+	}
+	for b := range dj.all() {
+		y[b] = s.partner(k, 1, b, e.i, di)
+	}
+	s.halve(e.i, di, x, 0)
+	s.halve(e.j, dj, y, 1)
+}
+
+// partner is the price of the cheapest level at the far end that goes with a level.
+func (s *search) partner(k, side, level, other int, left levels) int64 {
+	least := endless
+	s.state.effort++
+	for d := s.p.suits[k][side][level] & left; d != 0; d &= d - 1 {
+		least = min(least, s.price[other][d.lowest()])
+	}
+	return least
+}
+
+// halve turns the prices of partners into shifts: own and partner's price together,
+// half of it for this end. Of an odd sum one end rounds down and the other up.
+func (s *search) halve(i int, left levels, amounts []int64, up int64) {
+	for l := range left.all() {
+		own := s.price[i][l]
+		half := (own + amounts[l] + up) >> 1
+		amounts[l] = half - own
+		s.price[i][l] = half
+	}
+}
+
+// reprice gives each level that is left its price after shifts and passes.
 func (s *search) reprice() {
 	r := s.relax
 	for i, price := range r.price {
@@ -231,13 +331,34 @@ func (s *search) passesOf(k, side, x, y int, flow []int64, f func(k, x, y, a, b 
 	}
 }
 
-// passes are the proof of the last bound.
-func (s *search) passes() []backout.Pass {
-	var out []backout.Pass
+// shown are the shifts and the flow together, as shifts: the proof of the last bound.
+func (s *search) shown() []backout.Shift {
+	all := slices.Clone(s.relax.shift)
 	s.eachPass(func(k, x, _, a, b int, amount int64) {
-		out = append(out, backout.Pass{Tie: s.ties[k], From: s.members[x], FromLevel: a, ToLevel: b, Amount: amount})
+		from, to := s.relax.sides(all, k)
+		if x == s.p.edges[k].j {
+			from, to = to, from
+		}
+		for l := a; l < len(from); l++ {
+			from[l] += amount
+		}
+		for l := b; l < len(to); l++ {
+			to[l] -= amount
+		}
 	})
+	var out []backout.Shift
+	for k := range s.p.edges {
+		x, y := s.relax.sides(all, k)
+		if some(x) || some(y) {
+			out = append(out, backout.Shift{Tie: s.ties[k], I: x, J: y})
+		}
+	}
 	return out
+}
+
+// some reports whether any of the amounts is not zero.
+func some(amounts []int64) bool {
+	return slices.ContainsFunc(amounts, func(a int64) bool { return a != 0 })
 }
 
 func (s *search) named(part []int) []int {
