@@ -40,7 +40,9 @@ const (
 // A bound is shown by shifts. A [Shift] puts amounts onto the prices of the levels at
 // the two ends of a tie, and takes others off, such that for no two levels that may be
 // live together they add up to more than nothing: whoever pays at one end is given it
-// back at the other, so no plan of the case gets dearer. After any such shifts the
+// back at the other, so no plan of the case gets dearer. They may add up to the price
+// of a wait, where one end has to wait for the other at these levels and a [Charge]
+// says that this wait is counted here and nowhere else. After any such shifts the
 // cheapest levels of the members, each priced by itself, add up to a bound. Good
 // shifts come from the flow of a minimum cut (Picard and Ratliff 1975) and from
 // evening out what is left (Globerson and Jaakkola 2007), but nothing about them has
@@ -52,6 +54,8 @@ type Case struct {
 	Level   int `json:"level,omitempty"`
 	// Shifts show the bound of a bound or a strike.
 	Shifts []Shift `json:"shifts,omitempty"`
+	// Charges are the waits that the shifts make use of, at most one for each level.
+	Charges []Charge `json:"charges,omitempty"`
 	// Struck are the levels that a strike rules out.
 	Struck []Struck `json:"struck,omitempty"`
 	Cycle  []int    `json:"cycle,omitempty"`
@@ -70,6 +74,14 @@ type Shift struct {
 	Tie int     `json:"tie"` // index into the problem's ties
 	I   []int64 `json:"i"`
 	J   []int64 `json:"j"`
+}
+
+// Charge says that the wait of a movable at a level is counted at one tie: of all that
+// it waits for only the longest counts, so only one may.
+type Charge struct {
+	Tie     int `json:"tie"`
+	Movable int `json:"movable"`
+	Level   int `json:"level"`
 }
 
 // Derivation is how a plan was found, in numbers, so that it can be proven by

@@ -23,15 +23,25 @@ type relaxation struct {
 	slot  []int     // by edge: where in flow its implications are kept, i's levels and then j's
 	flow  []int64   // by edge, side and level of that side
 	shift []int64   // the same
-	carry []int     // by arc that is no chain: its slot
-	arc   []int     // by arc that is no chain: its number in the network
+	// charge gives, by component and level, the edge whose waits are part of what its
+	// shifts may use (see [search.even]), or -1; charged says which edges have any. begin
+	// is the earliest begin that the shifts reckon with.
+	charge  [][]int
+	charged []bool
+	begin   [][]int
+	carry   []int // by arc that is no chain: its slot
+	arc     []int // by arc that is no chain: its number in the network
 }
 
 func newRelaxation(p *problem) *relaxation {
 	n := len(p.current)
 	r := &relaxation{p: p, node: make([]int32, n), price: make([][]int64, n), pick: make([]int, n), slot: make([]int, len(p.edges))}
+	r.charge, r.charged, r.begin = make([][]int, n), make([]bool, len(p.edges)), make([][]int, n)
 	for i := range n {
-		r.price[i] = make([]int64, len(p.fixed[i]))
+		r.price[i], r.charge[i], r.begin[i] = make([]int64, len(p.fixed[i])), make([]int, len(p.fixed[i])), make([]int, len(p.fixed[i]))
+		for l := range r.charge[i] {
+			r.charge[i][l] = -1
+		}
 	}
 	size := 0
 	for k, e := range p.edges {
@@ -70,12 +80,14 @@ func (r *relaxation) bound(s *state) int64 {
 
 // reprice gives every level that is left the price of a move that begins as soon as
 // it can, with the shifts. What is left to the neighbours of a decided component has
-// been narrowed to what suits it: there is nothing to shift any more.
+// been narrowed to what suits it, so there only the waits that it is charged with are
+// shifted, to those who cause them.
 func (r *relaxation) reprice(s *state) {
 	for i, d := range s.domain {
 		for ; d != 0; d &= d - 1 {
 			l := d.lowest()
 			r.price[i][l] = r.p.price(i, l, s.earliest[i][l])
+			r.putOff(i, l, s.earliest[i][l])
 		}
 	}
 	for k, e := range r.p.edges {
@@ -83,11 +95,54 @@ func (r *relaxation) reprice(s *state) {
 		if s.domain[e.i].single() || s.domain[e.j].single() {
 			clear(x)
 			clear(y)
-			continue
+			if r.charged[k] {
+				r.blame(s, k, x, y)
+			}
 		}
 		addTo(r.price[e.i], x)
 		addTo(r.price[e.j], y)
 	}
+}
+
+// putOff takes back from a charged level's shifts what is in its own price now that
+// it can't begin before a tick.
+func (r *relaxation) putOff(i, l, begin int) {
+	if k := r.charge[i][l]; k >= 0 && begin > r.begin[i][l] {
+		x, y := r.sides(r.shift, k)
+		if i == r.p.edges[k].j {
+			x = y
+		}
+		x[l] -= r.p.rate[i][l] * int64(begin-r.begin[i][l])
+	}
+	r.begin[i][l] = begin
+}
+
+// blame shifts the waits along an edge with a decided end to the other end.
+func (r *relaxation) blame(s *state, k int, x, y []int64) {
+	e := r.p.edges[k]
+	if di := s.domain[e.i]; di.single() {
+		for b := range s.domain[e.j].all() {
+			y[b] = r.waiting(s, k, di.lowest(), b)
+		}
+		return
+	}
+	b := s.domain[e.j].lowest()
+	for a := range s.domain[e.i].all() {
+		x[a] = r.waiting(s, k, a, b)
+	}
+}
+
+// waiting is what the waits that are charged to an edge cost at least when its ends go
+// to two levels, beyond what is in their prices.
+func (r *relaxation) waiting(s *state, k, a, b int) int64 {
+	e := r.p.edges[k]
+	switch {
+	case r.charge[e.i][a] == k && r.p.waits[k][0][a].has(b):
+		return r.p.rate[e.i][a] * int64(max(0, s.earliest[e.j][b]+r.p.duration[e.j]-s.earliest[e.i][a]))
+	case r.charge[e.j][b] == k && r.p.waits[k][1][b].has(a):
+		return r.p.rate[e.j][b] * int64(max(0, s.earliest[e.i][a]+r.p.duration[e.i]-s.earliest[e.j][b]))
+	}
+	return 0
 }
 
 func addTo(price, amounts []int64) {

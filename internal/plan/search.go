@@ -24,7 +24,9 @@ type search struct {
 	ring          []int     // the last cycle that ruled a target out
 	empty         int       // the last edge that did
 	clash         bool      // the relaxation's choice has a forbidden pair
+	charges       bool      // some wait is charged to an edge
 	flows, shifts [][]int64 // by depth
+	begins        [][][]int
 	cases         []backout.Case
 	price         [][]int64 // by component and level, after the passes of the last bound
 	// What the part's components and edges are called outside.
@@ -96,7 +98,7 @@ func (s *search) split(depth, at int) {
 // closed ends a case with its bound.
 func (s *search) closed(value int64) {
 	s.lower = min(s.lower, value)
-	s.cases = append(s.cases, backout.Case{Kind: backout.CaseBound, Shifts: s.shown()})
+	s.cases = append(s.cases, backout.Case{Kind: backout.CaseBound, Shifts: s.shown(), Charges: s.charged()})
 }
 
 // resume gives the relaxation the flow that the node above ended with, keep saves it.
@@ -104,6 +106,9 @@ func (s *search) resume(depth int) {
 	if depth > 0 {
 		copy(s.relax.flow, s.flows[depth-1])
 		copy(s.relax.shift, s.shifts[depth-1])
+		for i, ticks := range s.begins[depth-1] {
+			copy(s.relax.begin[i], ticks)
+		}
 	}
 }
 
@@ -111,6 +116,10 @@ func (s *search) keep(depth int) {
 	if len(s.flows) == depth {
 		s.flows = append(s.flows, make([]int64, len(s.relax.flow)))
 		s.shifts = append(s.shifts, make([]int64, len(s.relax.shift)))
+		s.begins = append(s.begins, make([][]int, len(s.relax.begin)))
+	}
+	for i, ticks := range s.relax.begin {
+		s.begins[depth][i] = append(s.begins[depth][i][:0], ticks...)
 	}
 	copy(s.flows[depth], s.relax.flow)
 	copy(s.shifts[depth], s.relax.shift)
@@ -160,8 +169,11 @@ func (s *search) slack() int {
 	at, most := nothing, int64(0)
 	for k, e := range s.p.edges {
 		x, y := s.relax.sides(s.relax.shift, k)
-		if lost := -x[s.relax.pick[e.i]] - y[s.relax.pick[e.j]]; lost > most {
-			at, most = e.i, lost
+		a, b := s.relax.pick[e.i], s.relax.pick[e.j]
+		if lost := s.relax.waiting(s.state, k, a, b) - x[a] - y[b]; lost > most {
+			if at, most = e.i, lost; s.state.domain[e.i].single() {
+				at = e.j
+			}
 		}
 	}
 	return at
@@ -173,6 +185,9 @@ func (s *search) delayed() int {
 	at, worst := nothing, int64(0)
 	for i, l := range s.relax.pick {
 		gap := s.p.price(i, l, s.clock.start[i]) - s.p.price(i, l, s.state.earliest[i][l])
+		if gap > 0 {
+			s.charge(i, l)
+		}
 		if gap <= worst {
 			continue
 		}
@@ -185,6 +200,20 @@ func (s *search) delayed() int {
 		}
 	}
 	return at
+}
+
+// charge makes the wait of a move, if nothing else yet, a matter of the edge that
+// causes it: only one can be, since of several waits only the longest counts.
+func (s *search) charge(i, l int) {
+	if s.relax.charge[i][l] >= 0 {
+		return
+	}
+	for _, k := range s.p.touching[i] {
+		if b := s.p.waitsFor(k, i, s.relax.pick); b >= 0 && s.clock.start[b]+s.p.duration[b] == s.clock.start[i] {
+			s.relax.charge[i][l], s.relax.charged[k], s.charges = k, true, true
+			return
+		}
+	}
 }
 
 // strike rules out every level that the flow proves to be in no plan cheaper than the
@@ -211,7 +240,7 @@ func (s *search) strike(value int64) (struck, alive bool) {
 	if out == nil {
 		return false, true
 	}
-	s.cases = append(s.cases, backout.Case{Kind: backout.CaseStrike, Shifts: s.shown(), Struck: out})
+	s.cases = append(s.cases, backout.Case{Kind: backout.CaseStrike, Shifts: s.shown(), Charges: s.charged(), Struck: out})
 	for k, x := range out {
 		s.state.keep(x.Movable, s.state.domain[x.Movable]&^(1<<x.Level))
 		out[k].Movable = s.members[x.Movable]
@@ -222,13 +251,14 @@ func (s *search) strike(value int64) (struck, alive bool) {
 // even raises the bound by what tables say that no implication does. After the flow
 // each level has a price of its own. At a tie, each end is offered for each of its
 // levels the cheapest pair with it, and the two share it evenly: no pair gets dearer
-// by that, and the cheapest levels no cheaper (max-product linear programming,
+// by that than its ends and the wait charged to the tie, and the cheapest levels no
+// cheaper (max-product linear programming,
 // Globerson and Jaakkola 2007). It returns the bound that results.
 func (s *search) even() int64 {
 	s.reprice()
 	for range sweeps {
 		for k := range s.p.edges {
-			if s.clash {
+			if s.clash || s.charges {
 				s.share(k)
 			}
 		}
@@ -262,23 +292,23 @@ func (s *search) share(k int) {
 		s.price[e.j][b] -= y[b]
 	}
 	for a := range di.all() {
-		x[a] = s.partner(k, 0, a, e.j, dj)
+		x[a] = endless
 	}
 	for b := range dj.all() {
-		y[b] = s.partner(k, 1, b, e.i, di)
+		y[b] = endless
+	}
+	for a := range di.all() {
+		for d := s.p.suits[k][0][a] & dj; d != 0; d &= d - 1 {
+			b, wait := d.lowest(), int64(0)
+			if s.state.effort++; s.relax.charged[k] {
+				wait = s.relax.waiting(s.state, k, a, b)
+			}
+			x[a] = min(x[a], s.price[e.j][b]+wait)
+			y[b] = min(y[b], s.price[e.i][a]+wait)
+		}
 	}
 	s.halve(e.i, di, x, 0)
 	s.halve(e.j, dj, y, 1)
-}
-
-// partner is the price of the cheapest level at the far end that goes with a level.
-func (s *search) partner(k, side, level, other int, left levels) int64 {
-	least := endless
-	s.state.effort++
-	for d := s.p.suits[k][side][level] & left; d != 0; d &= d - 1 {
-		least = min(least, s.price[other][d.lowest()])
-	}
-	return least
 }
 
 // halve turns the prices of partners into shifts: own and partner's price together,
@@ -351,6 +381,22 @@ func (s *search) shown() []backout.Shift {
 		x, y := s.relax.sides(all, k)
 		if some(x) || some(y) {
 			out = append(out, backout.Shift{Tie: s.ties[k], I: x, J: y})
+		}
+	}
+	return out
+}
+
+// charged are the waits that the shifts make use of.
+func (s *search) charged() []backout.Charge {
+	var out []backout.Charge
+	if !s.charges {
+		return out
+	}
+	for i, d := range s.state.domain {
+		for l := range d.all() {
+			if k := s.relax.charge[i][l]; k >= 0 {
+				out = append(out, backout.Charge{Tie: s.ties[k], Movable: s.members[i], Level: l})
+			}
 		}
 	}
 	return out

@@ -29,7 +29,8 @@ type prover struct {
 	before  []change
 	todo    []int
 	waiting []bool
-	price   [][]int64 // by movable and level: its price after the shifts of a case
+	counted map[[2]int]int // by movable and level: the tie at which its wait is counted
+	price   [][]int64      // by movable and level: its price after the shifts of a case
 	// The part at hand.
 	members []int
 	scale   int64
@@ -52,7 +53,7 @@ func newProver(p backout.Problem) *prover {
 	n := len(p.Movables)
 	v := &prover{
 		problem: p, may: make([]set, n), begin: make([][]int, n), price: make([][]int64, n), at: make([][]int, n),
-		ties: make([]sides, len(p.Ties)), active: make([]bool, len(p.Ties)), waiting: make([]bool, n), members: make([]int, n), scale: 1,
+		ties: make([]sides, len(p.Ties)), active: make([]bool, len(p.Ties)), waiting: make([]bool, n), members: make([]int, n), scale: 1, counted: map[[2]int]int{},
 	}
 	for i, m := range p.Movables {
 		for _, l := range m.Levels {
@@ -258,6 +259,9 @@ func (v *prover) isMember(i int) bool {
 // what is cheapest. A strike goes on without the levels it rules out.
 func (v *prover) bound(c backout.Case) (int64, error) {
 	v.reprice()
+	if err := v.count(c.Charges); err != nil {
+		return 0, err
+	}
 	var moved int64
 	for _, s := range c.Shifts {
 		if err := v.shift(s, &moved); err != nil {
@@ -355,8 +359,8 @@ func (v *prover) shift(s backout.Shift, moved *int64) error {
 	for d := v.may[t.I]; d != 0; d &= d - 1 {
 		a := d.least()
 		for with := v.ties[s.Tie].meet[0][a] & v.may[t.J]; with != 0; with &= with - 1 {
-			if b := with.least(); s.I[a]+s.J[b] > 0 {
-				return fmt.Errorf("a shift along tie %d makes levels %d and %d dearer, which may meet", s.Tie, a, b)
+			if b := with.least(); s.I[a]+s.J[b] > v.wait(s.Tie, 0, t.I, a, t.J, b)+v.wait(s.Tie, 1, t.J, b, t.I, a) {
+				return fmt.Errorf("a shift along tie %d makes levels %d and %d dearer than they can be, which may meet", s.Tie, a, b)
 			}
 		}
 		v.price[t.I][a] += s.I[a]
@@ -365,6 +369,35 @@ func (v *prover) shift(s backout.Shift, moved *int64) error {
 		v.price[t.J][d.least()] += s.J[d.least()]
 	}
 	return nil
+}
+
+// count notes at which tie the wait of a level is counted: at one at most.
+func (v *prover) count(charges []backout.Charge) error {
+	clear(v.counted)
+	for _, c := range charges {
+		if c.Tie < 0 || c.Tie >= len(v.ties) || !v.active[c.Tie] {
+			return fmt.Errorf("a wait is charged to tie %d, which is not among the part's", c.Tie)
+		}
+		at := [2]int{c.Movable, c.Level}
+		if _, twice := v.counted[at]; twice {
+			return fmt.Errorf("the wait of movable %d at level %d is charged twice", c.Movable, c.Level)
+		}
+		v.counted[at] = c.Tie
+	}
+	return nil
+}
+
+// wait is what movable i pays at least, beyond its price, for going to level l after
+// movable j has gone to another, if that wait is counted at their tie and has to be.
+func (v *prover) wait(tie, side, i, l, j, other int) int64 {
+	if len(v.counted) == 0 || !v.ties[tie].after[side][l].has(other) {
+		return 0
+	}
+	if at, ok := v.counted[[2]int{i, l}]; !ok || at != tie {
+		return 0
+	}
+	ticks := v.begin[j][other] + v.problem.Movables[j].Duration - v.begin[i][l]
+	return v.problem.Movables[i].Rate[l] * v.scale * int64(max(0, ticks))
 }
 
 // cycle checks that decided moves wait for each other in a ring.
