@@ -15,30 +15,57 @@ package plan
 // The other part are shifts between the prices of a tie's levels (see [search.even]),
 // which know of a table what no implication says.
 type relaxation struct {
-	p     *problem
+	p *problem
+	carried
 	g     network
 	node  []int32   // by component: its first node
 	price [][]int64 // by component and level, with the shifts
 	pick  []int     // the assignment that the cut chose
-	slot  []int     // by edge: where in flow its implications are kept, i's levels and then j's
-	flow  []int64   // by edge, side and level of that side
-	shift []int64   // the same
-	// charge gives, by component and level, the edge whose waits are part of what its
-	// shifts may use (see [search.even]), or -1; charged says which edges have any. begin
-	// is the earliest begin that the shifts reckon with.
+	slot  []int     // by edge: where its entries begin in flow and shift, i's levels and then j's
+	carry []int     // by arc that is no chain: its slot
+	arc   []int     // by arc that is no chain: its number in the network
+	// charge gives, by component and level, the edge whose shifts may use up the wait,
+	// or -1; charged says which edges have any.
 	charge  [][]int
 	charged []bool
-	begin   [][]int
-	carry   []int // by arc that is no chain: its slot
-	arc     []int // by arc that is no chain: its number in the network
+}
+
+// carried is what one bound leaves to the next: flow and shifts by edge, side and
+// level of that side, and by component and level the begin that they reckon with.
+type carried struct {
+	flow, shift []int64
+	begin       [][]int
+}
+
+func newCarried(p *problem) carried {
+	var c carried
+	size := 0
+	for _, e := range p.edges {
+		size += len(p.fixed[e.i]) + len(p.fixed[e.j])
+	}
+	c.flow, c.shift = make([]int64, size), make([]int64, size)
+	for i := range p.fixed {
+		c.begin = append(c.begin, make([]int, len(p.fixed[i])))
+	}
+	return c
+}
+
+func (c *carried) copyFrom(o *carried) {
+	copy(c.flow, o.flow)
+	copy(c.shift, o.shift)
+	for i, ticks := range o.begin {
+		copy(c.begin[i], ticks)
+	}
 }
 
 func newRelaxation(p *problem) *relaxation {
 	n := len(p.current)
-	r := &relaxation{p: p, node: make([]int32, n), price: make([][]int64, n), pick: make([]int, n), slot: make([]int, len(p.edges))}
-	r.charge, r.charged, r.begin = make([][]int, n), make([]bool, len(p.edges)), make([][]int, n)
+	r := &relaxation{
+		p: p, carried: newCarried(p), node: make([]int32, n), price: make([][]int64, n), pick: make([]int, n),
+		slot: make([]int, len(p.edges)), charge: make([][]int, n), charged: make([]bool, len(p.edges)),
+	}
 	for i := range n {
-		r.price[i], r.charge[i], r.begin[i] = make([]int64, len(p.fixed[i])), make([]int, len(p.fixed[i])), make([]int, len(p.fixed[i]))
+		r.price[i], r.charge[i] = make([]int64, len(p.fixed[i])), make([]int, len(p.fixed[i]))
 		for l := range r.charge[i] {
 			r.charge[i][l] = -1
 		}
@@ -48,7 +75,6 @@ func newRelaxation(p *problem) *relaxation {
 		r.slot[k] = size
 		size += len(p.fixed[e.i]) + len(p.fixed[e.j])
 	}
-	r.flow, r.shift = make([]int64, size), make([]int64, size)
 	return r
 }
 

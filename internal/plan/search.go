@@ -1,34 +1,31 @@
 package plan
 
-import (
-	"slices"
-
-	"github.com/backout-dev/backout"
-)
+import "github.com/backout-dev/backout"
 
 // search is branch and bound over domains. Its bound is the relaxation; it
 // branches on what the relaxation got wrong: a forbidden cell, a cycle in the
-// order, or a wait that was not reckoned with. It writes down the tree of cases that
+// order, or a wait that was not reckoned with. See the package comment. It writes down the tree of cases that
 // it went through, which is the proof of its result.
 type search struct {
-	p             *problem
-	state         *state
-	relax         *relaxation
-	clock         clock
-	best          int64
-	pick          []int // of the best plan so far
-	lower         int64 // the least bound of what was left open
-	nodes         int
-	limit         int       // of effort
-	cut           bool      // the limit ended the search early
-	ring          []int     // the last cycle that ruled a target out
-	empty         int       // the last edge that did
-	clash         bool      // the relaxation's choice has a forbidden pair
-	charges       bool      // some wait is charged to an edge
-	flows, shifts [][]int64 // by depth
-	begins        [][][]int
-	cases         []backout.Case
-	price         [][]int64 // by component and level, after the passes of the last bound
+	p      *problem
+	state  *state
+	relax  *relaxation
+	clock  clock
+	price  [][]int64 // by component and level, after the shifts and the flow of the last bound
+	saved  []carried // by depth: what the nodes below start from
+	nodes  int
+	limit  int  // of effort
+	clash  bool // the relaxation's choice has a forbidden pair
+	charge bool // some wait is charged to an edge
+
+	// The result.
+	best  int64
+	pick  []int // of the best plan so far
+	lower int64 // the least bound of all cases
+	cut   bool  // the limit ended the search early
+	ring  []int // the last cycle that ruled a target out
+	empty int   // the last edge that did
+	cases []backout.Case
 	// What the part's components and edges are called outside.
 	members, ties []int
 }
@@ -44,7 +41,9 @@ func (s *search) effort() int {
 // visit explores the plans within the domains, which are narrowed.
 func (s *search) visit(depth int) {
 	s.nodes++
-	s.resume(depth)
+	if depth > 0 {
+		s.relax.copyFrom(&s.saved[depth-1])
+	}
 	for {
 		value := s.relax.bound(s.state)
 		if value >= s.best {
@@ -52,8 +51,7 @@ func (s *search) visit(depth int) {
 			return
 		}
 		at := s.wrong()
-		switch {
-		case at == ringed:
+		if at == ringed {
 			s.cases = append(s.cases, backout.Case{Kind: backout.CaseCycle, Cycle: s.named(s.ring)})
 			return
 		}
@@ -101,28 +99,12 @@ func (s *search) closed(value int64) {
 	s.cases = append(s.cases, backout.Case{Kind: backout.CaseBound, Shifts: s.shown(), Charges: s.charged()})
 }
 
-// resume gives the relaxation the flow that the node above ended with, keep saves it.
-func (s *search) resume(depth int) {
-	if depth > 0 {
-		copy(s.relax.flow, s.flows[depth-1])
-		copy(s.relax.shift, s.shifts[depth-1])
-		for i, ticks := range s.begins[depth-1] {
-			copy(s.relax.begin[i], ticks)
-		}
-	}
-}
-
+// keep saves what the nodes below are to start from.
 func (s *search) keep(depth int) {
-	if len(s.flows) == depth {
-		s.flows = append(s.flows, make([]int64, len(s.relax.flow)))
-		s.shifts = append(s.shifts, make([]int64, len(s.relax.shift)))
-		s.begins = append(s.begins, make([][]int, len(s.relax.begin)))
+	if len(s.saved) == depth {
+		s.saved = append(s.saved, newCarried(s.p))
 	}
-	for i, ticks := range s.relax.begin {
-		s.begins[depth][i] = append(s.begins[depth][i][:0], ticks...)
-	}
-	copy(s.flows[depth], s.relax.flow)
-	copy(s.shifts[depth], s.relax.shift)
+	s.saved[depth].copyFrom(&s.relax.carried)
 }
 
 // What wrong answers in place of a component.
@@ -186,7 +168,7 @@ func (s *search) delayed() int {
 	for i, l := range s.relax.pick {
 		gap := s.p.price(i, l, s.clock.start[i]) - s.p.price(i, l, s.state.earliest[i][l])
 		if gap > 0 {
-			s.charge(i, l)
+			s.blame(i, l)
 		}
 		if gap <= worst {
 			continue
@@ -202,22 +184,22 @@ func (s *search) delayed() int {
 	return at
 }
 
-// charge makes the wait of a move, if nothing else yet, a matter of the edge that
-// causes it: only one can be, since of several waits only the longest counts.
-func (s *search) charge(i, l int) {
+// blame charges the wait of a move to the edge that causes it. It can be charged to
+// one only, since of several waits only the longest counts.
+func (s *search) blame(i, l int) {
 	if s.relax.charge[i][l] >= 0 {
 		return
 	}
 	for _, k := range s.p.touching[i] {
 		if b := s.p.waitsFor(k, i, s.relax.pick); b >= 0 && s.clock.start[b]+s.p.duration[b] == s.clock.start[i] {
-			s.relax.charge[i][l], s.relax.charged[k], s.charges = k, true, true
+			s.relax.charge[i][l], s.relax.charged[k], s.charge = k, true, true
 			return
 		}
 	}
 }
 
-// strike rules out every level that the flow proves to be in no plan cheaper than the
-// best: after the passes each level has a price of its own, and a plan with it costs
+// strike rules out every level that is proven to be in no plan cheaper than the
+// best: after shifts and flow each level has a price of its own, and a plan with it costs
 // at least the bound and the difference to its component's cheapest level. It reports
 // whether it struck any, and whether plans are left after that.
 func (s *search) strike(value int64) (struck, alive bool) {
@@ -246,171 +228,4 @@ func (s *search) strike(value int64) (struck, alive bool) {
 		out[k].Movable = s.members[x.Movable]
 	}
 	return true, s.state.narrow() < 0
-}
-
-// even raises the bound by what tables say that no implication does. After the flow
-// each level has a price of its own. At a tie, each end is offered for each of its
-// levels the cheapest pair with it, and the two share it evenly: no pair gets dearer
-// by that than its ends and the wait charged to the tie, and the cheapest levels no
-// cheaper (max-product linear programming,
-// Globerson and Jaakkola 2007). It returns the bound that results.
-func (s *search) even() int64 {
-	s.reprice()
-	for range sweeps {
-		for k := range s.p.edges {
-			if s.clash || s.charges {
-				s.share(k)
-			}
-		}
-	}
-	var sum int64
-	for i, d := range s.state.domain {
-		least := endless
-		for ; d != 0; d &= d - 1 {
-			least = min(least, s.price[i][d.lowest()])
-		}
-		sum += least
-	}
-	return sum
-}
-
-// sweeps is how often a bound goes over all ties: more brings little.
-const sweeps = 2
-
-// share evens out one tie.
-func (s *search) share(k int) {
-	e := s.p.edges[k]
-	di, dj := s.state.domain[e.i], s.state.domain[e.j]
-	if di.single() || dj.single() {
-		return
-	}
-	x, y := s.relax.sides(s.relax.shift, k)
-	for a := range di.all() {
-		s.price[e.i][a] -= x[a]
-	}
-	for b := range dj.all() {
-		s.price[e.j][b] -= y[b]
-	}
-	for a := range di.all() {
-		x[a] = endless
-	}
-	for b := range dj.all() {
-		y[b] = endless
-	}
-	for a := range di.all() {
-		for d := s.p.suits[k][0][a] & dj; d != 0; d &= d - 1 {
-			b, wait := d.lowest(), int64(0)
-			if s.state.effort++; s.relax.charged[k] {
-				wait = s.relax.waiting(s.state, k, a, b)
-			}
-			x[a] = min(x[a], s.price[e.j][b]+wait)
-			y[b] = min(y[b], s.price[e.i][a]+wait)
-		}
-	}
-	s.halve(e.i, di, x, 0)
-	s.halve(e.j, dj, y, 1)
-}
-
-// halve turns the prices of partners into shifts: own and partner's price together,
-// half of it for this end. Of an odd sum one end rounds down and the other up.
-func (s *search) halve(i int, left levels, amounts []int64, up int64) {
-	for l := range left.all() {
-		own := s.price[i][l]
-		half := (own + amounts[l] + up) >> 1
-		amounts[l] = half - own
-		s.price[i][l] = half
-	}
-}
-
-// reprice gives each level that is left its price after shifts and passes.
-func (s *search) reprice() {
-	r := s.relax
-	for i, price := range r.price {
-		copy(s.price[i], price)
-	}
-	s.eachPass(func(k, x, y, a, b int, amount int64) {
-		for l := range (s.state.domain[x] >> a << a).all() {
-			s.price[x][l] += amount
-		}
-		for l := range (s.state.domain[y] >> b << b).all() {
-			s.price[y][l] -= amount
-		}
-	})
-}
-
-// eachPass goes through the flow along implications: on edge k, if x is at least at a
-// then y is at least at b.
-func (s *search) eachPass(f func(k, x, y, a, b int, amount int64)) {
-	r := s.relax
-	for k, e := range s.p.edges {
-		at := r.slot[k]
-		s.passesOf(k, 0, e.i, e.j, r.flow[at:], f)
-		s.passesOf(k, 1, e.j, e.i, r.flow[at+len(s.p.fixed[e.i]):], f)
-	}
-}
-
-func (s *search) passesOf(k, side, x, y int, flow []int64, f func(k, x, y, a, b int, amount int64)) {
-	var with levels
-	for rest := s.state.domain[x]; rest != 0; {
-		a := rest.highest()
-		rest &^= 1 << a
-		with |= s.p.suits[k][side][a] & s.state.domain[y]
-		if flow[a] > 0 {
-			f(k, x, y, a, with.lowest(), flow[a])
-		}
-	}
-}
-
-// shown are the shifts and the flow together, as shifts: the proof of the last bound.
-func (s *search) shown() []backout.Shift {
-	all := slices.Clone(s.relax.shift)
-	s.eachPass(func(k, x, _, a, b int, amount int64) {
-		from, to := s.relax.sides(all, k)
-		if x == s.p.edges[k].j {
-			from, to = to, from
-		}
-		for l := a; l < len(from); l++ {
-			from[l] += amount
-		}
-		for l := b; l < len(to); l++ {
-			to[l] -= amount
-		}
-	})
-	var out []backout.Shift
-	for k := range s.p.edges {
-		x, y := s.relax.sides(all, k)
-		if some(x) || some(y) {
-			out = append(out, backout.Shift{Tie: s.ties[k], I: x, J: y})
-		}
-	}
-	return out
-}
-
-// charged are the waits that the shifts make use of.
-func (s *search) charged() []backout.Charge {
-	var out []backout.Charge
-	if !s.charges {
-		return out
-	}
-	for i, d := range s.state.domain {
-		for l := range d.all() {
-			if k := s.relax.charge[i][l]; k >= 0 {
-				out = append(out, backout.Charge{Tie: s.ties[k], Movable: s.members[i], Level: l})
-			}
-		}
-	}
-	return out
-}
-
-// some reports whether any of the amounts is not zero.
-func some(amounts []int64) bool {
-	return slices.ContainsFunc(amounts, func(a int64) bool { return a != 0 })
-}
-
-func (s *search) named(part []int) []int {
-	out := make([]int, len(part))
-	for k, i := range part {
-		out[k] = s.members[i]
-	}
-	return out
 }
