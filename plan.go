@@ -18,6 +18,8 @@ const (
 	ActionRollBack Action = "roll_back" // take back what its steps name
 	ActionNone     Action = "no_action" // leave everything: no change is to blame, or undoing costs more
 	ActionAsk      Action = "ask"       // a person must decide; the ranked options are attached
+	// ActionRollForward waits for a fix that somebody announced; see [Fix].
+	ActionRollForward Action = "roll_forward"
 )
 
 // Plan is the way back: what is taken back, in what order and stages, why, and
@@ -103,14 +105,39 @@ type Left struct {
 	Why       string      `json:"why"`
 }
 
+// AlternativeKind is a way to act.
+type AlternativeKind string
+
+// The ways to act.
+const (
+	WayRollBack     AlternativeKind = "roll_back"     // take versions back, whatever is cheapest
+	WayPartial      AlternativeKind = "partial"       // only the likeliest suspect, and what must go with it
+	WayFlagOff      AlternativeKind = "flag_off"      // flags and configuration only, for one audience where that is enough
+	WayTrafficShift AlternativeKind = "traffic_shift" // traffic only, versions stay
+	WayFreeze       AlternativeKind = "freeze"        // stop rollouts where they are, take nothing back
+	WayRollForward  AlternativeKind = "roll_forward"  // wait for an announced fix
+	WayNone         AlternativeKind = "no_action"     // leave everything
+	WayAsk          AlternativeKind = "ask"           // let a person decide first
+)
+
 // Alternative is another way to act, priced in the same money.
 type Alternative struct {
-	Name   string   `json:"name"`
-	Cost   Money    `json:"cost"`
-	Steps  int      `json:"steps"`
-	Chosen bool     `json:"chosen"`
-	Why    string   `json:"why"` // why it won or lost
-	Terms  []string `json:"terms"`
+	Kind   AlternativeKind `json:"kind"`
+	Name   string          `json:"name"`
+	Cost   Money           `json:"cost"`
+	Steps  int             `json:"steps"`
+	Chosen bool            `json:"chosen"`
+	Unsafe bool            `json:"unsafe,omitempty"` // it is shown for comparison only
+	Why    string          `json:"why"`              // why it won or lost, by the terms that tell them apart
+	// Terms are what Cost is made of; they sum to it but for rounding.
+	Terms []Term   `json:"terms"`
+	Notes []string `json:"notes,omitempty"` // what the price assumes
+}
+
+// Term is one part of an alternative's price.
+type Term struct {
+	Name string `json:"name"`
+	Cost Money  `json:"cost"`
 }
 
 // Certificate says what was proven about a plan and by whom.

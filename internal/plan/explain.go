@@ -60,6 +60,8 @@ func (m model) decide(in *instance, s solution, none *conflict) decision {
 		return decision{backout.ActionAsk, fmt.Sprintf("A person must decide: what was asked for is not safe: %s.", m.explain(in, *none, i)), ""}
 	case len(m.request.Wanted) > 0:
 		return decision{backout.ActionRollBack, m.summary(s, moves), ""}
+	case m.waits(len(moves)):
+		return decision{backout.ActionRollForward, m.waitForFix(in, s, top), ""}
 	case top == nil:
 		return decision{backout.ActionNone, "No action: no recent change is suspected, so there is nothing to take back." + m.origin(), ""}
 	case m.request.Attribution.PNone >= noneDominates:
@@ -83,6 +85,26 @@ func (m model) decide(in *instance, s solution, none *conflict) decision {
 	return decision{backout.ActionNone, fmt.Sprintf("No action: taking back the likeliest cause, %s (%s), %s.", m.name(top), percent(top.p), why), ""}
 }
 
+// waits reports whether an announced fix is worth waiting for: nothing is worth
+// taking back until it arrives, or it mends what no change caused and probably none did.
+func (m model) waits(moves int) bool {
+	f := m.request.Fix
+	return f.Pending(m.world.Now) && (moves == 0 || m.request.Attribution.PNone >= noneDominates && f.Mends(""))
+}
+
+func (m model) waitForFix(in *instance, s solution, top *suspect) string {
+	f := m.request.Fix
+	text := fmt.Sprintf("Roll forward: wait for the fix that %s announced for %s (%s sure)", f.By.Name, f.ETA.UTC().Format("15:04:05"), percent(f.Confidence))
+	if top == nil || m.request.Attribution.PNone >= noneDominates {
+		return text + "; nothing is to be taken back meanwhile."
+	}
+	why, blocked := m.whyLeft(in, s, top.site, top.change)
+	if blocked {
+		return fmt.Sprintf("%s; the likeliest cause, %s (%s), can't be taken back safely: %s.", text, m.name(top), percent(top.p), why)
+	}
+	return fmt.Sprintf("%s; until then, taking back the likeliest cause, %s (%s), %s.", text, m.name(top), percent(top.p), why)
+}
+
 // tempting reports whether taking a change back would pay if nothing stood in
 // the way, or whether it is the cause more likely than not. Nobody is woken for a
 // cause that is both unlikely and out of reach.
@@ -91,7 +113,7 @@ func (m model) tempting(t *suspect) bool {
 		return true
 	}
 	c := m.sites[t.site].component
-	saves := t.p * float64(m.rate) * float64(m.horizon) / ticksPerMinute
+	saves := t.p * float64(m.rate) * float64(m.until(m.sites[t.site].changes[t.change].ID)) / ticksPerMinute
 	return saves > (1-t.p)*float64(m.value(c))+float64(m.fast(byKind[c.Kind].effort))
 }
 
@@ -120,12 +142,17 @@ func (m model) summary(s solution, moves [][]int) string {
 			site := m.sites[i]
 			names = append(names, fmt.Sprintf("%s to %s", site.label(), site.versions[s.target[i]]))
 		}
-		if extra := len(names) - 3; extra > 0 {
-			names = append(names[:3], fmt.Sprintf("%d more", extra))
-		}
-		parts = append(parts, strings.Join(names, " and "))
+		parts = append(parts, listed(names, 3))
 	}
 	return fmt.Sprintf("Take back %s, in %s.", strings.Join(parts, ", then "), count(len(moves), "wave"))
+}
+
+// listed joins names, and counts those beyond the first few.
+func listed(names []string, few int) string {
+	if extra := len(names) - few; extra > 0 {
+		names = append(slices.Clone(names[:few]), fmt.Sprintf("%d more", extra))
+	}
+	return strings.Join(names, " and ")
 }
 
 func count(n int, noun string) string {

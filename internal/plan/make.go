@@ -24,6 +24,8 @@ type Request struct {
 	// Wanted are targets that a person demands. They are met whatever the odds, with
 	// everything that contracts then demand, or the plan says why they can't be.
 	Wanted map[backout.ComponentID]backout.Version
+	// Fix is a forward fix that somebody announced, if any.
+	Fix *backout.Fix
 	// Nodes bounds the search of each independent part; 0 = 20000, about half a
 	// second for a part of a hundred components. A plan from a search that met the
 	// limit is safe all the same; its certificate shows the gap that is left.
@@ -101,6 +103,9 @@ func valid(req Request) error {
 	}
 	if req.Attribution.PNone < 0 || total > 1.001 {
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: probabilities of the attribution sum to %.3f, expected at most 1", total)}
+	}
+	if f := req.Fix; f != nil && !(f.Confidence > 0 && f.Confidence <= 1) {
+		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: the fix has confidence %v, expected above 0 and at most 1", f.Confidence)}
 	}
 	if req.Nodes < 0 {
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: node limit %d, expected 0 or more", req.Nodes)}

@@ -124,11 +124,7 @@ func Plan(p backout.Plan, s Style) string {
 		}
 		fmt.Fprintf(&b, "  = %-26s stays: %s\n", name(l.Component), l.Why)
 	}
-	for _, a := range p.Alternatives {
-		if !a.Chosen {
-			fmt.Fprintf(&b, "  not chosen: %s, %s instead of %s: %s\n", a.Name, Amount(a.Cost), Amount(p.Cost), a.Why)
-		}
-	}
+	writeAlternatives(&b, p)
 	for _, g := range p.Gaps {
 		fmt.Fprintf(&b, "  %s not proven: %s\n", s.Paint(InkWaits, "!"), g)
 	}
@@ -140,6 +136,21 @@ func Plan(p backout.Plan, s Style) string {
 		fmt.Fprintf(&b, "%s proven safe by an independent checker (%s)\n", s.Paint(InkOK, s.Glyph("✔")), Plural(len(p.Certificate.Checks), "check"))
 	}
 	return b.String()
+}
+
+// writeAlternatives says why the plan won and, the cheapest first, why each other
+// way did not.
+func writeAlternatives(b *strings.Builder, p backout.Plan) {
+	for _, a := range p.Alternatives {
+		if a.Chosen {
+			fmt.Fprintf(b, "  chosen: %s, %s: %s\n", a.Name, Amount(a.Cost), a.Why)
+		}
+	}
+	for _, a := range p.Alternatives {
+		if !a.Chosen {
+			fmt.Fprintf(b, "  not chosen: %s, %s: %s\n", a.Name, Amount(a.Cost), a.Why)
+		}
+	}
 }
 
 // mentioned are the components that a plan moves or leaves.
