@@ -64,6 +64,7 @@ type Incident struct {
 	// FirstForecast is the one made before anything was done, kept for scoring.
 	FirstForecast *Forecast `json:"first_forecast,omitempty"`
 	Plan          *Plan     `json:"plan,omitempty"`
+	Fix           *Fix      `json:"fix,omitempty"` // the forward fix that was announced last
 	Attempts      []Attempt `json:"attempts"`
 	Tried         []Tried   `json:"tried"`
 	Degraded      []string  `json:"degraded"` // what backout can't see now

@@ -213,6 +213,9 @@ func Incident(inc backout.Incident, s Style) string {
 	if inc.Forecast != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "Where it goes") + "\n" + Cascade(*inc.Forecast, s, 10))
 	}
+	if inc.Fix != nil {
+		fmt.Fprintf(&b, "\n%s announced a fix for %s, %s\n", inc.Fix.By.Name, Clock(inc.Fix.ETA), strings.TrimSuffix(strings.Join([]string{Percent(inc.Fix.Confidence) + " sure", inc.Fix.Text}, ": "), ": "))
+	}
 	if inc.Plan != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "The way back") + "\n" + Plan(*inc.Plan, s))
 	}

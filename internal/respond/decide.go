@@ -178,7 +178,7 @@ func (r *Responder) rollingOut(now time.Time, w backout.World, att backout.Attri
 // plan makes the way back and lets the independent checker look at it; a plan it
 // refuses is never shown as one.
 func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (*backout.Plan, error) {
-	p, err := plan.Make(plan.Request{World: w, Incident: inc.ID, Attribution: *inc.Attribution, Forecast: *inc.Forecast, Forbidden: r.cfg.Permit.PerAction(w)})
+	p, err := plan.Make(plan.Request{World: w, Incident: inc.ID, Attribution: *inc.Attribution, Forecast: *inc.Forecast, Forbidden: r.cfg.Permit.PerAction(w), Fix: inc.Fix})
 	if err != nil {
 		return nil, fmt.Errorf("make plan: %w", err)
 	}

@@ -32,6 +32,8 @@ func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Inciden
 	case w.Policy.Autonomy == backout.AutonomyShadow:
 		_, err = r.move(ctx, now, inc, backout.StateShadowed, "shadow mode: "+p.Summary)
 		return time.Time{}, err
+	case p.Action == backout.ActionRollForward:
+		return r.awaitFix(ctx, now, inc)
 	case p.Ruling.Automatic && p.Action == backout.ActionRollBack:
 		_, err = r.move(ctx, now, inc, backout.StateApproved, "the policy lets it run: "+strings.Join(p.Ruling.Reasons, "; "))
 		return now, err
@@ -49,7 +51,7 @@ func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Inciden
 // be taken back is no such picture: who was asked is not told to go home while the
 // trouble lasts.
 func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (time.Time, error) {
-	if !inc.Deadline.IsZero() && now.After(inc.Deadline) {
+	if late := now.After(inc.Deadline) && inc.Plan.Action != backout.ActionRollForward; !inc.Deadline.IsZero() && late {
 		_, err := r.move(ctx, now, inc, backout.StateHalted, "nobody decided by the deadline; nothing was changed")
 		return time.Time{}, err
 	}
@@ -58,10 +60,10 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 		return now.Add(r.minutes(1)), err
 	}
 	next.Ruling = r.cfg.Permit.Whole(w, *next, *inc.Attribution, inc)
-	if next.Action == backout.ActionNone {
+	if next.Action == backout.ActionNone && !lapsed(now, inc) {
 		return now.Add(r.minutes(1)), nil
 	}
-	changed := next.Digest != inc.Plan.Digest || next.Action != inc.Plan.Action
+	changed := next.Digest != inc.Plan.Digest || next.Action != inc.Plan.Action || lapsed(now, inc)
 	if changed || next.Ruling.Automatic != inc.Plan.Ruling.Automatic {
 		inc.Plan = next
 		_, err = r.move(ctx, now, inc, backout.StatePlanned, "the picture changed: "+next.Summary)

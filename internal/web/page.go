@@ -87,7 +87,7 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 	if err != nil {
 		return incidentView{}, err
 	}
-	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting}
+	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Waves) > 0}
 	for _, at := range inc.Attempts {
 		run, err := s.cfg.Incidents.Run(ctx, at.ID)
 		if err != nil && backout.CodeOf(err) != backout.CodeNotFound {

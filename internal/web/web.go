@@ -40,6 +40,8 @@ type Incidents interface {
 // Decisions passes people's decisions on; errors carry a backout.Code.
 type Decisions interface {
 	Decide(ctx context.Context, d Decision) (backout.Incident, error)
+	// Announce notes a forward fix; nil withdraws the one that was announced.
+	Announce(ctx context.Context, id backout.IncidentID, by backout.Principal, fix *backout.Fix) (backout.Incident, error)
 }
 
 // Decision is one person's word about one incident.
