@@ -47,7 +47,9 @@ type Plan struct {
 	CostNothing Money `json:"cost_nothing"`
 	// Gaps names what the plan rests on without proof, such as pairs nobody has a
 	// contract for; a plan with gaps needs a person.
-	Gaps        []string    `json:"gaps"`
+	Gaps []string `json:"gaps"`
+	// Timing says why it was made then and not a minute later, where that was weighed.
+	Timing      *Timing     `json:"timing,omitempty"`
 	Certificate Certificate `json:"certificate"`
 	Ruling      Ruling      `json:"ruling"`
 	// Fingerprint is the world's, over the touched components, when it was made.
@@ -138,6 +140,15 @@ type Alternative struct {
 type Term struct {
 	Name string `json:"name"`
 	Cost Money  `json:"cost"`
+}
+
+// Timing weighs acting now against looking a model minute longer.
+type Timing struct {
+	Wait    bool    `json:"wait"`      // looking longer is worth its price
+	Gain    Money   `json:"gain"`      // what a minute's evidence is expected to save
+	Price   Money   `json:"price"`     // what the minute costs
+	Changes float64 `json:"changes_p"` // probability that it changes the plan
+	Words   string  `json:"words"`
 }
 
 // Certificate says what was proven about a plan and by whom.

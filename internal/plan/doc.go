@@ -49,6 +49,14 @@
 // is relaxed to the implications between thresholds that it keeps. A search that
 // meets its node limit returns the best plan found with the bound that is left.
 //
+// # Other ways, and when
+//
+// The plan is shown among its alternatives, each priced by the same formula and
+// split into the same terms: part of the way back, flags only, traffic only, a
+// rollout stopped where it is, nothing, a person first. An announced fix shortens H
+// for what it mends, so waiting for it is one of the plans compared and needs no rule
+// of its own. [Weigh] says whether another minute of evidence is worth its price.
+//
 // Everything here is a pure function of its input. The proof of a plan is
 // redone by package check, which shares no code with this one.
 package plan

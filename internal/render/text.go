@@ -125,6 +125,9 @@ func Plan(p backout.Plan, s Style) string {
 		fmt.Fprintf(&b, "  = %-26s stays: %s\n", name(l.Component), l.Why)
 	}
 	writeAlternatives(&b, p)
+	if p.Timing != nil {
+		fmt.Fprintf(&b, "  why now: %s\n", p.Timing.Words)
+	}
 	for _, g := range p.Gaps {
 		fmt.Fprintf(&b, "  %s not proven: %s\n", s.Paint(InkWaits, "!"), g)
 	}
