@@ -154,10 +154,12 @@ type Timing struct {
 // Certificate says what was proven about a plan and by whom.
 type Certificate struct {
 	// Safe is set by the independent checker alone.
-	Safe      bool     `json:"safe"`
-	Checks    []string `json:"checks"` // what the checker looked at, in words
-	Optimal   bool     `json:"optimal"`
-	LowerCost Money    `json:"lower_bound"` // no safe plan costs less
+	Safe   bool     `json:"safe"`
+	Checks []string `json:"checks"` // what the checker looked at, in words
+	// Optimal, LowerCost and Gap are set by the checker alone, from a proof.
+	Optimal   bool  `json:"optimal"`     // no safe plan costs less
+	LowerCost Money `json:"lower_bound"` // proven: no safe plan costs less than this
+	Gap       Money `json:"gap"`         // the plan's cost less the lower bound
 }
 
 // Steps lists the steps of all waves in order.

@@ -26,9 +26,8 @@ type Request struct {
 	Wanted map[backout.ComponentID]backout.Version
 	// Fix is a forward fix that somebody announced, if any.
 	Fix *backout.Fix
-	// Nodes bounds the search of each independent part; 0 = 20000, about half a
-	// second for a part of a hundred components. A plan from a search that met the
-	// limit is safe all the same; its certificate shows the gap that is left.
+	// Nodes bounds the effort of each search; 0 = [Effort]. A plan from a search that
+	// met the limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
 }
 
@@ -52,6 +51,7 @@ type model struct {
 	edges   []edge // of the ties, in their order
 	calls   map[[2]backout.ServiceID]bool
 	none    float64 // probability that nothing here is the cause
+	least   float64 // probability from which on a change may be taken back
 	refused string  // why a wanted target can't be met, whatever the contracts
 }
 
@@ -61,13 +61,21 @@ type model struct {
 // to ask a person. Both have no steps and say why. Make fails only on input that
 // makes no sense, with [backout.CodeInvalid].
 func Make(req Request) (backout.Plan, error) {
+	p, _, err := Derive(req)
+	return p, err
+}
+
+// Derive is [Make] that shows its sums: the priced problem, the answer and the proof
+// that no safe plan is cheaper, or how much cheaper one could be. Package check says
+// whether they hold; until then the plan's certificate claims nothing.
+func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	if err := valid(req); err != nil {
-		return backout.Plan{}, err
+		return backout.Plan{}, backout.Derivation{}, err
 	}
 	m := newModel(req)
 	actions, in, s, none := m.settle()
 	if none != nil && len(req.Wanted) == 0 {
-		return backout.Plan{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
+		return backout.Plan{}, backout.Derivation{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
 	}
 	d := m.decide(in, s, none)
 	kept := s
@@ -90,7 +98,10 @@ func Make(req Request) (backout.Plan, error) {
 	if p.ID == "" {
 		p.ID = backout.PlanID("P-" + p.Digest[:8])
 	}
-	return p, nil
+	if none != nil {
+		return p, backout.Derivation{}, nil // there is no plan to prove anything about
+	}
+	return p, m.derivation(in, s, kept, actions), nil
 }
 
 func valid(req Request) error {
@@ -115,7 +126,7 @@ func valid(req Request) error {
 
 func newModel(req Request) model {
 	if req.Nodes == 0 {
-		req.Nodes = 20000
+		req.Nodes = Effort
 	}
 	if why := frozen(req.World); why != "" {
 		all := map[backout.ComponentID]string{}
@@ -143,7 +154,7 @@ func newModel(req Request) model {
 			m.none -= s.p[x]
 		}
 	}
-	m.none = max(m.none, 0)
+	m.none, m.least = max(m.none, 0), suspicion(req.Attribution)
 	m.refused = m.want()
 	return m
 }
@@ -231,9 +242,8 @@ func (m model) pressure(in *instance, s solution) []float64 {
 
 // stay is the solution in which nothing moves.
 func (m model) stay(in *instance) solution {
-	s := solution{target: slices.Clone(in.current), optimal: true}
-	s.schedule = compile(in).order(s.target)
+	n := len(in.current)
+	s := solution{target: slices.Clone(in.current), schedule: schedule{start: make([]int, n), depth: make([]int, n), before: make([][]int, n)}}
 	s.cost = in.cost(s.target, s.start)
-	s.lower = s.cost
 	return s
 }

@@ -49,9 +49,9 @@ const (
 )
 
 // suspicion is the probability from which on a change may be taken back.
-func (m model) suspicion() float64 {
+func suspicion(a backout.Attribution) float64 {
 	least := leastSuspicion
-	for _, s := range m.request.Attribution.Suspects {
+	for _, s := range a.Suspects {
 		least = max(least, s.P*leastShare)
 	}
 	return least
@@ -191,7 +191,7 @@ func (b bill) fixed() int64 {
 
 // bill prices one level of a site.
 func (m model) bill(s site, a action, l int) bill {
-	r, value, least := float64(m.rate), float64(m.value(s.component))*ticksPerMinute, m.suspicion()
+	r, value, least := float64(m.rate), float64(m.value(s.component))*ticksPerMinute, m.least
 	var stays, vain, risk, w float64
 	for x := range s.current {
 		p, h := s.p[x], float64(m.until(s.changes[x].ID))

@@ -208,18 +208,12 @@ func TestBound_staysBelow(t *testing.T) {
 		}
 		want, _ := in.brute(t)
 		p := compile(in)
-		domain := slices.Clone(in.domain)
-		if p.reduce(domain, []int{0, 1, 2, 3, 4, 5}) >= 0 || want < 0 {
+		st := newState(p, slices.Clone(in.domain))
+		st.enqueueAll()
+		if st.narrow() >= 0 || want < 0 {
 			continue
 		}
-		decided := make([]int, 6)
-		for i, d := range domain {
-			if decided[i] = -1; d.single() {
-				decided[i] = d.lowest()
-			}
-		}
-		x := relaxation{p: p}
-		value, _ := x.bound(domain, p.order(decided).start)
+		value := newRelaxation(p).bound(st)
 		if value > want {
 			t.Fatalf("seed %d: bound %d above the optimum %d", seed, value, want)
 		}

@@ -49,7 +49,7 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	for _, p := range m.imagine(before) {
 		then := m.believing(p)
 		inThen := then.instance(actions)
-		best, none := solve(inThen, req.Nodes)
+		best, none := solve(inThen, m.request.Nodes)
 		if none != nil {
 			continue
 		}
@@ -177,6 +177,6 @@ func (m model) believing(p []float64) model {
 			sites[i].p[x] = at[c.ID]
 		}
 	}
-	m.sites, m.none = sites, p[len(p)-1]
+	m.sites, m.none, m.least = sites, p[len(p)-1], 0 // what is imagined is judged by money alone
 	return m
 }

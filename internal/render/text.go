@@ -135,6 +135,9 @@ func Plan(p backout.Plan, s Style) string {
 		fmt.Fprintf(&b, "Plan: %s in %s. Success %s, takes about %s, expected loss %s against %s if nobody acts.\n",
 			Plural(len(p.Steps()), "step"), Plural(len(p.Waves), "wave"), Chance(p.Success), Span(p.Takes.Std()), Amount(p.Cost), Amount(p.CostNothing))
 	}
+	if line := cheapest(p); line != "" {
+		fmt.Fprintf(&b, "%s %s\n", s.Paint(InkOK, s.Glyph("✔")), line)
+	}
 	if p.Certificate.Safe {
 		fmt.Fprintf(&b, "%s proven safe by an independent checker (%s)\n", s.Paint(InkOK, s.Glyph("✔")), Plural(len(p.Certificate.Checks), "check"))
 	}
@@ -153,6 +156,18 @@ func writeAlternatives(b *strings.Builder, p backout.Plan) {
 		if !a.Chosen {
 			fmt.Fprintf(b, "  not chosen: %s, %s: %s\n", a.Name, Amount(a.Cost), a.Why)
 		}
+	}
+}
+
+// cheapest says what was proven about a plan's cost; "" when nothing was.
+func cheapest(p backout.Plan) string {
+	switch c := p.Certificate; {
+	case len(p.Waves) == 0 || c.LowerCost.Currency == "":
+		return ""
+	case c.Optimal:
+		return "proven cheapest: no safe plan has a lower expected loss"
+	default:
+		return fmt.Sprintf("proven: no safe plan has an expected loss more than %s lower", Amount(c.Gap))
 	}
 }
 
