@@ -89,6 +89,8 @@ type Step struct {
 	Check        string   `json:"check"`
 	WayBack      string   `json:"way_back"` // or the admission that there is none
 	Why          string   `json:"why"`
+	// SideEffects are what the step does by itself; their prices are in the cost.
+	SideEffects []SideEffect `json:"side_effects,omitempty"`
 }
 
 // Stage is one share of a step, followed by a bake and a gate.

@@ -35,6 +35,7 @@ type facts struct {
 	actuators map[string]execute.Actuator
 	minute    time.Duration
 	step      time.Duration
+	sampler   sampler // nil = nobody to ask
 
 	mu       sync.Mutex
 	degraded []string // guarded by mu: what the last survey could not see
@@ -66,6 +67,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 	}
 	if surveyed {
 		f.survey(ctx, &w)
+		f.loads(ctx, &w)
 	}
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
 	return w, nil
