@@ -73,3 +73,13 @@ func TestLoads_askWhatTheCatalogNames(t *testing.T) {
 		t.Error("asked although nobody said what")
 	}
 }
+
+// A rehearsal in which a minute lasts a second waits four seconds for a cache that
+// takes four minutes, and the catalog itself stays as it was written.
+func TestPerModelMinute_scalesWhatGoingBackTakes(t *testing.T) {
+	g := backout.Graph{Components: []backout.Component{{ID: "a"}, {ID: "b", Rollback: &backout.Rollback{CacheWarmup: backout.Duration(4 * time.Minute), Startup: backout.Duration(time.Minute)}}}}
+	fast := perModelMinute(g, time.Second).Components[1].Rollback
+	if fast.CacheWarmup.Std() != 4*time.Second || fast.Startup.Std() != time.Second || g.Components[1].Rollback.Startup.Std() != time.Minute {
+		t.Errorf("fast %+v, written %+v", fast, g.Components[1].Rollback)
+	}
+}

@@ -134,6 +134,7 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	if audience := a.stages[0].Audience; audience != "" {
 		st.Check = fmt.Sprintf("%s is %s for %s and as before for everybody else", name, st.To, audience)
 	}
+	st.SideEffects = a.effects[l]
 	st.WayBack = wayBack(name, st)
 	st.Why = m.whyStep(s, i, st)
 	return st

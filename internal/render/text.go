@@ -179,6 +179,9 @@ func writeStep(b *strings.Builder, lead, name string, st backout.Step, s Style) 
 	if st.Loss != backout.LossNone && st.Loss != "" {
 		fmt.Fprintf(b, "       %s %s: %s\n", s.Paint(InkWaits, "!"), st.Loss, st.Lost)
 	}
+	for _, e := range st.SideEffects {
+		fmt.Fprintf(b, "       by itself: %s\n", SideEffect(e))
+	}
 }
 
 // Entry writes one line of a run's journal.
