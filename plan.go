@@ -35,6 +35,9 @@ type Plan struct {
 	Waves []Wave `json:"waves"`
 	// Left names the recent changes that stay, each with the reason.
 	Left []Left `json:"left"`
+	// Impossible says of suspects that can't go back what stands in the way, and what
+	// would help; likeliest first.
+	Impossible []Impossibility `json:"impossible,omitempty"`
 	// OrderReasons says which contract demands which order.
 	OrderReasons []string      `json:"order_reasons"`
 	Alternatives []Alternative `json:"alternatives"` // cheapest first, the chosen one marked

@@ -80,7 +80,11 @@ func Make(req Request) (backout.Plan, error) {
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
 		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept), Gaps: gaps(m, kept),
-		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
+		Ruling: backout.Ruling{Reasons: []string{}},
+	}
+	p.Left, p.Impossible = m.left(in, kept)
+	if d.blocked != nil && !slices.ContainsFunc(p.Impossible, func(o backout.Impossibility) bool { return o.Component == d.blocked.Component }) {
+		p.Impossible = append([]backout.Impossibility{*d.blocked}, p.Impossible...)
 	}
 	p.Gaps = append(p.Gaps, losses(p.Waves)...)
 	if d.gap != "" {
