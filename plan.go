@@ -108,6 +108,7 @@ type Stage struct {
 type Left struct {
 	Change    ChangeID    `json:"change"`
 	Component ComponentID `json:"component"`
+	To        Version     `json:"to"` // what the change brought
 	P         float64     `json:"p"`
 	Why       string      `json:"why"`
 }

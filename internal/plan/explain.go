@@ -199,7 +199,7 @@ func (m model) left(in *instance, s solution) ([]backout.Left, []backout.Impossi
 			if x >= s.target[i] && x < site.current {
 				continue
 			}
-			l := backout.Left{Change: ch.ID, Component: ch.Component, P: site.p[x]}
+			l := backout.Left{Change: ch.ID, Component: ch.Component, To: ch.To, P: site.p[x]}
 			switch {
 			case x >= site.current:
 				l.Why = "it was taken back already"
