@@ -35,6 +35,9 @@ type Plan struct {
 	Waves []Wave `json:"waves"`
 	// Left names the recent changes that stay, each with the reason.
 	Left []Left `json:"left"`
+	// Impossible says of suspects that can't go back what stands in the way, and what
+	// would help; likeliest first.
+	Impossible []Impossibility `json:"impossible,omitempty"`
 	// OrderReasons says which contract demands which order.
 	OrderReasons []string      `json:"order_reasons"`
 	Alternatives []Alternative `json:"alternatives"` // cheapest first, the chosen one marked
@@ -89,6 +92,8 @@ type Step struct {
 	Check        string   `json:"check"`
 	WayBack      string   `json:"way_back"` // or the admission that there is none
 	Why          string   `json:"why"`
+	// SideEffects are what the step does by itself; their prices are in the cost.
+	SideEffects []SideEffect `json:"side_effects,omitempty"`
 }
 
 // Stage is one share of a step, followed by a bake and a gate.
@@ -103,6 +108,7 @@ type Stage struct {
 type Left struct {
 	Change    ChangeID    `json:"change"`
 	Component ComponentID `json:"component"`
+	To        Version     `json:"to"` // what the change brought
 	P         float64     `json:"p"`
 	Why       string      `json:"why"`
 }

@@ -21,6 +21,8 @@ type Reachable struct {
 	Lost    string  `json:"lost,omitempty"` // what is lost, in words
 	// Verified is set when this version was seen live and healthy.
 	Verified bool `json:"verified"`
+	// Instances is how many copies it comes back with; 0 = as many as run now.
+	Instances int `json:"instances,omitempty"`
 }
 
 // Reversal is what an actuator says about taking a component back, without

@@ -27,6 +27,8 @@ type World struct {
 	Holds     []Hold                   `json:"holds"`
 	Policy    Policy                   `json:"policy"`
 	Priors    Priors                   `json:"priors"`
+	// Loads are the metrics' answers about components that can go back.
+	Loads map[ComponentID]Load `json:"loads,omitempty"`
 }
 
 // Live is what runs of one component right now: shares by version, summing to 1.

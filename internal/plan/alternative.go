@@ -321,13 +321,13 @@ func (v valuer) naive(o option) backout.Alternative {
 			if c, clash, bad := v.ties[k].broken(v.sites, a, b); bad {
 				why = fmt.Sprintf("not safe: contract %s forbids %s", c.ID, clash)
 			} else {
-				why = "not safe: " + v.fourCells(v.ties[k], a, b)
+				why = fmt.Sprintf("not safe: neither %s nor %s can go back first", v.sites[e.i].label(), v.sites[e.j].label())
 			}
 		}
 	}
 	s.schedule = p.order(target)
 	if s.cycle != nil && why == "" {
-		why = "not safe: " + v.explain(v.in, conflict{edge: -1, cycle: s.cycle}, s.cycle[0])
+		why = "not safe: " + v.circle(s.cycle)
 	}
 	if why != "" { // priced as if nothing stood in the way, all at once
 		n := len(target)

@@ -14,11 +14,13 @@
 // Of the safe plans the one with the least expected loss is taken. With p the
 // probability of a change being the cause, r the money lost in a minute, H the
 // minutes until a person would have mended it, q the probability that an action
-// fails and X what that costs, v the value of a change lost in vain, e the effort:
+// fails and X what that costs, v the value of a change lost in vain, e the effort, a what
+// the move does by itself (cold caches, queues, data written since; known from the
+// catalog and the metrics, else nought):
 //
 //	a change that stays     p r H
 //	one that is taken back  p r (C + q (H-C)) + (1-p) v      C = minutes until it takes effect
-//	a component that moves  e + q X
+//	a component that moves  e + q X + a
 //
 // The sum is exact for one cause at a time and actions that can run side by
 // side; that a failed action delays its successors is left out. "Do nothing" is

@@ -50,9 +50,11 @@ type model struct {
 	ties    []tie
 	edges   []edge // of the ties, in their order
 	calls   map[[2]backout.ServiceID]bool
-	none    float64 // probability that nothing here is the cause
-	least   float64 // probability from which on a change may be taken back
-	refused string  // why a wanted target can't be met, whatever the contracts
+	callers map[backout.ServiceID][]int // by service: the sites of the code that calls it
+	spoken  map[[2]int]bool             // pairs of sites that a contract speaks of
+	none    float64                     // probability that nothing here is the cause
+	least   float64                     // probability from which on a change may be taken back
+	refused string                      // why a wanted target can't be met, whatever the contracts
 }
 
 // Make finds the cheapest safe way back. When the likeliest explanation is that
@@ -86,8 +88,13 @@ func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
 		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept), Gaps: gaps(m, kept),
-		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
+		Ruling: backout.Ruling{Reasons: []string{}},
 	}
+	p.Left, p.Impossible = m.left(in, kept)
+	if d.blocked != nil && !slices.ContainsFunc(p.Impossible, func(o backout.Impossibility) bool { return o.Component == d.blocked.Component }) {
+		p.Impossible = append([]backout.Impossibility{*d.blocked}, p.Impossible...)
+	}
+	p.Gaps = append(p.Gaps, losses(p.Waves)...)
 	if d.gap != "" {
 		p.Gaps = append(p.Gaps, d.gap)
 	}
@@ -146,7 +153,9 @@ func newModel(req Request) model {
 		m.calls[[2]backout.ServiceID{d.From, d.To}] = true
 	}
 	m.ties = ties(m.sites, req.World.Contracts)
+	m.callers, m.spoken = callersOf(m.sites, req.World.Graph), map[[2]int]bool{}
 	for _, t := range m.ties {
+		m.spoken[[2]int{t.i, t.j}] = true
 		m.edges = append(m.edges, t.table(m.sites))
 	}
 	for _, s := range m.sites {
@@ -204,12 +213,14 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		}
 	}
 	var actions []action
+	var goes []bool // which sites go back, by the last round's solution
 	for round := 0; ; round++ {
 		next := make([]action, len(m.sites))
 		same := actions != nil
 		for i, s := range m.sites {
 			next[i] = m.stage(s, own[i], waited[i])
-			same = same && slices.Equal(next[i].stages, actions[i].stages)
+			next[i].effects = m.afterwards(i, next[i], goes)
+			same = same && slices.Equal(next[i].stages, actions[i].stages) && sameEffects(next[i], actions[i])
 		}
 		actions = next
 		in := m.instance(actions)
@@ -220,7 +231,7 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		if same || round == 2 {
 			return actions, in, s, nil
 		}
-		waited = m.pressure(in, s)
+		waited, goes = m.pressure(in, s), m.moving(s)
 	}
 }
 

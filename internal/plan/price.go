@@ -182,11 +182,12 @@ type bill struct {
 	effort int64
 	loss   int64 // what going there loses
 	doubt  int64 // nobody saw that version healthy
+	aside  int64 // what going there does by itself
 	rate   int64 // per tick until the move takes effect
 }
 
 func (b bill) fixed() int64 {
-	return clamp(float64(b.stays + b.vain + b.risk + b.effort + b.loss + b.doubt))
+	return clamp(float64(b.stays + b.vain + b.risk + b.effort + b.loss + b.doubt + b.aside))
 }
 
 // bill prices one level of a site.
@@ -211,6 +212,7 @@ func (m model) bill(s site, a action, l int) bill {
 	if l == s.current {
 		return b
 	}
+	b.aside = a.aside(l) * ticksPerMinute
 	b.effort, b.risk = a.effort*ticksPerMinute, clamp(risk+a.fails*a.damage*a.stages[0].Share*ticksPerMinute)
 	if to, ok := s.reach[l]; ok {
 		if to.Loss != backout.LossNone {
