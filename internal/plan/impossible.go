@@ -94,7 +94,7 @@ func (m model) barKind(s site, x int) backout.ImpossibilityKind {
 		return backout.ImpossibleOneWay
 	case held:
 		return backout.ImpossibleHeld
-	case k >= 0 && s.reversal.Known && s.mixes(m.world.Contracts, s.versions[x]) != "":
+	case k >= 0 && s.reversal.Known && s.mixes(s.versions[x]) != "":
 		return backout.ImpossiblePair
 	}
 	return backout.ImpossibleUnknown

@@ -112,13 +112,14 @@ func answer(p backout.Problem, a backout.Answer) (found []Violation) {
 		return found
 	}
 	var cost int64
+	last := longest(p)
 	for i, m := range p.Movables {
 		to, at := a.Targets[i], a.Starts[i]
 		if !slices.Contains(m.Levels, to) {
 			report(ReasonTarget, "movable %d can't be brought to level %d", i, to)
 			return found
 		}
-		if at < 0 || at > longest(p) {
+		if at < 0 || at > last {
 			report(ReasonCost, "movable %d begins at tick %d", i, at)
 			return found
 		}
