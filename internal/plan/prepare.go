@@ -220,7 +220,7 @@ func (m model) judged(p backout.Prepared, i, x int) backout.Prepared {
 
 // course says how the changed component itself goes back.
 func (m model) course(i, x int, s backout.Step) string {
-	text := fmt.Sprintf("%s goes back to %s in %s, in about %s", m.sites[i].label(), s.To, count(len(s.Stages), "stage"), s.Takes.Std().Round(time.Second))
+	text := fmt.Sprintf("%s goes back to %s in %s", m.sites[i].label(), s.To, count(len(s.Stages), "stage"))
 	switch later := len(s.Reverts) - 1 - (x - (m.sites[i].current - len(s.Reverts))); {
 	case later > 0:
 		return fmt.Sprintf("%s; %s of it since goes back too", text, count(later, "change"))
