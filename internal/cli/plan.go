@@ -379,11 +379,16 @@ func (e *env) followApplied(ctx context.Context, cl *web.Client, inc backout.Inc
 		progress = e.errs
 	}
 	s := e.style(progress)
-	for {
+	stands := func() {
 		if inc.State != state {
 			glyph, word, ink := render.StateMark(inc.State)
 			fmt.Fprintf(progress, "%s %s: %s\n", inc.ID, s.Paint(ink, s.Glyph(glyph)+" "+word), inc.Why)
 			state = inc.State
+		}
+	}
+	for {
+		if !inc.State.Terminal() { // an end is said after what led to it
+			stands()
 		}
 		run, err := cl.Run(ctx, inc.ID)
 		if err == nil {
@@ -391,7 +396,7 @@ func (e *env) followApplied(ctx context.Context, cl *web.Client, inc backout.Inc
 				fmt.Fprintf(progress, "  %s %s\n", render.Clock(run.Entries[said].At), render.Entry(run.Entries[said], s))
 			}
 		}
-		if inc.State.Terminal() || inc.State == backout.StateWaiting || !wait {
+		if stands(); inc.State.Terminal() || inc.State == backout.StateWaiting || !wait {
 			return e.appliedStatus(inc, output, wait)
 		}
 		select {

@@ -275,11 +275,13 @@ func (m model) stuck(p backout.Prepared, i, x int) backout.Prepared {
 	}
 	p.Reasons = append(p.Reasons, s.barred[x])
 	switch {
-	case m.request.Forbidden[s.component.ID] != "" || s.component.Immovable:
+	case s.component.Immovable:
 		p.Verdict = backout.RollbackBlocked
-	case !s.reversal.Known:
+	case s.component.Actuator == "" || !s.reversal.Known && m.request.Forbidden[s.component.ID] == "":
 		p.Verdict = backout.RollbackUnknown
 		p.Advice = append(p.Advice, fmt.Sprintf("give %s an actuator that answers for it", s.label()))
+	case m.request.Forbidden[s.component.ID] != "":
+		p.Verdict = backout.RollbackBlocked
 	case m.oneWay(i, x):
 		p.Verdict = backout.RollbackOneWay
 		p.Advice = append(p.Advice, m.saving(s.component.ID))

@@ -76,6 +76,10 @@ func TestPrepare_verdicts(t *testing.T) {
 			w.req.World.Reversals[payment] = backout.Reversal{Component: payment, Why: "registry unreachable"}
 			return nil
 		}, backout.RollbackUnknown, "registry unreachable", "give payment an actuator"},
+		"nothing can move it": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Graph.Components[0].Actuator = ""
+			return map[backout.ComponentID]string{payment: "no actuator can move it"}
+		}, backout.RollbackUnknown, "no actuator can move it", "give payment an actuator"},
 		"marked bad": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Holds = []backout.Hold{{Component: payment, Owner: "ann", Reason: "leaks", BadTo: "2.13.2", Until: noon.Add(time.Hour)}}
 			return nil
