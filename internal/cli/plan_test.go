@@ -282,6 +282,10 @@ func TestPlan_toFileToApply(t *testing.T) {
 	if code, _, errs := runOn(t, f.a, "apply", path, "--reason", "again", "--by", "bob"); code != 1 || !strings.Contains(errs, "applied already, as attempt") {
 		t.Errorf("applied twice: exit %d, %q", code, errs)
 	}
+	f.until("what lies prepared follows", func() bool {
+		_, out, _ := runOn(t, f.a, "change", "show", "express")
+		return strings.Contains(out, "· taken back")
+	})
 	incidents, err := f.a.Incidents(t.Context())
 	if err != nil || len(incidents) != 1 || len(incidents[0].Attempts) != 1 || incidents[0].Attempts[0].Digest != kept.Plan.Digest || incidents[0].Attempts[0].Approvals[0].By.Name != "ann" {
 		t.Errorf("%+v, %v: want one attempt of the plan in the file, approved by ann", incidents, err)
