@@ -57,6 +57,8 @@ type Plan struct {
 	Ruling      Ruling      `json:"ruling"`
 	// Fingerprint is the world's, over the touched components, when it was made.
 	Fingerprint string `json:"fingerprint"`
+	// Grounds are what the fingerprint hashes.
+	Grounds []Ground `json:"grounds,omitempty"`
 	// Digest covers the executable part; approvals bind to it.
 	Digest string `json:"digest"`
 }

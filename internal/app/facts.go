@@ -66,7 +66,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		w.Changes[i].Services = servicesOf(w.Graph, c.Component)
 	}
 	if surveyed {
-		f.survey(ctx, &w)
+		f.survey(ctx, &w, matter(w))
 		f.loads(ctx, &w)
 	}
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
@@ -108,14 +108,14 @@ func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
 	return []backout.ServiceID{c.Service}
 }
 
-// survey asks the actuators, side by side, about what matters for a plan. A
+// survey asks the actuators, side by side, about components. A
 // silent actuator leaves its component unknown, and says so.
-func (f *facts) survey(ctx context.Context, w *backout.World) {
+func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) {
 	var mu sync.Mutex
 	var silent []string
 	var g errgroup.Group
 	g.SetLimit(8)
-	for _, id := range matter(*w) {
+	for _, id := range about {
 		c, ok := w.Graph.Component(id)
 		a := f.actuators[c.Actuator]
 		if !ok || a == nil {

@@ -100,7 +100,8 @@ func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	}
 	p.Success, p.Takes = m.success(kept, actions), m.takes(kept, actions)
 	m.score(&p, in, s, kept, actions)
-	p.Fingerprint = req.World.Fingerprint(p.Touched())
+	p.Grounds = req.World.Grounds(p.Touched())
+	p.Fingerprint = backout.FingerprintOf(p.Grounds)
 	p.Digest = p.ExecutableDigest()
 	if p.ID == "" {
 		p.ID = backout.PlanID("P-" + p.Digest[:8])

@@ -48,6 +48,7 @@ func (s *Server) api() {
 	})
 	s.factsAPI(api)
 	s.fixAPI(api)
+	s.plansAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})
