@@ -14,11 +14,13 @@
 // Of the safe plans the one with the least expected loss is taken. With p the
 // probability of a change being the cause, r the money lost in a minute, H the
 // minutes until a person would have mended it, q the probability that an action
-// fails and X what that costs, v the value of a change lost in vain, e the effort:
+// fails and X what that costs, v the value of a change lost in vain, e the effort, a what
+// the move does by itself (cold caches, queues, data written since; known from the
+// catalog and the metrics, else nought):
 //
 //	a change that stays     p r H
 //	one that is taken back  p r (C + q (H-C)) + (1-p) v      C = minutes until it takes effect
-//	a component that moves  e + q X
+//	a component that moves  e + q X + a
 //
 // The sum is exact for one cause at a time and actions that can run side by
 // side; that a failed action delays its successors is left out. "Do nothing" is
@@ -69,6 +71,14 @@
 // is the proof; [backout.Proof] tells how to read it. The search counts its work, not the time, so
 // that the same question always gets the same answer; when the work is used up, what
 // is open is bounded once more, and the answer is the best plan with a proven gap.
+//
+// # Other ways, and when
+//
+// The plan is shown among its alternatives, each priced by the same formula and
+// split into the same terms: part of the way back, flags only, traffic only, a
+// rollout stopped where it is, nothing, a person first. An announced fix shortens H
+// for what it mends, so waiting for it is one of the plans compared and needs no rule
+// of its own. [Weigh] says whether another minute of evidence is worth its price.
 //
 // Everything here is a pure function of its input. Safety and optimality are proven
 // again by package check, which shares no code with this one.

@@ -24,6 +24,8 @@ type Request struct {
 	// Wanted are targets that a person demands. They are met whatever the odds, with
 	// everything that contracts then demand, or the plan says why they can't be.
 	Wanted map[backout.ComponentID]backout.Version
+	// Fix is a forward fix that somebody announced, if any.
+	Fix *backout.Fix
 	// Nodes bounds the effort of each search; 0 = [Effort]. A plan from a search that
 	// met the limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
@@ -48,8 +50,11 @@ type model struct {
 	ties    []tie
 	edges   []edge // of the ties, in their order
 	calls   map[[2]backout.ServiceID]bool
-	none    float64 // probability that nothing here is the cause
-	refused string  // why a wanted target can't be met, whatever the contracts
+	callers map[backout.ServiceID][]int // by service: the sites of the code that calls it
+	spoken  map[[2]int]bool             // pairs of sites that a contract speaks of
+	none    float64                     // probability that nothing here is the cause
+	least   float64                     // probability from which on a change may be taken back
+	refused string                      // why a wanted target can't be met, whatever the contracts
 }
 
 // Make finds the cheapest safe way back. When the likeliest explanation is that
@@ -83,14 +88,20 @@ func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
 		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept), Gaps: gaps(m, kept),
-		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
+		Ruling: backout.Ruling{Reasons: []string{}},
 	}
+	p.Left, p.Impossible = m.left(in, kept)
+	if d.blocked != nil && !slices.ContainsFunc(p.Impossible, func(o backout.Impossibility) bool { return o.Component == d.blocked.Component }) {
+		p.Impossible = append([]backout.Impossibility{*d.blocked}, p.Impossible...)
+	}
+	p.Gaps = append(p.Gaps, losses(p.Waves)...)
 	if d.gap != "" {
 		p.Gaps = append(p.Gaps, d.gap)
 	}
 	p.Success, p.Takes = m.success(kept, actions), m.takes(kept, actions)
 	m.score(&p, in, s, kept, actions)
-	p.Fingerprint = req.World.Fingerprint(p.Touched())
+	p.Grounds = req.World.Grounds(p.Touched())
+	p.Fingerprint = backout.FingerprintOf(p.Grounds)
 	p.Digest = p.ExecutableDigest()
 	if p.ID == "" {
 		p.ID = backout.PlanID("P-" + p.Digest[:8])
@@ -111,6 +122,9 @@ func valid(req Request) error {
 	}
 	if req.Attribution.PNone < 0 || total > 1.001 {
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: probabilities of the attribution sum to %.3f, expected at most 1", total)}
+	}
+	if f := req.Fix; f != nil && !(f.Confidence > 0 && f.Confidence <= 1) {
+		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: the fix has confidence %v, expected above 0 and at most 1", f.Confidence)}
 	}
 	if req.Nodes < 0 {
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: node limit %d, expected 0 or more", req.Nodes)}
@@ -140,7 +154,9 @@ func newModel(req Request) model {
 		m.calls[[2]backout.ServiceID{d.From, d.To}] = true
 	}
 	m.ties = ties(m.sites, req.World.Contracts)
+	m.callers, m.spoken = callersOf(m.sites, req.World.Graph), map[[2]int]bool{}
 	for _, t := range m.ties {
+		m.spoken[[2]int{t.i, t.j}] = true
 		m.edges = append(m.edges, t.table(m.sites))
 	}
 	for _, s := range m.sites {
@@ -148,7 +164,7 @@ func newModel(req Request) model {
 			m.none -= s.p[x]
 		}
 	}
-	m.none = max(m.none, 0)
+	m.none, m.least = max(m.none, 0), suspicion(req.Attribution)
 	m.refused = m.want()
 	return m
 }
@@ -198,12 +214,14 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		}
 	}
 	var actions []action
+	var goes []bool // which sites go back, by the last round's solution
 	for round := 0; ; round++ {
 		next := make([]action, len(m.sites))
 		same := actions != nil
 		for i, s := range m.sites {
 			next[i] = m.stage(s, own[i], waited[i])
-			same = same && slices.Equal(next[i].stages, actions[i].stages)
+			next[i].effects = m.afterwards(i, next[i], goes)
+			same = same && slices.Equal(next[i].stages, actions[i].stages) && sameEffects(next[i], actions[i])
 		}
 		actions = next
 		in := m.instance(actions)
@@ -214,7 +232,7 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		if same || round == 2 {
 			return actions, in, s, nil
 		}
-		waited = m.pressure(in, s)
+		waited, goes = m.pressure(in, s), m.moving(s)
 	}
 }
 
