@@ -43,6 +43,9 @@ type Plan struct {
 	// Cost is the expected loss with this plan, CostNothing without any.
 	Cost        Money `json:"cost"`
 	CostNothing Money `json:"cost_nothing"`
+	// Grounds says for each two versions that the plan brings together who says that
+	// they get along; pairs of which nobody says it are among the gaps.
+	Grounds []Ground `json:"grounds"`
 	// Gaps names what the plan rests on without proof, such as pairs nobody has a
 	// contract for; a plan with gaps needs a person.
 	Gaps        []string    `json:"gaps"`

@@ -22,6 +22,7 @@ type World struct {
 	Responses []Response               `json:"responses"`
 	Live      map[ComponentID]Live     `json:"live"`
 	Contracts []Contract               `json:"contracts"`
+	Lines     []Line                   `json:"lines"` // inferred, about single pairs of versions
 	Pairs     []Pair                   `json:"pairs"`
 	Reversals map[ComponentID]Reversal `json:"reversals"`
 	Holds     []Hold                   `json:"holds"`
@@ -95,6 +96,10 @@ func (w World) Fingerprint(touched []ComponentID) string {
 			fmt.Fprintf(h, "contract %s %s %s %v\n", c.ID, c.Consumer, c.Provider, c.Rules)
 		}
 	}
+	for _, l := range w.linesOf(touched) {
+		near[l.Consumer], near[l.Provider] = true, true
+		fmt.Fprintf(h, "line %s %s %t\n", l, l.Source, l.Allows)
+	}
 	for _, id := range slices.Sorted(maps.Keys(near)) {
 		fmt.Fprintf(h, "component %s live %s\n", id, w.Live[id].Version())
 		for _, c := range w.Stack(id) {
@@ -111,4 +116,24 @@ func (w World) Fingerprint(touched []ComponentID) string {
 	}
 	fmt.Fprintf(h, "policy %s kill %t\n", w.Policy.Version, w.Policy.KillSwitch)
 	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// linesOf are the lines that forbid something to one of the components, in a fixed
+// order. What a line allows can only spare a plan a person's look, which is asked
+// for anew before each step.
+func (w World) linesOf(touched []ComponentID) []Line {
+	in := map[ComponentID]bool{}
+	for _, id := range touched {
+		in[id] = true
+	}
+	var out []Line
+	for _, l := range w.Lines {
+		if !l.Allows && (in[l.Consumer] || in[l.Provider]) {
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(a, b Line) int {
+		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.Source, b.Source))
+	})
+	return out
 }

@@ -157,8 +157,8 @@ func (m model) naive(in *instance, o option, rest int64, actions []action) backo
 	why := ""
 	for k, e := range in.edges {
 		if a, b := target[e.i], target[e.j]; p.relations[k][a][b] == forbidden && why == "" {
-			if c, clash, bad := m.ties[k].broken(m.sites, a, b); bad {
-				why = fmt.Sprintf("not safe: contract %s forbids %s", c.ID, clash)
+			if by, bad := m.ties[k].broken(m.sites, a, b); bad {
+				why = "not safe: " + by.forbids()
 			} else {
 				why = "not safe: " + m.fourCells(m.ties[k], a, b)
 			}

@@ -255,11 +255,11 @@ func (m model) pairClash(t tie, in *instance, a, b int) string {
 	if in.domain[t.i].has(m.sites[t.i].current) && a != m.sites[t.i].current {
 		a = m.sites[t.i].current
 	}
-	c, clash, bad := t.broken(m.sites, a, b)
+	by, bad := t.broken(m.sites, a, b)
 	if !bad {
 		return m.fourCells(t, a, b)
 	}
-	text := fmt.Sprintf("contract %s forbids %s%s", c.ID, clash, because(c))
+	text := by.forbids()
 	for _, side := range [2][2]int{{t.i, a}, {t.j, b}} {
 		other := m.sites[side[0]]
 		if side[1] == other.current && other.domain().single() {
@@ -280,8 +280,8 @@ func (m model) fourCells(t tie, a, b int) string {
 		if la == x.current && lb == y.current {
 			return at + " (now)"
 		}
-		if c, clash, bad := t.broken(m.sites, la, lb); bad {
-			return fmt.Sprintf("%s: forbidden by contract %s (%s)", at, c.ID, clash)
+		if by, bad := t.broken(m.sites, la, lb); bad {
+			return fmt.Sprintf("%s: forbidden by %s (%s)", at, by.by(), by.clash)
 		}
 		return at + ": allowed"
 	}

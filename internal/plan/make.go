@@ -46,6 +46,8 @@ type model struct {
 	onset   time.Time
 	minute  time.Duration
 	sites   []site
+	known   knowledge
+	seen    map[directed][]backout.Pair // healthy ones, by their components
 	ties    []tie
 	edges   []edge // of the ties, in their order
 	calls   map[[2]backout.ServiceID]bool
@@ -75,9 +77,10 @@ func Make(req Request) (backout.Plan, error) {
 	p := backout.Plan{
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
-		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept), Gaps: gaps(m, kept),
+		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept),
 		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
 	}
+	p.Grounds, p.Gaps = rests(m, kept)
 	if d.gap != "" {
 		p.Gaps = append(p.Gaps, d.gap)
 	}
@@ -121,7 +124,7 @@ func newModel(req Request) model {
 	}
 	m := model{
 		request: req, world: req.World, stakes: stakesOf(req), minute: req.minute(),
-		sites: survey(req), calls: map[[2]backout.ServiceID]bool{}, none: 1, onset: req.Attribution.Onset,
+		known: know(req.World), seen: sightings(req.World), calls: map[[2]backout.ServiceID]bool{}, none: 1, onset: req.Attribution.Onset,
 	}
 	if m.onset.IsZero() {
 		m.onset = req.World.Now
@@ -129,7 +132,8 @@ func newModel(req Request) model {
 	for _, d := range req.World.Graph.Dependencies {
 		m.calls[[2]backout.ServiceID{d.From, d.To}] = true
 	}
-	m.ties = ties(m.sites, req.World.Contracts)
+	m.sites = survey(req, m.known)
+	m.ties = ties(m.sites, req.World, m.known)
 	for _, t := range m.ties {
 		m.edges = append(m.edges, t.table(m.sites))
 	}

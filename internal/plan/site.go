@@ -74,9 +74,9 @@ func label(id backout.ComponentID) string {
 }
 
 // survey lists the components that matter: those with recent changes, and those
-// that a contract ties to them. They are sorted by id, so that the order of the
+// that a contract or a forbidding line ties to them. They are sorted by id, so that the order of the
 // input decides nothing.
-func survey(req Request) []site {
+func survey(req Request, k knowledge) []site {
 	ids := map[backout.ComponentID]bool{}
 	stacks := map[backout.ComponentID][]backout.Change{}
 	for _, c := range req.World.Changes {
@@ -86,6 +86,11 @@ func survey(req Request) []site {
 	for _, c := range req.World.Contracts {
 		if len(stacks[c.Consumer]) > 0 || len(stacks[c.Provider]) > 0 {
 			ids[c.Consumer], ids[c.Provider] = true, true
+		}
+	}
+	for _, l := range req.World.Lines {
+		if !l.Allows && (len(stacks[l.Consumer]) > 0 || len(stacks[l.Provider]) > 0) {
+			ids[l.Consumer], ids[l.Provider] = true, true
 		}
 	}
 	known := map[backout.ComponentID]backout.Component{}
@@ -103,12 +108,12 @@ func survey(req Request) []site {
 		if !ok {
 			c = backout.Component{ID: id, Kind: id.Kind(), Name: id.Name(), Immovable: true} // not in the graph, so not ours to move
 		}
-		sites = append(sites, newSite(req, c, name(id), stacks[id], suspicion))
+		sites = append(sites, newSite(req, k, c, name(id), stacks[id], suspicion))
 	}
 	return sites
 }
 
-func newSite(req Request, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect) site {
+func newSite(req Request, k knowledge, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect) site {
 	s := site{component: c, name: name, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, barred: map[int]string{}}
 	if extra := len(stack) - (maxLevels - 1); extra > 0 {
 		s.base, stack = extra, stack[extra:]
@@ -126,7 +131,7 @@ func newSite(req Request, c backout.Component, name string, stack []backout.Chan
 	}
 	s.lay(live)
 	for l := range s.current {
-		if why := s.bar(req, l); why != "" {
+		if why := s.bar(req, k, l); why != "" {
 			s.barred[l] = why
 		}
 	}
@@ -167,7 +172,7 @@ func (s *site) lay(live backout.Live) {
 
 // bar decides whether the component can be brought to a level, and says why not.
 // What it can be brought to is noted in reach.
-func (s *site) bar(req Request, l int) string {
+func (s *site) bar(req Request, k knowledge, l int) string {
 	name := s.label()
 	switch {
 	case req.Forbidden[s.component.ID] != "":
@@ -179,11 +184,11 @@ func (s *site) bar(req Request, l int) string {
 	case len(s.live) > 0 && !slices.Contains(s.live, s.versions[s.current]):
 		return fmt.Sprintf("%s runs %s, which none of its known changes led to", name, s.live[len(s.live)-1])
 	}
-	k := slices.IndexFunc(s.reversal.Levels, func(r backout.Reachable) bool { return int(r.Level) == s.base+l })
-	if k < 0 {
+	at := slices.IndexFunc(s.reversal.Levels, func(r backout.Reachable) bool { return int(r.Level) == s.base+l })
+	if at < 0 {
 		return cmp.Or(s.reversal.Why, fmt.Sprintf("%s can't be brought to %s any more", name, s.versions[l]))
 	}
-	r, to := s.reversal.Levels[k], s.versions[l]
+	r, to := s.reversal.Levels[at], s.versions[l]
 	switch {
 	case to == "" || r.Version != to:
 		return fmt.Sprintf("%s: its changes say level %d is %q, its actuator says %q", name, r.Level, to, r.Version)
@@ -198,7 +203,7 @@ func (s *site) bar(req Request, l int) string {
 			return fmt.Sprintf("%s %s is marked bad by %s: %s", name, to, h.Owner, h.Reason)
 		}
 	}
-	if why := s.mixes(req.World.Contracts, to); why != "" {
+	if why := s.mixes(k, to); why != "" {
 		return why
 	}
 	s.reach[l] = r
@@ -207,14 +212,15 @@ func (s *site) bar(req Request, l int) string {
 
 // mixes says why the component's own instances could not run side by side with
 // the target version; "" when they can, or never do.
-func (s *site) mixes(contracts []backout.Contract, to backout.Version) string {
+func (s *site) mixes(k knowledge, to backout.Version) string {
 	if !s.reversal.Mixed {
 		return ""
 	}
-	for _, c := range counting(contracts, s.component.ID, s.component.ID) {
-		for _, v := range s.live {
-			if !c.Allows(v, to) || !c.Allows(to, v) {
-				return fmt.Sprintf("%s %s and %s can't run side by side (contract %s)", s.label(), v, to, c.ID)
+	self := directed{s.component.ID, s.component.ID}
+	for _, v := range s.live {
+		for _, both := range [][2]backout.Version{{v, to}, {to, v}} {
+			if by := k.says(self, both[0], both[1]); by.known && !by.allows {
+				return fmt.Sprintf("%s %s and %s can't run side by side (%s)", s.label(), v, to, by.by())
 			}
 		}
 	}

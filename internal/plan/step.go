@@ -187,17 +187,10 @@ func (m model) whyStep(s solution, i int, st backout.Step) string {
 		if m.edges[k].allowed[a][b] {
 			continue
 		}
-		c, clash, _ := t.broken(m.sites, a, b)
-		return fmt.Sprintf("innocent (%s), but contract %s forbids %s%s", percent(st.P), c.ID, clash, because(c))
+		by, _ := t.broken(m.sites, a, b)
+		return fmt.Sprintf("innocent (%s), but %s", percent(st.P), by.forbids())
 	}
 	return fmt.Sprintf("innocent (%s), but other steps of this plan need it", percent(st.P))
-}
-
-func because(c backout.Contract) string {
-	if c.Reason == "" {
-		return ""
-	}
-	return ": " + c.Reason
 }
 
 func percent(p float64) string {
@@ -207,7 +200,8 @@ func percent(p float64) string {
 	return fmt.Sprintf("%.0f %%", 100*p)
 }
 
-// orderReasons says for each wait which contract demands it.
+// orderReasons says for each wait which contract or line demands it, and from where
+// that is known.
 func (m model) orderReasons(s solution) []string {
 	out := []string{}
 	for k, t := range m.ties {
@@ -217,12 +211,12 @@ func (m model) orderReasons(s solution) []string {
 			continue
 		}
 		first, second := x.label(), y.label()
-		c, clash, bad := t.broken(m.sites, x.current, b)
+		by, bad := t.broken(m.sites, x.current, b)
 		if !bad {
 			first, second = second, first
-			c, clash, _ = t.broken(m.sites, a, y.current)
+			by, _ = t.broken(m.sites, a, y.current)
 		}
-		out = append(out, fmt.Sprintf("%s goes back before %s: contract %s forbids %s%s", first, second, c.ID, clash, because(c)))
+		out = append(out, fmt.Sprintf("%s goes back before %s: %s", first, second, by.forbids()))
 	}
 	return out
 }
