@@ -12,7 +12,7 @@ type Attachment struct {
 }
 
 // MaxAttachment bounds an attachment's body, in bytes.
-const MaxAttachment = 1 << 20
+const MaxAttachment = 512 << 10
 
 // AttachmentKind says what an attachment is.
 type AttachmentKind string

@@ -2,6 +2,7 @@ package infer
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,6 +36,26 @@ type Facts struct {
 	Attached []backout.Attached
 	Pairs    []backout.Pair // seen live together
 	Minute   backout.Duration
+	// Compared remembers comparisons from call to call, so that no two specs are
+	// compared twice; nil = nothing is remembered.
+	Compared map[Comparison]spec.Difference
+}
+
+// Comparison names two sets of specs by their content.
+type Comparison [2][sha256.Size]byte
+
+// mostVersions is how many versions of a component are looked at, newest first:
+// what a plan could bring together lies among them.
+const mostVersions = 8
+
+// Check says whether an attachment can be read. The error has code invalid and
+// names the file, the line where it is known, and the reason.
+func Check(a backout.Attachment) error {
+	if a.Kind == backout.AttachmentMigration {
+		_, err := migration.Read(a.Name, string(a.Body))
+		return err
+	}
+	return spec.Check(a)
 }
 
 // Lines infers all lines, in a fixed order. Attachments that can't be read give
@@ -82,7 +103,6 @@ type reading struct {
 	facts    Facts
 	history  map[backout.ComponentID][]release
 	attached map[backout.ComponentID]map[backout.Version][]backout.Attachment
-	compared map[[2]backout.Version]spec.Difference // of the provider in hand
 	problems []string
 }
 
@@ -129,11 +149,13 @@ func (in *reading) builtAgainst(r release, provider backout.ComponentID) backout
 	return built
 }
 
-// newest gives each version of a component its last release.
+// newest gives each of a component's newest versions its last release.
 func newest(all []release) map[backout.Version]release {
 	out := map[backout.Version]release{}
-	for _, r := range all {
-		out[r.version] = r
+	for i := len(all) - 1; i >= 0 && len(out) < mostVersions; i-- {
+		if _, later := out[all[i].version]; !later {
+			out[all[i].version] = all[i]
+		}
 	}
 	return out
 }
@@ -142,7 +164,6 @@ func newest(all []release) map[backout.Version]release {
 // version that it was built against with those of each other.
 func (in *reading) fromSpecs(consumer, provider backout.ComponentID) []backout.Line {
 	var out []backout.Line
-	in.compared = map[[2]backout.Version]spec.Difference{}
 	served := in.specs(provider)
 	consumers := newest(in.history[consumer])
 	for _, cv := range slices.Sorted(maps.Keys(consumers)) {
@@ -169,11 +190,11 @@ func (in *reading) fromSpecs(consumer, provider backout.ComponentID) []backout.L
 	return out
 }
 
-// specs are the attachments of a component's versions that tell an API.
+// specs are the attachments of a component's newest versions that tell an API.
 func (in *reading) specs(id backout.ComponentID) map[backout.Version][]backout.Attachment {
 	out := map[backout.Version][]backout.Attachment{}
-	for v, all := range in.attached[id] {
-		for _, a := range all {
+	for v := range newest(in.history[id]) {
+		for _, a := range in.attached[id][v] {
 			if a.Kind != backout.AttachmentMigration {
 				out[v] = append(out[v], a)
 			}
@@ -183,20 +204,32 @@ func (in *reading) specs(id backout.ComponentID) map[backout.Version][]backout.A
 }
 
 func (in *reading) compare(built, served backout.Version, specs map[backout.Version][]backout.Attachment) (spec.Difference, bool) {
-	key := [2]backout.Version{built, served}
-	if d, done := in.compared[key]; done {
-		return d, true
-	}
 	if built == served {
 		return spec.Difference{}, true
+	}
+	key := Comparison{digest(specs[built]), digest(specs[served])}
+	if d, done := in.facts.Compared[key]; done {
+		return d, true
 	}
 	d, err := spec.Compare(specs[built], specs[served])
 	if err != nil {
 		in.problems = append(in.problems, err.Error())
 		return d, false
 	}
-	in.compared[key] = d
+	if in.facts.Compared != nil {
+		in.facts.Compared[key] = d
+	}
 	return d, true
+}
+
+// digest names attachments by what is in them.
+func digest(all []backout.Attachment) [sha256.Size]byte {
+	h := sha256.New()
+	for _, a := range all {
+		fmt.Fprintf(h, "%s %q %d\n", a.Kind, a.Name, len(a.Body))
+		h.Write(a.Body)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // some names the first differences and counts the rest.
@@ -218,7 +251,7 @@ func (in *reading) fromMigrations(code, schema backout.ComponentID) []backout.Li
 	codes := newest(in.history[code])
 	for _, cv := range slices.Sorted(maps.Keys(codes)) {
 		built := in.builtAgainst(codes[cv], schema)
-		for _, sv := range slices.Sorted(maps.Keys(in.versions(schema))) {
+		for _, sv := range slices.Sorted(maps.Keys(newest(in.history[schema]))) {
 			e, ok := between(steps, built, sv)
 			if built == "" || !ok || e.Verdict == migration.Unknown || e.Verdict == migration.Breaks && in.made(code, cv, schema, sv) {
 				continue
@@ -228,18 +261,6 @@ func (in *reading) fromMigrations(code, schema backout.ComponentID) []backout.Li
 				Confidence: migrationConfidence, Allows: e.Verdict == migration.Harmless, Reason: e.Reason,
 			})
 		}
-	}
-	return out
-}
-
-// versions are all of a schema's versions that anything is known of.
-func (in *reading) versions(schema backout.ComponentID) map[backout.Version]bool {
-	out := map[backout.Version]bool{}
-	for _, r := range in.history[schema] {
-		out[r.version] = true
-	}
-	for v := range in.attached[schema] {
-		out[v] = true
 	}
 	return out
 }

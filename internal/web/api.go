@@ -45,6 +45,7 @@ func (s *Server) api() {
 		next(ctx)
 	})
 	s.factsAPI(api)
+	s.contractsAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})

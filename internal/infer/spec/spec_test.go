@@ -151,7 +151,7 @@ func TestCheck_bad(t *testing.T) {
 		want string
 	}{
 		"empty":          {backout.Attachment{Kind: backout.AttachmentOpenAPI, Name: "a.yaml"}, "a.yaml: is empty"},
-		"large":          {backout.Attachment{Kind: backout.AttachmentOpenAPI, Name: "a.yaml", Body: make([]byte, backout.MaxAttachment+1)}, "expected at most 1048576"},
+		"large":          {backout.Attachment{Kind: backout.AttachmentOpenAPI, Name: "a.yaml", Body: make([]byte, backout.MaxAttachment+1)}, "expected at most 524288"},
 		"no YAML":        {backout.Attachment{Kind: backout.AttachmentOpenAPI, Name: "a.yaml", Body: []byte("openapi: 3.0.0\ninfo: [\n")}, "a.yaml:"},
 		"swagger":        {backout.Attachment{Kind: backout.AttachmentOpenAPI, Name: "a.yaml", Body: []byte("swagger: \"2.0\"\n")}, `a.yaml:1: openapi ""`},
 		"a type unknown": {backout.Attachment{Kind: backout.AttachmentOpenAPI, Name: "a.yaml", Body: []byte(strings.Replace(string(golden(t, "payment-1.yaml").Body), "total: {type: integer}", "total: {type: integre}", 1))}, "a.yaml:27:"},
