@@ -117,6 +117,9 @@ func Plan(p backout.Plan, s Style) string {
 	for _, r := range p.OrderReasons {
 		fmt.Fprintf(&b, "  order: %s\n", r)
 	}
+	if rests := Grounds(p.Grounds); rests != "" {
+		fmt.Fprintf(&b, "  rests on: %s\n", rests)
+	}
 	for i, l := range p.Left {
 		if i == 4 {
 			fmt.Fprintf(&b, "  = %d more changes stay\n", len(p.Left)-4)

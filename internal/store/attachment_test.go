@@ -43,9 +43,13 @@ func TestObserve_keepsAttachmentsApart(t *testing.T) {
 	if second, err := s.AttachedState(ctx); err != nil || second == first {
 		t.Errorf("state %q after another file, %v", second, err)
 	}
+	o.NativeID = "2"
+	if _, err := s.Observe(ctx, []backout.Observation{o}); err != nil {
+		t.Fatal(err)
+	}
 	obs, err := s.Observations(ctx, noon.Add(-time.Hour))
 	text, _ := json.Marshal(obs)
-	if err != nil || len(obs) != 1 || strings.Contains(string(text), "attachments") {
+	if err != nil || len(obs) != 2 || strings.Contains(string(text), "attachments") {
 		t.Errorf("%v: %s", err, text)
 	}
 }
