@@ -80,6 +80,8 @@ type Component struct {
 	Locator     string        `json:"locator,omitempty"` // where that actuator finds it
 	Instances   int           `json:"instances"`         // how many copies run; 0 = not counted
 	Immovable   bool          `json:"immovable"`         // external consumers and providers: never a step
+	// Rollback is what going back with it does by itself; nil = nobody said.
+	Rollback *Rollback `json:"rollback,omitempty"`
 }
 
 // CompareVersions orders two versions of one component: negative when a comes

@@ -21,9 +21,9 @@ func (l Line) String() string {
 	return fmt.Sprintf("%s %s with %s %s", l.Consumer, l.ConsumerVersion, l.Provider, l.ProviderVersion)
 }
 
-// Ground is what one meeting of two versions in a plan rests on: the best source
-// that speaks of it, and how sure that is.
-type Ground struct {
+// Meeting is two versions that a plan brings together, with the best source that
+// says that they get along, and how sure that is.
+type Meeting struct {
 	A          ComponentID    `json:"a"`
 	AVersion   Version        `json:"a_version"`
 	B          ComponentID    `json:"b"`

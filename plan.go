@@ -18,6 +18,8 @@ const (
 	ActionRollBack Action = "roll_back" // take back what its steps name
 	ActionNone     Action = "no_action" // leave everything: no change is to blame, or undoing costs more
 	ActionAsk      Action = "ask"       // a person must decide; the ranked options are attached
+	// ActionRollForward waits for a fix that somebody announced; see [Fix].
+	ActionRollForward Action = "roll_forward"
 )
 
 // Plan is the way back: what is taken back, in what order and stages, why, and
@@ -33,6 +35,9 @@ type Plan struct {
 	Waves []Wave `json:"waves"`
 	// Left names the recent changes that stay, each with the reason.
 	Left []Left `json:"left"`
+	// Impossible says of suspects that can't go back what stands in the way, and what
+	// would help; likeliest first.
+	Impossible []Impossibility `json:"impossible,omitempty"`
 	// OrderReasons says which contract demands which order.
 	OrderReasons []string      `json:"order_reasons"`
 	Alternatives []Alternative `json:"alternatives"` // cheapest first, the chosen one marked
@@ -43,16 +48,20 @@ type Plan struct {
 	// Cost is the expected loss with this plan, CostNothing without any.
 	Cost        Money `json:"cost"`
 	CostNothing Money `json:"cost_nothing"`
-	// Grounds says for each two versions that the plan brings together who says that
-	// they get along; pairs of which nobody says it are among the gaps.
-	Grounds []Ground `json:"grounds"`
+	// Meetings are the versions that the plan brings together, each two with who says
+	// that they get along; those of which nobody says it are among the gaps.
+	Meetings []Meeting `json:"meetings"`
 	// Gaps names what the plan rests on without proof, such as pairs nobody has a
 	// contract for; a plan with gaps needs a person.
-	Gaps        []string    `json:"gaps"`
+	Gaps []string `json:"gaps"`
+	// Timing says why it was made then and not a minute later, where that was weighed.
+	Timing      *Timing     `json:"timing,omitempty"`
 	Certificate Certificate `json:"certificate"`
 	Ruling      Ruling      `json:"ruling"`
 	// Fingerprint is the world's, over the touched components, when it was made.
 	Fingerprint string `json:"fingerprint"`
+	// Grounds are what the fingerprint hashes.
+	Grounds []Ground `json:"grounds,omitempty"`
 	// Digest covers the executable part; approvals bind to it.
 	Digest string `json:"digest"`
 }
@@ -88,6 +97,8 @@ type Step struct {
 	Check        string   `json:"check"`
 	WayBack      string   `json:"way_back"` // or the admission that there is none
 	Why          string   `json:"why"`
+	// SideEffects are what the step does by itself; their prices are in the cost.
+	SideEffects []SideEffect `json:"side_effects,omitempty"`
 }
 
 // Stage is one share of a step, followed by a bake and a gate.
@@ -102,27 +113,64 @@ type Stage struct {
 type Left struct {
 	Change    ChangeID    `json:"change"`
 	Component ComponentID `json:"component"`
+	To        Version     `json:"to"` // what the change brought
 	P         float64     `json:"p"`
 	Why       string      `json:"why"`
 }
 
+// AlternativeKind is a way to act.
+type AlternativeKind string
+
+// The ways to act.
+const (
+	WayRollBack     AlternativeKind = "roll_back"     // take versions back, whatever is cheapest
+	WayPartial      AlternativeKind = "partial"       // only the likeliest suspect, and what must go with it
+	WayFlagOff      AlternativeKind = "flag_off"      // flags and configuration only, for one audience where that is enough
+	WayTrafficShift AlternativeKind = "traffic_shift" // traffic only, versions stay
+	WayFreeze       AlternativeKind = "freeze"        // stop rollouts where they are, take nothing back
+	WayRollForward  AlternativeKind = "roll_forward"  // wait for an announced fix
+	WayNone         AlternativeKind = "no_action"     // leave everything
+	WayAsk          AlternativeKind = "ask"           // let a person decide first
+)
+
 // Alternative is another way to act, priced in the same money.
 type Alternative struct {
-	Name   string   `json:"name"`
-	Cost   Money    `json:"cost"`
-	Steps  int      `json:"steps"`
-	Chosen bool     `json:"chosen"`
-	Why    string   `json:"why"` // why it won or lost
-	Terms  []string `json:"terms"`
+	Kind   AlternativeKind `json:"kind"`
+	Name   string          `json:"name"`
+	Cost   Money           `json:"cost"`
+	Steps  int             `json:"steps"`
+	Chosen bool            `json:"chosen"`
+	Unsafe bool            `json:"unsafe,omitempty"` // it is shown for comparison only
+	Why    string          `json:"why"`              // why it won or lost, by the terms that tell them apart
+	// Terms are what Cost is made of; they sum to it but for rounding.
+	Terms []Term   `json:"terms"`
+	Notes []string `json:"notes,omitempty"` // what the price assumes
+}
+
+// Term is one part of an alternative's price.
+type Term struct {
+	Name string `json:"name"`
+	Cost Money  `json:"cost"`
+}
+
+// Timing weighs acting now against looking a model minute longer.
+type Timing struct {
+	Wait    bool    `json:"wait"`      // looking longer is worth its price
+	Gain    Money   `json:"gain"`      // what a minute's evidence is expected to save
+	Price   Money   `json:"price"`     // what the minute costs
+	Changes float64 `json:"changes_p"` // probability that it changes the plan
+	Words   string  `json:"words"`
 }
 
 // Certificate says what was proven about a plan and by whom.
 type Certificate struct {
 	// Safe is set by the independent checker alone.
-	Safe      bool     `json:"safe"`
-	Checks    []string `json:"checks"` // what the checker looked at, in words
-	Optimal   bool     `json:"optimal"`
-	LowerCost Money    `json:"lower_bound"` // no safe plan costs less
+	Safe   bool     `json:"safe"`
+	Checks []string `json:"checks"` // what the checker looked at, in words
+	// Optimal, LowerCost and Gap are set by the checker alone, from a proof.
+	Optimal   bool  `json:"optimal"`     // no safe plan costs less
+	LowerCost Money `json:"lower_bound"` // proven: no safe plan costs less than this
+	Gap       Money `json:"gap"`         // the plan's cost less the lower bound
 }
 
 // Steps lists the steps of all waves in order.

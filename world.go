@@ -2,9 +2,6 @@ package backout
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -28,6 +25,8 @@ type World struct {
 	Holds     []Hold                   `json:"holds"`
 	Policy    Policy                   `json:"policy"`
 	Priors    Priors                   `json:"priors"`
+	// Loads are the metrics' answers about components that can go back.
+	Loads map[ComponentID]Load `json:"loads,omitempty"`
 }
 
 // Live is what runs of one component right now: shares by version, summing to 1.
@@ -77,45 +76,6 @@ func (w World) VersionAt(id ComponentID, l Level) (Version, bool) {
 		return st[0].From, st[0].From != ""
 	}
 	return st[l-1].To, true
-}
-
-// Fingerprint hashes what a plan over these components rests on: their live
-// versions, changes, reachable levels and holds, those of their neighbours under
-// contracts, and the policy's version. Metrics and the time are left out, so it
-// stays equal while nothing relevant moved.
-func (w World) Fingerprint(touched []ComponentID) string {
-	near := map[ComponentID]bool{}
-	for _, id := range touched {
-		near[id] = true
-	}
-	h := sha256.New()
-	contracts := slices.SortedFunc(slices.Values(w.Contracts), func(a, b Contract) int { return cmp.Compare(a.ID, b.ID) })
-	for _, c := range contracts {
-		if slices.Contains(touched, c.Consumer) || slices.Contains(touched, c.Provider) {
-			near[c.Consumer], near[c.Provider] = true, true
-			fmt.Fprintf(h, "contract %s %s %s %v\n", c.ID, c.Consumer, c.Provider, c.Rules)
-		}
-	}
-	for _, l := range w.linesOf(touched) {
-		near[l.Consumer], near[l.Provider] = true, true
-		fmt.Fprintf(h, "line %s %s %t\n", l, l.Source, l.Allows)
-	}
-	for _, id := range slices.Sorted(maps.Keys(near)) {
-		fmt.Fprintf(h, "component %s live %s\n", id, w.Live[id].Version())
-		for _, c := range w.Stack(id) {
-			fmt.Fprintf(h, " change %s %s>%s\n", c.ID, c.From, c.To)
-		}
-		for _, r := range w.Reversals[id].Levels {
-			fmt.Fprintf(h, " level %d %s %s\n", r.Level, r.Version, r.Loss)
-		}
-		for _, hold := range w.Holds {
-			if hold.Component == id {
-				fmt.Fprintf(h, " hold %s %s\n", hold.Owner, hold.BadTo)
-			}
-		}
-	}
-	fmt.Fprintf(h, "policy %s kill %t\n", w.Policy.Version, w.Policy.KillSwitch)
-	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
 // linesOf are the lines that forbid something to one of the components, in a fixed

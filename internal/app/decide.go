@@ -9,6 +9,13 @@ import (
 	"github.com/backout-dev/backout/internal/web"
 )
 
+// Announce passes on that a forward fix is on its way, or with nil that it is not.
+func (a *App) Announce(ctx context.Context, id backout.IncidentID, by backout.Principal, fix *backout.Fix) (backout.Incident, error) {
+	a.deciding.Lock()
+	defer a.deciding.Unlock()
+	return a.responder.Announce(ctx, time.Now().UTC(), id, by, fix)
+}
+
 // Decide passes a person's decision to the responder and looks at the incident
 // at once, so that the answer shows what came of it.
 func (a *App) Decide(ctx context.Context, d web.Decision) (backout.Incident, error) {

@@ -37,6 +37,7 @@ type facts struct {
 	actuators map[string]execute.Actuator
 	minute    time.Duration
 	step      time.Duration
+	sampler   sampler // nil = nobody to ask
 
 	mu       sync.Mutex
 	degraded []string // guarded by mu: what the last survey could not see
@@ -72,17 +73,27 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	if surveyed {
-		f.survey(ctx, &w)
+		f.survey(ctx, &w, matter(w))
+		f.loads(ctx, &w)
 	}
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
 	return w, nil
 }
 
-// perModelMinute restates what things are worth a minute in model minutes, so that
-// a rehearsal that runs fast does not lose an hour's money in a minute.
+// perModelMinute restates what things are worth a minute, and how long going back
+// takes by itself, in model minutes, so that a rehearsal that runs fast does not
+// lose an hour's money in a minute and does not wait for caches all day.
 func perModelMinute(g backout.Graph, minute time.Duration) backout.Graph {
 	scale := float64(minute) / float64(time.Minute)
 	g.Journeys, g.Features, g.Clients = slices.Clone(g.Journeys), slices.Clone(g.Features), slices.Clone(g.Clients)
+	g.Components = slices.Clone(g.Components)
+	for i, c := range g.Components {
+		if c.Rollback != nil {
+			r := *c.Rollback
+			r.Startup, r.CacheWarmup = backout.Duration(float64(r.Startup)*scale), backout.Duration(float64(r.CacheWarmup)*scale)
+			g.Components[i].Rollback = &r
+		}
+	}
 	for i := range g.Journeys {
 		g.Journeys[i].ValuePerMinute = g.Journeys[i].ValuePerMinute.Times(scale)
 	}
@@ -104,14 +115,14 @@ func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
 	return []backout.ServiceID{c.Service}
 }
 
-// survey asks the actuators, side by side, about what matters for a plan. A
+// survey asks the actuators, side by side, about components. A
 // silent actuator leaves its component unknown, and says so.
-func (f *facts) survey(ctx context.Context, w *backout.World) {
+func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) {
 	var mu sync.Mutex
 	var silent []string
 	var g errgroup.Group
 	g.SetLimit(8)
-	for _, id := range matter(*w) {
+	for _, id := range about {
 		c, ok := w.Graph.Component(id)
 		a := f.actuators[c.Actuator]
 		if !ok || a == nil {

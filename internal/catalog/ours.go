@@ -64,6 +64,7 @@ func readComponent(e *entity) {
 		"kind":    oneOf(&c.Kind, backout.KindDeployment, backout.KindConfig, backout.KindFlag, backout.KindSchema, backout.KindTraffic, backout.KindInfrastructure),
 		"service": refer(e, "service", &c.Service), "environment": text(&c.Environment), "location": text(&c.Location),
 		"actuator": text(&c.Actuator), "locator": text(&c.Locator), "instances": whole(&c.Instances, 0, 1_000_000), "immovable": yes(&c.Immovable),
+		"rollback": readRollback(&c.Rollback),
 	})
 	e.required(map[string]bool{"service": c.Service == "", "environment": c.Environment == "", "location": c.Location == ""})
 	if c.Kind == "" && !e.has(e.file, "spec.kind") {

@@ -20,7 +20,81 @@ import (
 // changeCommand holds what people do with changes.
 func (e *env) changeCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "change", Short: "changes of components"}
-	cmd.AddCommand(e.recordCommand())
+	cmd.AddCommand(e.recordCommand(), e.changesCommand(), e.changeShowCommand())
+	return cmd
+}
+
+// changesCommand lists the recent changes with their verdicts.
+func (e *env) changesCommand() *cobra.Command {
+	var c client
+	var output string
+	cmd := &cobra.Command{
+		Use: "list", Short: "the recent changes, newest first, and whether each can go back", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cl, err := c.open()
+			if err != nil {
+				return err
+			}
+			all, err := cl.Changes(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return e.printJSON(map[string]any{"format": 1, "changes": all})
+			}
+			s := e.style(e.out)
+			for _, k := range all {
+				verdict := "? not looked at yet"
+				if k.Prepared != nil {
+					glyph, words, ink := render.VerdictMark(*k.Prepared)
+					verdict = s.Paint(ink, s.Glyph(glyph)+" "+words)
+				}
+				fmt.Fprintf(e.out, "%s  %s  %s\n", render.Clock(k.Exposure.Start()), k.ID, verdict)
+			}
+			if len(all) == 0 {
+				fmt.Fprintln(e.out, "No recent changes.")
+			}
+			return nil
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+// changeShowCommand shows one change and what lies ready for it.
+func (e *env) changeShowCommand() *cobra.Command {
+	var c client
+	var output string
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "one change: can it go back, how, and what goes with it; a part of its id is enough", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := c.open()
+			if err != nil {
+				return err
+			}
+			k, err := cl.Change(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return e.printJSON(k)
+			}
+			s := e.style(e.out)
+			fmt.Fprintf(e.out, "%s, from %s, since %s, seen by %s\n", k.ID, cmp.Or(string(k.From), "an unknown version"), k.Exposure.Start().UTC().Format(time.RFC3339), strings.Join(k.Sources, ", "))
+			if k.Prepared == nil {
+				fmt.Fprintln(e.out, "? not looked at yet: ask again in some seconds")
+				return nil
+			}
+			fmt.Fprint(e.out, render.Prepared(*k.Prepared, s))
+			if len(k.Prepared.Plan.Waves) > 0 {
+				fmt.Fprintf(e.out, "\n%s\n%s", s.Paint(render.InkBold, "The plan that lies ready"), render.Plan(k.Prepared.Plan, s))
+			}
+			return nil
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }
 

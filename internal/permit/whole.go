@@ -29,7 +29,7 @@ func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution
 		r.Forbidden, r.Reasons = true, reasons
 		return r
 	}
-	if pl.Action == backout.ActionNone {
+	if pl.Action == backout.ActionNone || pl.Action == backout.ActionRollForward {
 		r.Reasons = append(r.Reasons, "there is nothing to carry out")
 		return r
 	}

@@ -34,8 +34,8 @@ type statement struct {
 	source     backout.ContractSource
 	confidence float64
 	allows     bool
-	contract   string // id, where a contract says it
-	clash      string // the two, in words
+	contract   backout.Contract // who says it; of a line what it would be as a contract
+	line       bool
 	reason     string
 	silent     bool // the contract asks nothing of these versions: anybody else who speaks of them decides
 	known      bool
@@ -49,36 +49,19 @@ func (s statement) order() int {
 	return rank(s.source)
 }
 
-// by names who says it, with the confidence: "contract C-7", "API specs (90 %)".
-func (s statement) by() string {
-	if s.contract != "" {
-		return "contract " + s.contract
+// asContract is a line as a contract about its one pair of versions, for words.
+func asContract(l backout.Line) backout.Contract {
+	c := backout.Contract{ID: fmt.Sprintf("%s (%s)", l.Source.Words(), percent(l.Confidence)), Consumer: l.Consumer, Provider: l.Provider, Source: l.Source, Reason: l.Reason}
+	r := backout.ContractRule{When: backout.VersionRange{From: l.ConsumerVersion, To: l.ConsumerVersion}}
+	if !l.Allows {
+		r.Needs = other
 	}
-	return fmt.Sprintf("%s with confidence %s", what(s.source), percent(s.confidence))
+	c.Rules = []backout.ContractRule{r}
+	return c
 }
 
-func what(s backout.ContractSource) string {
-	switch s {
-	case backout.ContractSpec:
-		return "what was inferred from API specs"
-	case backout.ContractMigration:
-		return "what was inferred from migrations"
-	}
-	return string(s)
-}
-
-// forbids is the half of a sentence that says who forbids what, and why. A reader
-// may take it for certain where somebody wrote it down; else it says how sure it is.
-func (s statement) forbids() string {
-	text := fmt.Sprintf("%s forbids %s", s.by(), s.clash)
-	if s.reason != "" {
-		text += ": " + s.reason
-	}
-	if s.contract != "" {
-		text += " (" + s.source.Words() + ")"
-	}
-	return text
-}
+// other is a range that no version lies in.
+var other = backout.VersionRange{From: "1", To: "0"}
 
 // directed is a consumer with its provider, pairing the two with their versions.
 type directed struct{ consumer, provider backout.ComponentID }
@@ -111,7 +94,7 @@ func know(w backout.World) knowledge {
 func (k knowledge) of(d directed, cv, pv backout.Version) iter.Seq[statement] {
 	return func(yield func(statement) bool) {
 		for _, c := range k.contracts[d] {
-			s := statement{source: c.Source, allows: c.Allows(cv, pv), contract: c.ID, reason: c.Reason, silent: !c.Speaks(cv), known: true}
+			s := statement{source: c.Source, allows: c.Allows(cv, pv), contract: c, reason: c.Reason, silent: !c.Speaks(cv), known: true}
 			if c.Source == backout.ContractDeclared {
 				s.confidence = 1
 			}
@@ -120,7 +103,7 @@ func (k knowledge) of(d directed, cv, pv backout.Version) iter.Seq[statement] {
 			}
 		}
 		for _, l := range k.lines[pairing{d, cv, pv}] {
-			if !yield(statement{source: l.Source, confidence: l.Confidence, allows: l.Allows, reason: l.Reason, known: true}) {
+			if !yield(statement{source: l.Source, confidence: l.Confidence, allows: l.Allows, contract: asContract(l), line: true, reason: l.Reason, known: true}) {
 				return
 			}
 		}
@@ -146,8 +129,27 @@ type meeting struct {
 	va, vb backout.Version
 }
 
-func (m model) nameOf(at meeting) string {
+func (m model) pairName(at meeting) string {
 	return fmt.Sprintf("%s %s with %s %s", m.sites[at.i].component.ID, at.va, m.sites[at.j].component.ID, at.vb)
+}
+
+// met reports whether two versions are known to get along, or were at least seen
+// to.
+func (m model) met(i int, va backout.Version, j int, vb backout.Version) bool {
+	_, missing := m.ground(meeting{i, j, va, vb})
+	return missing == ""
+}
+
+// strangers are the pairs of versions of i and j that the plan makes meet though
+// the policy trusts nobody about them.
+func (m model) strangers(s solution, i, j int) []string {
+	var out []string
+	for _, at := range m.meetings(s, i, j) {
+		if _, missing := m.ground(at); missing != "" {
+			out = append(out, missing)
+		}
+	}
+	return out
 }
 
 // roads are the directions in which two sites need each other: code needs its
@@ -172,9 +174,9 @@ func (m model) roads(i, j int) []directed {
 
 // ground is what a meeting rests on: the weakest of its directions' best sources.
 // missing says why a person must look; "" when the policy trusts what there is.
-func (m model) ground(at meeting) (g backout.Ground, missing string) {
-	g = backout.Ground{A: m.sites[at.i].component.ID, AVersion: at.va, B: m.sites[at.j].component.ID, BVersion: at.vb}
-	roads := m.spoken(at.i, at.j)
+func (m model) ground(at meeting) (g backout.Meeting, missing string) {
+	g = backout.Meeting{A: m.sites[at.i].component.ID, AVersion: at.va, B: m.sites[at.j].component.ID, BVersion: at.vb}
+	roads := m.ways(at.i, at.j)
 	if len(roads) == 0 {
 		roads = m.roads(at.i, at.j)
 	}
@@ -183,7 +185,7 @@ func (m model) ground(at meeting) (g backout.Ground, missing string) {
 	for _, d := range roads {
 		best, ok := m.support(at, d)
 		if !best.known {
-			return g, m.nameOf(at) + ": no contract, and never seen live together"
+			return g, m.pairName(at) + ": no contract, and never seen live together"
 		}
 		if !weakest.known || best.order() > weakest.order() {
 			weakest = best
@@ -191,9 +193,9 @@ func (m model) ground(at meeting) (g backout.Ground, missing string) {
 		enough = enough && ok
 	}
 	g.Source, g.Confidence = weakest.source, weakest.confidence
-	g.Text = fmt.Sprintf("%s: %s", m.nameOf(at), weakest.words())
+	g.Text = fmt.Sprintf("%s: %s", m.pairName(at), weakest.words())
 	if !enough {
-		missing = fmt.Sprintf("%s: only %s, which the policy does not take for enough", m.nameOf(at), weakest.words())
+		missing = fmt.Sprintf("%s: only %s, which the policy does not take for enough", m.pairName(at), weakest.words())
 	}
 	return g, missing
 }
@@ -203,20 +205,20 @@ func (s statement) words() string {
 	text := s.source.Words()
 	switch {
 	case s.silent:
-		return fmt.Sprintf("contract %s, %s, asks nothing of these versions", s.contract, text)
-	case s.contract != "" && s.source == backout.ContractDeclared:
-		return fmt.Sprintf("contract %s, %s", s.contract, text)
-	case s.contract != "":
-		return fmt.Sprintf("contract %s, %s, confidence not stated", s.contract, text)
+		return fmt.Sprintf("contract %s, %s, asks nothing of these versions", s.contract.ID, text)
+	case s.contract.ID != "" && !s.line && s.source == backout.ContractDeclared:
+		return fmt.Sprintf("contract %s, %s", s.contract.ID, text)
+	case s.contract.ID != "" && !s.line:
+		return fmt.Sprintf("contract %s, %s, confidence not stated", s.contract.ID, text)
 	case s.reason != "":
 		text += " (" + s.reason + ")"
 	}
 	return fmt.Sprintf("%s, confidence %s", text, percent(s.confidence))
 }
 
-// spoken are the directions between two sites that contracts speak of. A contract
+// ways are the directions between two sites that contracts speak of. A contract
 // speaks of all versions, so nothing more is asked of the other direction.
-func (m model) spoken(i, j int) []directed {
+func (m model) ways(i, j int) []directed {
 	var out []directed
 	a, b := m.sites[i].component.ID, m.sites[j].component.ID
 	for _, d := range []directed{{a, b}, {b, a}} {

@@ -104,13 +104,13 @@ func TestMake_theBestSourceDecides(t *testing.T) {
 				t.Errorf("gaps %q, want %q", gaps, c.gap)
 			}
 			var source backout.ContractSource
-			for _, g := range p.Grounds {
+			for _, g := range p.Meetings {
 				if g.AVersion == "7.1.0" && g.BVersion == "2.13.2" {
 					source = g.Source
 				}
 			}
 			if source != c.source {
-				t.Errorf("7.1.0 with 2.13.2 rests on %q, want %q: %+v", source, c.source, p.Grounds)
+				t.Errorf("7.1.0 with 2.13.2 rests on %q, want %q: %+v", source, c.source, p.Meetings)
 			}
 			if found := check.Plan(w.req.World, p); len(found) > 0 {
 				t.Errorf("the checker: %v", found)
@@ -144,7 +144,7 @@ func TestMake_saysWhereTheOrderIsKnownFrom(t *testing.T) {
 	w, checkout, payment := callers(t)
 	w.line(backout.ContractSpec, checkout, "7.1.0", payment, "2.13.2", false)
 	p := w.make(t)
-	want := "checkout goes back before payment: what was inferred from API specs with confidence 90 % forbids checkout 7.1.0 with payment 2.13.2: field total removed"
+	want := "checkout goes back before payment: contract inferred from API specs (90 %) forbids checkout 7.1.0 with payment 2.13.2: field total removed"
 	if !slices.Equal(p.OrderReasons, []string{want}) {
 		t.Errorf("order %q\nwant %q", p.OrderReasons, want)
 	}
@@ -187,13 +187,13 @@ func TestMake_inferencesPassTheChecker(t *testing.T) {
 		w.inferences(rand.New(rand.NewPCG(seed, 7)))
 		p := w.make(t)
 		if found := check.Plan(w.req.World, p); len(found) > 0 {
-			t.Fatalf("seed %d: %v\nwaves %q\ngaps %q\ngrounds %+v", seed, found, shapeOf(p), p.Gaps, p.Grounds)
+			t.Fatalf("seed %d: %v\nwaves %q\ngaps %q\ngrounds %+v", seed, found, shapeOf(p), p.Gaps, p.Meetings)
 		}
 		if len(p.Waves) > 0 {
 			acts++
 		}
 		gaps += len(p.Gaps)
-		for _, g := range p.Grounds {
+		for _, g := range p.Meetings {
 			resting[g.Source]++
 		}
 	}

@@ -24,9 +24,10 @@ type Request struct {
 	// Wanted are targets that a person demands. They are met whatever the odds, with
 	// everything that contracts then demand, or the plan says why they can't be.
 	Wanted map[backout.ComponentID]backout.Version
-	// Nodes bounds the search of each independent part; 0 = 20000, about half a
-	// second for a part of a hundred components. A plan from a search that met the
-	// limit is safe all the same; its certificate shows the gap that is left.
+	// Fix is a forward fix that somebody announced, if any.
+	Fix *backout.Fix
+	// Nodes bounds the effort of each search; 0 = [Effort]. A plan from a search that
+	// met the limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
 }
 
@@ -51,8 +52,11 @@ type model struct {
 	ties    []tie
 	edges   []edge // of the ties, in their order
 	calls   map[[2]backout.ServiceID]bool
-	none    float64 // probability that nothing here is the cause
-	refused string  // why a wanted target can't be met, whatever the contracts
+	callers map[backout.ServiceID][]int // by service: the sites of the code that calls it
+	spoken  map[[2]int]bool             // pairs of sites that a contract speaks of
+	none    float64                     // probability that nothing here is the cause
+	least   float64                     // probability from which on a change may be taken back
+	refused string                      // why a wanted target can't be met, whatever the contracts
 }
 
 // Make finds the cheapest safe way back. When the likeliest explanation is that
@@ -61,13 +65,21 @@ type model struct {
 // to ask a person. Both have no steps and say why. Make fails only on input that
 // makes no sense, with [backout.CodeInvalid].
 func Make(req Request) (backout.Plan, error) {
+	p, _, err := Derive(req)
+	return p, err
+}
+
+// Derive is [Make] that shows its sums: the priced problem, the answer and the proof
+// that no safe plan is cheaper, or how much cheaper one could be. Package check says
+// whether they hold; until then the plan's certificate claims nothing.
+func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	if err := valid(req); err != nil {
-		return backout.Plan{}, err
+		return backout.Plan{}, backout.Derivation{}, err
 	}
 	m := newModel(req)
 	actions, in, s, none := m.settle()
 	if none != nil && len(req.Wanted) == 0 {
-		return backout.Plan{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
+		return backout.Plan{}, backout.Derivation{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
 	}
 	d := m.decide(in, s, none)
 	kept := s
@@ -78,20 +90,29 @@ func Make(req Request) (backout.Plan, error) {
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
 		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept),
-		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
+		Ruling: backout.Ruling{Reasons: []string{}},
 	}
-	p.Grounds, p.Gaps = rests(m, kept)
+	p.Left, p.Impossible = m.left(in, kept)
+	if d.blocked != nil && !slices.ContainsFunc(p.Impossible, func(o backout.Impossibility) bool { return o.Component == d.blocked.Component }) {
+		p.Impossible = append([]backout.Impossibility{*d.blocked}, p.Impossible...)
+	}
+	p.Meetings, p.Gaps = rests(m, kept)
+	p.Gaps = append(p.Gaps, losses(p.Waves)...)
 	if d.gap != "" {
 		p.Gaps = append(p.Gaps, d.gap)
 	}
 	p.Success, p.Takes = m.success(kept, actions), m.takes(kept, actions)
 	m.score(&p, in, s, kept, actions)
-	p.Fingerprint = req.World.Fingerprint(p.Touched())
+	p.Grounds = req.World.Grounds(p.Touched())
+	p.Fingerprint = backout.FingerprintOf(p.Grounds)
 	p.Digest = p.ExecutableDigest()
 	if p.ID == "" {
 		p.ID = backout.PlanID("P-" + p.Digest[:8])
 	}
-	return p, nil
+	if none != nil {
+		return p, backout.Derivation{}, nil // there is no plan to prove anything about
+	}
+	return p, m.derivation(in, s, kept, actions), nil
 }
 
 func valid(req Request) error {
@@ -105,6 +126,9 @@ func valid(req Request) error {
 	if req.Attribution.PNone < 0 || total > 1.001 {
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: probabilities of the attribution sum to %.3f, expected at most 1", total)}
 	}
+	if f := req.Fix; f != nil && !(f.Confidence > 0 && f.Confidence <= 1) {
+		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: the fix has confidence %v, expected above 0 and at most 1", f.Confidence)}
+	}
 	if req.Nodes < 0 {
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: node limit %d, expected 0 or more", req.Nodes)}
 	}
@@ -113,7 +137,7 @@ func valid(req Request) error {
 
 func newModel(req Request) model {
 	if req.Nodes == 0 {
-		req.Nodes = 20000
+		req.Nodes = Effort
 	}
 	if why := frozen(req.World); why != "" {
 		all := map[backout.ComponentID]string{}
@@ -134,7 +158,9 @@ func newModel(req Request) model {
 	}
 	m.sites = survey(req, m.known)
 	m.ties = ties(m.sites, req.World, m.known)
+	m.callers, m.spoken = callersOf(m.sites, req.World.Graph), map[[2]int]bool{}
 	for _, t := range m.ties {
+		m.spoken[[2]int{t.i, t.j}] = len(m.ways(t.i, t.j)) > 0
 		m.edges = append(m.edges, t.table(m.sites))
 	}
 	for _, s := range m.sites {
@@ -142,7 +168,7 @@ func newModel(req Request) model {
 			m.none -= s.p[x]
 		}
 	}
-	m.none = max(m.none, 0)
+	m.none, m.least = max(m.none, 0), suspicion(req.Attribution)
 	m.refused = m.want()
 	return m
 }
@@ -192,12 +218,14 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		}
 	}
 	var actions []action
+	var goes []bool // which sites go back, by the last round's solution
 	for round := 0; ; round++ {
 		next := make([]action, len(m.sites))
 		same := actions != nil
 		for i, s := range m.sites {
 			next[i] = m.stage(s, own[i], waited[i])
-			same = same && slices.Equal(next[i].stages, actions[i].stages)
+			next[i].effects = m.afterwards(i, next[i], goes)
+			same = same && slices.Equal(next[i].stages, actions[i].stages) && sameEffects(next[i], actions[i])
 		}
 		actions = next
 		in := m.instance(actions)
@@ -208,7 +236,7 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		if same || round == 2 {
 			return actions, in, s, nil
 		}
-		waited = m.pressure(in, s)
+		waited, goes = m.pressure(in, s), m.moving(s)
 	}
 }
 
@@ -230,9 +258,8 @@ func (m model) pressure(in *instance, s solution) []float64 {
 
 // stay is the solution in which nothing moves.
 func (m model) stay(in *instance) solution {
-	s := solution{target: slices.Clone(in.current), optimal: true}
-	s.schedule = compile(in).order(s.target)
+	n := len(in.current)
+	s := solution{target: slices.Clone(in.current), schedule: schedule{start: make([]int, n), depth: make([]int, n), before: make([][]int, n)}}
 	s.cost = in.cost(s.target, s.start)
-	s.lower = s.cost
 	return s
 }

@@ -49,9 +49,9 @@ const (
 )
 
 // suspicion is the probability from which on a change may be taken back.
-func (m model) suspicion() float64 {
+func suspicion(a backout.Attribution) float64 {
 	least := leastSuspicion
-	for _, s := range m.request.Attribution.Suspects {
+	for _, s := range a.Suspects {
 		least = max(least, s.P*leastShare)
 	}
 	return least
@@ -64,6 +64,17 @@ type stakes struct {
 	assumed  bool  // the rate is nominal: nothing in the catalog has a value
 	horizon  int   // ticks until a person would have mended it
 	lag      int   // ticks from effect to recovery
+	mended   int   // ticks until an announced fix is expected to have ended it; horizon without any
+}
+
+// until is how many ticks of trouble are expected if a change did it and stays. An
+// announced fix that mends it arrives with its confidence, else a person mends it
+// by the horizon. "" asks about trouble that no change caused.
+func (m model) until(c backout.ChangeID) int {
+	if m.request.Fix.Mends(c) {
+		return m.mended
+	}
+	return m.horizon
 }
 
 // stakesOf reads the money rate off the forecast: the mean of now and horizon.
@@ -94,6 +105,11 @@ func stakesOf(req Request) stakes {
 		w := m.N / (m.N + 3)
 		seconds := math.Exp(w*m.Sum/m.N + (1-w)*math.Log(lagMinutes*60))
 		out.lag = int(math.Round(min(seconds, 3600)))
+	}
+	out.mended = out.horizon
+	if f := req.Fix; f.Pending(req.World.Now) {
+		arrives := min(out.horizon, ticks(f.ETA.Sub(req.World.Now), req.minute())+out.lag)
+		out.mended = int(math.Round(f.Confidence*float64(arrives) + (1-f.Confidence)*float64(out.horizon)))
 	}
 	return out
 }
@@ -158,46 +174,64 @@ func (m model) instance(actions []action) *instance {
 	return in
 }
 
-// prices are the fixed cost and the cost per tick of each level of a site.
-func (m model) prices(s site, a action) (fixed, rate []int64) {
-	fixed, rate = make([]int64, len(s.versions)), make([]int64, len(s.versions))
-	r, h := float64(m.rate), float64(m.horizon)
-	value, least := float64(m.value(s.component))*ticksPerMinute, m.suspicion()
-	for l := range s.versions {
-		var f, w float64
-		for x := range s.current {
-			p := s.p[x]
-			switch {
-			case x < l:
-				f += p * r * h
-			case p < least: // taking it back counts for nothing
-				f += p*r*h + (1-p)*value
-			default:
-				f += p*r*a.fails*h + (1-p)*value
-				w += p * r * (1 - a.fails)
-			}
-		}
-		if l != s.current {
-			f += float64(a.price(s, l)) * ticksPerMinute
-		}
-		fixed[l], rate[l] = clamp(f), clamp(min(w, 1<<28))
-	}
-	return fixed, rate
+// bill is what one level of a site costs, item by item, in the solver's unit.
+type bill struct {
+	stays  int64 // the trouble goes on, when a change that stays did it
+	vain   int64 // what innocent changes had brought
+	risk   int64 // the action fails: the trouble goes on, and the attempt does harm
+	effort int64
+	loss   int64 // what going there loses
+	doubt  int64 // nobody saw that version healthy
+	aside  int64 // what going there does by itself
+	rate   int64 // per tick until the move takes effect
 }
 
-// price is what moving costs in itself: effort, the risk of the action, and what
-// going to that level loses.
-func (a action) price(s site, l int) int64 {
-	sum := a.effort + clamp(a.fails*a.damage*a.stages[0].Share)
-	if r, ok := s.reach[l]; ok {
-		if r.Loss != backout.LossNone {
-			sum += a.loss
-		}
-		if !r.Verified {
-			sum += a.doubt
+func (b bill) fixed() int64 {
+	return clamp(float64(b.stays + b.vain + b.risk + b.effort + b.loss + b.doubt + b.aside))
+}
+
+// bill prices one level of a site.
+func (m model) bill(s site, a action, l int) bill {
+	r, value, least := float64(m.rate), float64(m.value(s.component))*ticksPerMinute, m.least
+	var stays, vain, risk, w float64
+	for x := range s.current {
+		p, h := s.p[x], float64(m.until(s.changes[x].ID))
+		switch {
+		case x < l:
+			stays += p * r * h
+		case p < least: // taking it back counts for nothing
+			stays += p * r * h
+			vain += (1 - p) * value
+		default:
+			risk += p * r * a.fails * h
+			vain += (1 - p) * value
+			w += p * r * (1 - a.fails)
 		}
 	}
-	return sum
+	b := bill{stays: clamp(stays), vain: clamp(vain), rate: clamp(min(w, 1<<28))}
+	if l == s.current {
+		return b
+	}
+	b.aside = a.aside(l) * ticksPerMinute
+	b.effort, b.risk = a.effort*ticksPerMinute, clamp(risk+a.fails*a.damage*a.stages[0].Share*ticksPerMinute)
+	if to, ok := s.reach[l]; ok {
+		if to.Loss != backout.LossNone {
+			b.loss = a.loss * ticksPerMinute
+		}
+		if !to.Verified {
+			b.doubt = a.doubt * ticksPerMinute
+		}
+	}
+	return b
+}
+
+// prices are the fixed cost and the cost per tick of each level of a site.
+func (m model) prices(s site, a action) (fixed, rate []int64) {
+	for l := range s.versions {
+		b := m.bill(s, a, l)
+		fixed, rate = append(fixed, b.fixed()), append(rate, b.rate)
+	}
+	return fixed, rate
 }
 
 // money turns the solver's cost into an amount.

@@ -122,19 +122,23 @@ func TestStakes(t *testing.T) {
 	}{
 		"mean of now and horizon": {
 			Request{Forecast: euros(10, 30)},
-			stakes{currency: "EUR", rate: 2000, horizon: 45 * 60, lag: 120},
+			stakes{currency: "EUR", rate: 2000, horizon: 45 * 60, lag: 120, mended: 45 * 60},
 		},
 		"a model minute of a second": {
 			Request{Forecast: fast, World: backout.World{Minute: backout.Duration(time.Second)}},
-			stakes{currency: "EUR", rate: 2000, horizon: 30 * 60, lag: 120},
+			stakes{currency: "EUR", rate: 2000, horizon: 30 * 60, lag: 120, mended: 30 * 60},
 		},
 		"nothing has a value": {
 			Request{},
-			stakes{currency: "XXX", rate: nominalRate, assumed: true, horizon: 45 * 60, lag: 120},
+			stakes{currency: "XXX", rate: nominalRate, assumed: true, horizon: 45 * 60, lag: 120, mended: 45 * 60},
+		},
+		"a fix arrives after its lag, as surely as it was said": {
+			Request{Forecast: euros(10, 30), Fix: &backout.Fix{ETA: time.Time{}.Add(13 * time.Minute), Confidence: .6}},
+			stakes{currency: "EUR", rate: 2000, horizon: 45 * 60, lag: 120, mended: 15*60*6/10 + 45*60*4/10},
 		},
 		"learnt lag counts against three prior ones": {
 			Request{Forecast: euros(1, 1), World: backout.World{Priors: backout.Priors{EffectLags: backout.Moments{N: 3, Sum: 3 * math.Log(30)}}}},
-			stakes{currency: "EUR", rate: 100, horizon: 45 * 60, lag: 60},
+			stakes{currency: "EUR", rate: 100, horizon: 45 * 60, lag: 60, mended: 45 * 60},
 		},
 	}
 	for name, tt := range tests {

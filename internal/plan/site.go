@@ -13,6 +13,7 @@ import (
 // be brought to, and why not to the others.
 type site struct {
 	component backout.Component
+	known     knowledge        // for what its own instances demand of each other
 	name      string           // the short way people call it, with its location where several are called so
 	changes   []backout.Change // its recent changes, oldest first
 	base      int              // the component's own level that is level 0 here
@@ -74,8 +75,8 @@ func label(id backout.ComponentID) string {
 }
 
 // survey lists the components that matter: those with recent changes, and those
-// that a contract or a forbidding line ties to them. They are sorted by id, so that the order of the
-// input decides nothing.
+// that a contract or a forbidding line ties to them. They are sorted by id, so that
+// the order of the input decides nothing.
 func survey(req Request, k knowledge) []site {
 	ids := map[backout.ComponentID]bool{}
 	stacks := map[backout.ComponentID][]backout.Change{}
@@ -114,7 +115,7 @@ func survey(req Request, k knowledge) []site {
 }
 
 func newSite(req Request, k knowledge, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect) site {
-	s := site{component: c, name: name, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, barred: map[int]string{}}
+	s := site{component: c, name: name, known: k, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, barred: map[int]string{}}
 	if extra := len(stack) - (maxLevels - 1); extra > 0 {
 		s.base, stack = extra, stack[extra:]
 	}
@@ -131,7 +132,7 @@ func newSite(req Request, k knowledge, c backout.Component, name string, stack [
 	}
 	s.lay(live)
 	for l := range s.current {
-		if why := s.bar(req, k, l); why != "" {
+		if why := s.bar(req, l); why != "" {
 			s.barred[l] = why
 		}
 	}
@@ -172,7 +173,7 @@ func (s *site) lay(live backout.Live) {
 
 // bar decides whether the component can be brought to a level, and says why not.
 // What it can be brought to is noted in reach.
-func (s *site) bar(req Request, k knowledge, l int) string {
+func (s *site) bar(req Request, l int) string {
 	name := s.label()
 	switch {
 	case req.Forbidden[s.component.ID] != "":
@@ -203,7 +204,7 @@ func (s *site) bar(req Request, k knowledge, l int) string {
 			return fmt.Sprintf("%s %s is marked bad by %s: %s", name, to, h.Owner, h.Reason)
 		}
 	}
-	if why := s.mixes(k, to); why != "" {
+	if why := s.mixes(to); why != "" {
 		return why
 	}
 	s.reach[l] = r
@@ -212,15 +213,15 @@ func (s *site) bar(req Request, k knowledge, l int) string {
 
 // mixes says why the component's own instances could not run side by side with
 // the target version; "" when they can, or never do.
-func (s *site) mixes(k knowledge, to backout.Version) string {
+func (s *site) mixes(to backout.Version) string {
 	if !s.reversal.Mixed {
 		return ""
 	}
 	self := directed{s.component.ID, s.component.ID}
 	for _, v := range s.live {
 		for _, both := range [][2]backout.Version{{v, to}, {to, v}} {
-			if by := k.says(self, both[0], both[1]); by.known && !by.allows {
-				return fmt.Sprintf("%s %s and %s can't run side by side (%s)", s.label(), v, to, by.by())
+			if by := s.known.says(self, both[0], both[1]); by.known && !by.allows {
+				return fmt.Sprintf("%s %s and %s can't run side by side (contract %s)", s.label(), v, to, by.contract.ID)
 			}
 		}
 	}

@@ -134,6 +134,7 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	if audience := a.stages[0].Audience; audience != "" {
 		st.Check = fmt.Sprintf("%s is %s for %s and as before for everybody else", name, st.To, audience)
 	}
+	st.SideEffects = a.effects[l]
 	st.WayBack = wayBack(name, st)
 	st.Why = m.whyStep(s, i, st)
 	return st
@@ -171,7 +172,7 @@ func (m model) whyStep(s solution, i int, st backout.Step) string {
 		if n := len(st.Reverts); n > 1 {
 			what = fmt.Sprintf("%s (%d changes)", st.To, n)
 		}
-		return fmt.Sprintf("%s %s is the cause with %s; going back to %s undoes it", m.sites[i].label(), st.From, percent(st.P), what)
+		return fmt.Sprintf("%s %s is the cause with a probability of %s; going back to %s undoes it", m.sites[i].label(), st.From, percent(st.P), what)
 	}
 	for k, t := range m.ties {
 		other := t.i + t.j - i
@@ -187,10 +188,17 @@ func (m model) whyStep(s solution, i int, st backout.Step) string {
 		if m.edges[k].allowed[a][b] {
 			continue
 		}
-		by, _ := t.broken(m.sites, a, b)
-		return fmt.Sprintf("innocent (%s), but %s", percent(st.P), by.forbids())
+		c, clash, _ := t.broken(m.sites, a, b)
+		return fmt.Sprintf("probably innocent (%s), but contract %s forbids %s%s", percent(st.P), c.ID, clash, because(c))
 	}
-	return fmt.Sprintf("innocent (%s), but other steps of this plan need it", percent(st.P))
+	return fmt.Sprintf("probably innocent (%s), but other steps of this plan need it", percent(st.P))
+}
+
+func because(c backout.Contract) string {
+	if c.Reason == "" {
+		return ""
+	}
+	return ": " + c.Reason
 }
 
 func percent(p float64) string {
@@ -211,12 +219,12 @@ func (m model) orderReasons(s solution) []string {
 			continue
 		}
 		first, second := x.label(), y.label()
-		by, bad := t.broken(m.sites, x.current, b)
+		c, clash, bad := t.broken(m.sites, x.current, b)
 		if !bad {
 			first, second = second, first
-			by, _ = t.broken(m.sites, a, y.current)
+			c, clash, _ = t.broken(m.sites, a, y.current)
 		}
-		out = append(out, fmt.Sprintf("%s goes back before %s: %s", first, second, by.forbids()))
+		out = append(out, fmt.Sprintf("%s goes back before %s: contract %s forbids %s%s", first, second, c.ID, clash, because(c)))
 	}
 	return out
 }

@@ -14,6 +14,8 @@ type tie struct {
 	i, j  int
 	known knowledge
 	roads []directed // the directions spoken of
+	// contracts are all that speak of the two, forbidding lines among them.
+	contracts []backout.Contract
 }
 
 // ties pairs up the sites that contracts speak of or lines forbid something to, in
@@ -23,35 +25,39 @@ func ties(sites []site, w backout.World, k knowledge) []tie {
 	for n, s := range sites {
 		place[s.component.ID] = n
 	}
-	roads := map[[2]int][]directed{}
-	add := func(consumer, provider backout.ComponentID) {
-		i, ok1 := place[consumer]
-		j, ok2 := place[provider]
-		key, d := [2]int{min(i, j), max(i, j)}, directed{consumer, provider}
-		if ok1 && ok2 && i != j && !slices.Contains(roads[key], d) {
+	roads, contracts := map[[2]int][]directed{}, map[[2]int][]backout.Contract{}
+	add := func(c backout.Contract) {
+		i, ok1 := place[c.Consumer]
+		j, ok2 := place[c.Provider]
+		if !ok1 || !ok2 || i == j {
+			return
+		}
+		key, d := [2]int{min(i, j), max(i, j)}, directed{c.Consumer, c.Provider}
+		contracts[key] = append(contracts[key], c)
+		if !slices.Contains(roads[key], d) {
 			roads[key] = append(roads[key], d)
 		}
 	}
 	for _, c := range w.Contracts {
-		add(c.Consumer, c.Provider)
+		add(c)
 	}
 	for _, l := range w.Lines {
 		if !l.Allows {
-			add(l.Consumer, l.Provider)
+			add(asContract(l))
 		}
 	}
 	var out []tie
 	for key, ds := range roads {
 		slices.SortFunc(ds, func(a, b directed) int { return cmp.Compare(place[a.consumer], place[b.consumer]) })
-		out = append(out, tie{key[0], key[1], k, ds})
+		out = append(out, tie{key[0], key[1], k, ds, contracts[key]})
 	}
 	slices.SortFunc(out, func(a, b tie) int { return cmp.Or(a.i-b.i, a.j-b.j) })
 	return out
 }
 
-// broken is what forbids two sites to be at two levels at the same time; nothing
-// known when nothing does.
-func (t tie) broken(sites []site, a, b int) (statement, bool) {
+// broken is the contract that forbids two sites to be at two levels at the same
+// time, with the versions that clash. A line that forbids it comes as a contract.
+func (t tie) broken(sites []site, a, b int) (backout.Contract, string, bool) {
 	x, y := sites[t.i], sites[t.j]
 	for _, d := range t.roads {
 		for _, va := range x.at(a) {
@@ -61,13 +67,12 @@ func (t tie) broken(sites []site, a, b int) (statement, bool) {
 					cv, pv = vb, va
 				}
 				if s := t.known.says(d, cv, pv); s.known && !s.allows {
-					s.clash = fmt.Sprintf("%s %s with %s %s", label(d.consumer), cv, label(d.provider), pv)
-					return s, true
+					return s.contract, fmt.Sprintf("%s %s with %s %s", label(d.consumer), cv, label(d.provider), pv), true
 				}
 			}
 		}
 	}
-	return statement{}, false
+	return backout.Contract{}, "", false
 }
 
 // table compiles the contracts of a tie into the solver's form. A site whose
@@ -78,7 +83,7 @@ func (t tie) table(sites []site) edge {
 	for a := range out.allowed {
 		out.allowed[a] = make([]bool, len(y.versions))
 		for b := range out.allowed[a] {
-			_, no := t.broken(sites, a, b)
+			_, _, no := t.broken(sites, a, b)
 			out.allowed[a][b] = !no
 		}
 	}
@@ -88,26 +93,35 @@ func (t tie) table(sites []site) edge {
 // rests says for every pair of versions that the plan brings together what it
 // rests on. Where that is nothing, or less than the policy trusts, it is a gap, as
 // is what a step's own target rests on without proof.
-func rests(m model, s solution) (grounds []backout.Ground, gaps []string) {
-	grounds, gaps = []backout.Ground{}, []string{}
+func rests(m model, s solution) (met []backout.Meeting, gaps []string) {
+	met, gaps = []backout.Meeting{}, []string{}
 	for _, t := range m.ties {
 		x, y := m.sites[t.i], m.sites[t.j]
 		unseen := s.target[t.i] != x.current && len(y.live) == 0 || s.target[t.j] != y.current && len(x.live) == 0
-		if by := m.spoken(t.i, t.j); unseen && len(by) > 0 {
+		if by := m.ways(t.i, t.j); unseen && len(by) > 0 {
 			gaps = append(gaps, fmt.Sprintf("contract %s can't be checked between %s and %s: what runs of one of them is not known",
 				m.known.contracts[by[0]][0].ID, x.component.ID, y.component.ID))
 		}
 	}
-	for i := range m.sites {
-		for j := i + 1; j < len(m.sites); j++ {
-			moves := s.target[i] != m.sites[i].current || s.target[j] != m.sites[j].current
-			if !moves || len(m.spoken(i, j)) == 0 && !m.related(i, j) {
+	var all, moved []int
+	for i, site := range m.sites {
+		if all = append(all, i); s.target[i] != site.current {
+			moved = append(moved, i)
+		}
+	}
+	for i, site := range m.sites {
+		others := moved
+		if s.target[i] != site.current {
+			others = all
+		}
+		for _, j := range others {
+			if j <= i || !m.spoken[[2]int{i, j}] && !m.related(i, j) {
 				continue
 			}
 			for _, at := range m.meetings(s, i, j) {
 				g, missing := m.ground(at)
 				if g.Source != "" {
-					grounds = append(grounds, g)
+					met = append(met, g)
 				}
 				if missing != "" {
 					gaps = append(gaps, missing)
@@ -120,7 +134,7 @@ func rests(m model, s solution) (grounds []backout.Ground, gaps []string) {
 			gaps = append(gaps, doubts(site, l)...)
 		}
 	}
-	return grounds, gaps
+	return met, gaps
 }
 
 // doubts are what a site's own target rests on without proof.

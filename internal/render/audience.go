@@ -46,7 +46,12 @@ func executive(inc backout.Incident, m Moment) string {
 			return "" // without a cause or a price there is nothing to weigh yet
 		}
 		need := "No action needed."
-		if inc.State == backout.StateWaiting {
+		switch {
+		case inc.State == backout.StateWaiting && inc.Plan.Action == backout.ActionRollForward:
+			need = fmt.Sprintf("A fix is expected by %s. No action needed.", clockUTC(inc.Deadline))
+		case inc.State == backout.StateWaiting && len(inc.Plan.Waves) == 0:
+			need = "There is no safe way back; on-call looks for another. No decision is asked of you."
+		case inc.State == backout.StateWaiting:
 			need = fmt.Sprintf("Decision needed: approve or reject the way back (on-call has it), by %s; otherwise nothing is changed.", clockUTC(inc.Deadline))
 		}
 		return fmt.Sprintf("Degraded since %s: %s; %s. %s", clockUTC(inc.Onset), what, cost, need)

@@ -43,8 +43,7 @@ func onCall(inc backout.Incident, m Moment) string {
 	case backout.StateDetected:
 		return fmt.Sprintf("✖ %s: trouble since %s: %s. Nothing has been changed.", inc.ID, clockUTC(inc.Onset), inc.Why)
 	case backout.StateWaiting:
-		return fmt.Sprintf("%s %s waits for you until %s; if nobody decides, nothing is changed.%s%s Plan %.8s: %s Why a person: %s. `backout approve %s --digest %.8s --reason \"...\"`",
-			glyph, inc.ID, clockUTC(inc.Deadline), suspicion(inc), outlook(inc), inc.Plan.Digest, proposal(*inc.Plan), strings.TrimPrefix(inc.Why, "a person must decide: "), inc.ID, inc.Plan.Digest)
+		return waiting(glyph, inc)
 	case backout.StateExecuting:
 		return glyph + " " + string(inc.ID) + progress(inc, m)
 	case backout.StateFrozen:
@@ -63,6 +62,21 @@ func onCall(inc backout.Incident, m Moment) string {
 		return fmt.Sprintf("✔ %s was a false alarm: %s", inc.ID, sentence(inc.Why))
 	}
 	return ""
+}
+
+// waiting says what is asked of a person, or what is waited for instead.
+func waiting(glyph string, inc backout.Incident) string {
+	plan := *inc.Plan
+	head := fmt.Sprintf("%s %s", glyph, inc.ID)
+	switch {
+	case plan.Action == backout.ActionRollForward:
+		return fmt.Sprintf("%s waits for a fix until %s: %s If the trouble is still there then, another plan is made.", head, clockUTC(inc.Deadline), sentence(plan.Summary))
+	case len(plan.Waves) == 0:
+		return fmt.Sprintf("%s needs you: %s%s There is no safe plan to approve, and nothing is changed by backout. `backout fix announce %s --eta 20m --confidence 0.7` if you mend it, `backout abort %s` ends it.",
+			head, sentence(plan.Summary), outlook(inc), inc.ID, inc.ID)
+	}
+	return fmt.Sprintf("%s waits for you until %s; if nobody decides, nothing is changed.%s%s Plan %.8s: %s Why a person: %s. `backout approve %s --digest %.8s --reason \"...\"`",
+		head, clockUTC(inc.Deadline), suspicion(inc), outlook(inc), plan.Digest, proposal(plan), strings.TrimPrefix(inc.Why, "a person must decide: "), inc.ID, plan.Digest)
 }
 
 func word(s backout.State) string { _, w, _ := StateMark(s); return w }

@@ -66,6 +66,27 @@ func TestMessage_inEachAudiencesWords(t *testing.T) {
 	}
 }
 
+// Nobody is asked to approve what has no steps.
+func TestMessage_waitingWithNothingToApprove(t *testing.T) {
+	inc, m := troubled(backout.StateWaiting)
+	inc.Plan.Waves = nil
+	for _, c := range []struct {
+		action       backout.Action
+		audience     backout.Audience
+		summary, say string
+	}{
+		{backout.ActionRollForward, backout.AudienceOnCall, "Roll forward: wait for ana's fix", "! INC-1 waits for a fix until 12:30:00 UTC: Roll forward: wait for ana's fix. If the trouble is still there then, another plan is made."},
+		{backout.ActionRollForward, backout.AudienceExecutive, "", "A fix is expected by 12:30:00 UTC. No action needed."},
+		{backout.ActionAsk, backout.AudienceOnCall, "A person must decide: payment-api can't go back", "! INC-1 needs you: A person must decide: payment-api can't go back. Next: journey search in about 3 min, likely (74 %). There is no safe plan to approve"},
+		{backout.ActionAsk, backout.AudienceExecutive, "", "There is no safe way back; on-call looks for another."},
+	} {
+		inc.Plan.Action, inc.Plan.Summary = c.action, c.summary
+		if got := Message(c.audience, inc, m); !strings.Contains(got, c.say) || strings.Contains(got, "approve INC-1") {
+			t.Errorf("%s to %s:\n got %s\nwant %s", c.action, c.audience, got, c.say)
+		}
+	}
+}
+
 // Customers read the status page: neither a service's name nor money, cause or
 // probability may stand there, whatever the state.
 func TestMessage_statusPageKeepsInsidesInside(t *testing.T) {

@@ -96,80 +96,6 @@ func arrival(h backout.Hit) string {
 	return fmt.Sprintf("most likely in %s (%s-%s)", Span(h.P50.Std()), Span(h.P10.Std()), Span(h.P90.Std()))
 }
 
-// Plan writes a plan the way Terraform's users expect: symbols with their legend
-// first, waves in order, reasons, what stays and why, one summary line.
-func Plan(p backout.Plan, s Style) string {
-	var b strings.Builder
-	b.WriteString(p.Summary + "\n")
-	if len(p.Waves) > 0 {
-		fmt.Fprintf(&b, "  %s take a version back   %s switch in place   %s left alone\n", s.Paint(InkBad, "-"), s.Paint(InkWaits, "~"), "=")
-	}
-	name := Names(mentioned(p))
-	for i, w := range p.Waves {
-		for j, st := range w.Steps {
-			lead := "  "
-			if j == 0 {
-				lead = fmt.Sprintf("W%d", i+1)
-			}
-			writeStep(&b, lead, name(st.Component), st, s)
-		}
-	}
-	for _, r := range p.OrderReasons {
-		fmt.Fprintf(&b, "  order: %s\n", r)
-	}
-	if rests := Grounds(p.Grounds); rests != "" {
-		fmt.Fprintf(&b, "  rests on: %s\n", rests)
-	}
-	for i, l := range p.Left {
-		if i == 4 {
-			fmt.Fprintf(&b, "  = %d more changes stay\n", len(p.Left)-4)
-			break
-		}
-		fmt.Fprintf(&b, "  = %-26s stays: %s\n", name(l.Component), l.Why)
-	}
-	for _, a := range p.Alternatives {
-		if !a.Chosen {
-			fmt.Fprintf(&b, "  not chosen: %s, %s instead of %s: %s\n", a.Name, Amount(a.Cost), Amount(p.Cost), a.Why)
-		}
-	}
-	for _, g := range p.Gaps {
-		fmt.Fprintf(&b, "  %s not proven: %s\n", s.Paint(InkWaits, "!"), g)
-	}
-	if len(p.Waves) > 0 {
-		fmt.Fprintf(&b, "Plan: %s in %s. Success %s, takes about %s, expected loss %s against %s if nobody acts.\n",
-			Plural(len(p.Steps()), "step"), Plural(len(p.Waves), "wave"), Chance(p.Success), Span(p.Takes.Std()), Amount(p.Cost), Amount(p.CostNothing))
-	}
-	if p.Certificate.Safe {
-		fmt.Fprintf(&b, "%s proven safe by an independent checker (%s)\n", s.Paint(InkOK, s.Glyph("✔")), Plural(len(p.Certificate.Checks), "check"))
-	}
-	return b.String()
-}
-
-// mentioned are the components that a plan moves or leaves.
-func mentioned(p backout.Plan) []backout.ComponentID {
-	ids := p.Touched()
-	for _, l := range p.Left {
-		ids = append(ids, l.Component)
-	}
-	return ids
-}
-
-func writeStep(b *strings.Builder, lead, name string, st backout.Step, s Style) {
-	mark := s.Paint(InkBad, "-")
-	if st.Kind == backout.KindFlag || st.Kind == backout.KindConfig || st.Kind == backout.KindTraffic {
-		mark = s.Paint(InkWaits, "~")
-	}
-	shares := make([]string, len(st.Stages))
-	for i, g := range st.Stages {
-		shares[i] = fmt.Sprintf("%.0f %%", g.Share*100)
-	}
-	fmt.Fprintf(b, "%s %s %-26s %s %s %s   %s\n", lead, mark, name, st.From, s.Glyph("→"), st.To, strings.Join(shares, ", "))
-	fmt.Fprintf(b, "       why: %s\n", st.Why)
-	if st.Loss != backout.LossNone && st.Loss != "" {
-		fmt.Fprintf(b, "       %s %s: %s\n", s.Paint(InkWaits, "!"), st.Loss, st.Lost)
-	}
-}
-
 // Entry writes one line of a run's journal.
 func Entry(e backout.Entry, s Style) string {
 	mark, ink := "·", InkMuted
@@ -204,6 +130,9 @@ func Incident(inc backout.Incident, s Style) string {
 	}
 	if inc.Forecast != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "Where it goes") + "\n" + Cascade(*inc.Forecast, s, 10))
+	}
+	if inc.Fix != nil {
+		fmt.Fprintf(&b, "\n%s announced a fix for %s, %s\n", inc.Fix.By.Name, Clock(inc.Fix.ETA), strings.TrimSuffix(strings.Join([]string{Percent(inc.Fix.Confidence) + " sure", inc.Fix.Text}, ": "), ": "))
 	}
 	if inc.Plan != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "The way back") + "\n" + Plan(*inc.Plan, s))

@@ -159,7 +159,7 @@ func (w *World) Survey(_ context.Context, c backout.Component, stack []backout.C
 			v = stack[l-1].To
 		}
 		if v != "" {
-			rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: d.Lost, Verified: lived(stack, l)})
+			rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: d.Lost, Until: d.Until, Verified: lived(stack, l)})
 		}
 	}
 	return rev, nil

@@ -46,22 +46,24 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	if err != nil {
 		return time.Time{}, err
 	}
-	if inc.State == backout.StateWaiting && inc.Attribution != nil && now.Sub(inc.OpenedAt) > r.minutes(longestLook) {
-		return r.reconsider(ctx, now, w, inc) // with what was found while the onset was fresh
+	if r.remembers(now, inc) {
+		return r.reconsider(ctx, now, w, inc)
 	}
+	before := inc.Attribution
 	att := r.rank(now, w, inc)
 	fc := r.cascade(now, w, att, inc)
 	inc.Attribution, inc.Forecast, inc.Onset = &att, &fc, att.Onset
 	if inc.State == backout.StateWaiting {
 		return r.reconsider(ctx, now, w, inc)
 	}
-	if !r.due(now, w, inc, att) {
+	due, timing := r.due(now, w, inc, before)
+	if !due {
 		if inc.State == backout.StateDetected {
 			inc.FirstForecast = &fc
-			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att))
+			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att)+patience(timing))
 		} else {
 			messages := r.tell(now, &inc, nil)
-			_, err = r.save(ctx, now, inc, "attributed again: "+leading(att), messages)
+			_, err = r.save(ctx, now, inc, "attributed again: "+leading(att)+patience(timing), messages)
 		}
 		return now.Add(r.cfg.Step), err
 	}
@@ -72,8 +74,15 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	if err != nil {
 		return time.Time{}, err
 	}
+	inc.Plan.Timing = timing
 	_, err = r.move(ctx, now, inc, backout.StatePlanned, inc.Plan.Summary)
 	return now, err
+}
+
+// remembers reports whether an incident is decided with what was found while its
+// onset was fresh.
+func (r *Responder) remembers(now time.Time, inc backout.Incident) bool {
+	return inc.State == backout.StateWaiting && inc.Attribution != nil && now.Sub(inc.OpenedAt) > r.minutes(longestLook)
 }
 
 // rank weighs the suspects on everything from an hour before the incident opened
@@ -96,22 +105,67 @@ func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribut
 	return forecast.Cascade(forecast.Question{World: w, Attribution: att, Findings: inc.Findings, Seed: r.cfg.Seed})
 }
 
-// due reports whether it is time to decide.
-func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, att backout.Attribution) bool {
+// due reports whether it is time to decide, and where that was weighed in money
+// what came of it. An answer that is decisive waits only while another minute is worth
+// more than it costs; one that the policy would act on is acted on as soon as it is not.
+func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, before *backout.Attribution) (bool, *backout.Timing) {
 	waited := float64(now.Sub(inc.OpenedAt)) / float64(r.cfg.Minute)
+	att := *inc.Attribution
 	switch {
 	case waited < longestWait && r.rollingOut(now, w, att):
-		return false
+		return false, nil
 	case r.easing(now, inc):
-		return false // whoever acts now takes back what has mended itself
+		return false, nil // whoever acts now takes back what has mended itself
 	case waited >= longestWait:
-		return true
+		return true, nil
 	case att.PNone >= decisiveNone:
-		return waited >= nobodyWait
-	case len(att.Suspects) > 0 && att.Suspects[0].P >= decisive:
-		return waited >= settleWait
+		return waited >= nobodyWait, nil
+	case !ripe(w.Policy, att) || waited < settleWait:
+		return false, nil
 	}
-	return false
+	t := r.weigh(w, inc, before)
+	switch {
+	case t == nil:
+		return att.Suspects[0].P >= decisive, nil
+	case t.Wait:
+		return att.Suspects[0].P >= decisive && waited >= nobodyWait, t
+	}
+	return true, t
+}
+
+// ripe reports whether one suspect stands out: decisively, or enough for the policy
+// to act on it by itself.
+func ripe(p backout.Policy, att backout.Attribution) bool {
+	if len(att.Suspects) == 0 {
+		return false
+	}
+	top := att.Suspects[0].P
+	return top >= decisive || top >= max(p.MinConfidence, .5) && att.PNone <= p.MaxPNone
+}
+
+// weigh asks whether another minute is worth its price; nil when that can't be said.
+func (r *Responder) weigh(w backout.World, inc backout.Incident, before *backout.Attribution) *backout.Timing {
+	if before == nil {
+		before = &backout.Attribution{}
+	}
+	t, err := plan.Weigh(r.request(w, inc), *before)
+	if err != nil {
+		r.cfg.Log.Warn("weigh waiting", "incident", inc.ID, "err", err)
+		return nil
+	}
+	return &t
+}
+
+func patience(t *backout.Timing) string {
+	if t == nil {
+		return ""
+	}
+	return "; " + t.Words
+}
+
+// request is what a plan depends on.
+func (r *Responder) request(w backout.World, inc backout.Incident) plan.Request {
+	return plan.Request{World: w, Incident: inc.ID, Attribution: *inc.Attribution, Forecast: *inc.Forecast, Forbidden: r.cfg.Permit.PerAction(w), Fix: inc.Fix}
 }
 
 // easing reports whether what was ill is on its way back by itself: of the signals
@@ -176,9 +230,9 @@ func (r *Responder) rollingOut(now time.Time, w backout.World, att backout.Attri
 }
 
 // plan makes the way back and lets the independent checker look at it; a plan it
-// refuses is never shown as one.
+// refuses is never shown as one, and only what it proves about cost is said.
 func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (*backout.Plan, error) {
-	p, err := plan.Make(plan.Request{World: w, Incident: inc.ID, Attribution: *inc.Attribution, Forecast: *inc.Forecast, Forbidden: r.cfg.Permit.PerAction(w)})
+	p, derived, err := plan.Derive(r.request(w, inc))
 	if err != nil {
 		return nil, fmt.Errorf("make plan: %w", err)
 	}
@@ -187,7 +241,10 @@ func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, in
 	if len(violations) > 0 {
 		return nil, fmt.Errorf("check plan: %v", violations)
 	}
-	p.Certificate.Safe, p.Certificate.Checks = proof.Safe, proof.Checks
+	p.Certificate = proof
+	if p.Certificate, violations = check.Cost(p, derived); len(violations) > 0 {
+		r.cfg.Log.Error("the proof of the plan's cost does not hold, so nothing is said about it", "incident", inc.ID, "violations", violations)
+	}
 	return &p, nil
 }
 

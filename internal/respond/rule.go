@@ -32,16 +32,23 @@ func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Inciden
 	case w.Policy.Autonomy == backout.AutonomyShadow:
 		_, err = r.move(ctx, now, inc, backout.StateShadowed, "shadow mode: "+p.Summary)
 		return time.Time{}, err
+	case p.Action == backout.ActionRollForward:
+		return r.awaitFix(ctx, now, inc)
 	case p.Ruling.Automatic && p.Action == backout.ActionRollBack:
 		_, err = r.move(ctx, now, inc, backout.StateApproved, "the policy lets it run: "+strings.Join(p.Ruling.Reasons, "; "))
 		return now, err
 	}
-	inc.Deadline = now.Add(w.Policy.ApprovalTimeout.Std())
-	if w.Policy.ApprovalTimeout == 0 {
-		inc.Deadline = now.Add(r.minutes(30))
-	}
+	inc.Deadline = r.deadline(now, w.Policy)
 	_, err = r.move(ctx, now, inc, backout.StateWaiting, "a person must decide: "+strings.Join(p.Ruling.Reasons, "; "))
 	return now.Add(r.minutes(1)), err
+}
+
+// deadline is until when a plan waits for people.
+func (r *Responder) deadline(now time.Time, p backout.Policy) time.Time {
+	if p.ApprovalTimeout == 0 {
+		return now.Add(r.minutes(30))
+	}
+	return now.Add(p.ApprovalTimeout.Std())
 }
 
 // reconsider looks again while a person is asked. A clearly different picture
@@ -49,19 +56,22 @@ func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Inciden
 // be taken back is no such picture: who was asked is not told to go home while the
 // trouble lasts.
 func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (time.Time, error) {
-	if !inc.Deadline.IsZero() && now.After(inc.Deadline) {
+	if late := now.After(inc.Deadline) && inc.Plan.Action != backout.ActionRollForward; !inc.Deadline.IsZero() && late {
 		_, err := r.move(ctx, now, inc, backout.StateHalted, "nobody decided by the deadline; nothing was changed")
 		return time.Time{}, err
+	}
+	if kept(w, inc) {
+		return now.Add(r.minutes(1)), r.keepTelling(ctx, now, inc, nil)
 	}
 	next, err := r.plan(ctx, now, w, inc)
 	if err != nil {
 		return now.Add(r.minutes(1)), err
 	}
 	next.Ruling = r.cfg.Permit.Whole(w, *next, *inc.Attribution, inc)
-	if next.Action == backout.ActionNone {
+	if next.Action == backout.ActionNone && !lapsed(now, inc) {
 		return now.Add(r.minutes(1)), nil
 	}
-	changed := next.Digest != inc.Plan.Digest || next.Action != inc.Plan.Action
+	changed := next.Digest != inc.Plan.Digest || next.Action != inc.Plan.Action || lapsed(now, inc)
 	if changed || next.Ruling.Automatic != inc.Plan.Ruling.Automatic {
 		inc.Plan = next
 		_, err = r.move(ctx, now, inc, backout.StatePlanned, "the picture changed: "+next.Summary)
@@ -90,6 +100,11 @@ func (r *Responder) answer(ctx context.Context, now time.Time, id backout.Incide
 	if err := answerable(inc, a); err != nil {
 		return inc, err
 	}
+	return r.record(ctx, now, inc, a)
+}
+
+// record saves an answer and what follows from it.
+func (r *Responder) record(ctx context.Context, now time.Time, inc backout.Incident, a backout.Approval) (backout.Incident, error) {
 	inc.Attempts = withAttempt(inc)
 	at := &inc.Attempts[len(inc.Attempts)-1]
 	for _, old := range at.Approvals {
@@ -101,6 +116,8 @@ func (r *Responder) answer(ctx context.Context, now time.Time, id backout.Incide
 	switch {
 	case !a.Yes:
 		return r.move(ctx, now, inc, backout.StateAborted, fmt.Sprintf("%s rejected the plan: %s", a.By.Name, a.Reason))
+	case len(at.Approvals) < max(1, inc.Plan.Ruling.Approvers) && at.FromFile:
+		return r.move(ctx, now, inc, backout.StateWaiting, fmt.Sprintf("%s applied plan %.8s: %s; %d more needed", a.By.Name, a.Digest, a.Reason, inc.Plan.Ruling.Approvers-len(at.Approvals)))
 	case len(at.Approvals) < max(1, inc.Plan.Ruling.Approvers):
 		return r.save(ctx, now, inc, fmt.Sprintf("%s approved %.8s: %s; %d more needed", a.By.Name, a.Digest, a.Reason, inc.Plan.Ruling.Approvers-len(at.Approvals)), nil)
 	}

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -46,6 +48,8 @@ func (s *Server) api() {
 	})
 	s.factsAPI(api)
 	s.contractsAPI(api)
+	s.fixAPI(api)
+	s.plansAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})
@@ -67,6 +71,34 @@ func (s *Server) api() {
 			by = "api"
 		}
 		inc, err := s.cfg.Decisions.Decide(ctx, Decision{backout.IncidentID(in.ID), in.Verb, backout.Principal{Name: by, Role: backout.RoleApprover}, in.Body.Digest, in.Body.Reason})
+		return &incidentOne{inc}, apiError(err)
+	})
+}
+
+type fixInput struct {
+	ID   string `path:"id" doc:"the incident"`
+	Body struct {
+		ETA        time.Time `json:"eta" doc:"when the fix is expected to be live everywhere"`
+		Confidence float64   `json:"confidence_p" exclusiveMinimum:"0" maximum:"1" doc:"probability that it arrives by then and ends the trouble"`
+		Change     string    `json:"change,omitempty" doc:"the change that it mends; left out = the trouble, whatever caused it"`
+		Text       string    `json:"text,omitempty" maxLength:"500" doc:"what it is"`
+		By         string    `json:"by,omitempty" doc:"who announces it"`
+	}
+}
+
+// fixAPI takes announcements of forward fixes.
+func (s *Server) fixAPI(api huma.API) {
+	const path = "/api/v1/incidents/{id}/fix"
+	huma.Put(api, path, func(ctx context.Context, in *fixInput) (*incidentOne, error) {
+		fix := &backout.Fix{ETA: in.Body.ETA, Confidence: in.Body.Confidence, Change: backout.ChangeID(in.Body.Change), Text: in.Body.Text}
+		inc, err := s.cfg.Decisions.Announce(ctx, backout.IncidentID(in.ID), backout.Principal{Name: cmp.Or(in.Body.By, "api"), Role: backout.RoleApprover}, fix)
+		return &incidentOne{inc}, apiError(err)
+	})
+	huma.Delete(api, path, func(ctx context.Context, in *struct {
+		ID string `path:"id"`
+		By string `query:"by" doc:"who withdraws it"`
+	}) (*incidentOne, error) {
+		inc, err := s.cfg.Decisions.Announce(ctx, backout.IncidentID(in.ID), backout.Principal{Name: cmp.Or(in.By, "api"), Role: backout.RoleApprover}, nil)
 		return &incidentOne{inc}, apiError(err)
 	})
 }

@@ -49,6 +49,17 @@ func (c *Client) Decide(ctx context.Context, d Decision) (backout.Incident, erro
 	return out, c.call(ctx, http.MethodPost, "/api/v1/incidents/"+url.PathEscape(string(d.Incident))+"/"+d.Verb, body, &out)
 }
 
+// Announce tells of a forward fix; nil withdraws the one that was announced.
+func (c *Client) Announce(ctx context.Context, id backout.IncidentID, by string, fix *backout.Fix) (backout.Incident, error) {
+	var out backout.Incident
+	path := "/api/v1/incidents/" + url.PathEscape(string(id)) + "/fix"
+	if fix == nil {
+		return out, c.call(ctx, http.MethodDelete, path+"?by="+url.QueryEscape(by), nil, &out)
+	}
+	body := map[string]any{"eta": fix.ETA, "confidence_p": fix.Confidence, "change": fix.Change, "text": fix.Text, "by": by}
+	return out, c.call(ctx, http.MethodPut, path, body, &out)
+}
+
 // Recorded is the answer to what was recorded.
 type Recorded struct {
 	Accepted int `json:"accepted"`

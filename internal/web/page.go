@@ -37,18 +37,23 @@ type incidentView struct {
 
 func words() template.FuncMap {
 	return template.FuncMap{
-		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock,
+		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock, "sideEffect": render.SideEffect, "name": render.ShortName,
 		"span":    func(d backout.Duration) string { return render.Span(d.Std()) },
 		"what":    render.What,
 		"serious": func(p float64) bool { return p >= .05 },
 		"short":   func(s string) string { return s[:min(8, len(s))] },
 		"mark": func(st backout.State) template.HTML {
-			g, w, ink := render.StateMark(st)
-			class := [...]string{"plain", "plain", "muted", "ok", "waits", "bad", "running", "held"}[ink]
-			return template.HTML(fmt.Sprintf(`<span class="mark %s">%s %s</span>`, class, g, template.HTMLEscapeString(w)))
+			return mark(render.StateMark(st))
 		},
-		"entry": func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
+		"verdict": func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
+		"entry":   func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
 	}
+}
+
+// mark is a status as glyph, word and colour.
+func mark(glyph, words string, ink render.Ink) template.HTML {
+	class := [...]string{"plain", "plain", "muted", "ok", "waits", "bad", "running", "held"}[ink]
+	return template.HTML(fmt.Sprintf(`<span class="mark %s">%s %s</span>`, class, glyph, template.HTMLEscapeString(words)))
 }
 
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +92,7 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 	if err != nil {
 		return incidentView{}, err
 	}
-	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting}
+	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Waves) > 0}
 	for _, at := range inc.Attempts {
 		run, err := s.cfg.Incidents.Run(ctx, at.ID)
 		if err != nil && backout.CodeOf(err) != backout.CodeNotFound {
@@ -139,13 +144,10 @@ func headline(inc backout.Incident) string {
 }
 
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
-	all, err := s.cfg.World.Changes(r.Context())
+	all, _, err := s.knownChanges(r.Context())
 	if err != nil {
 		s.problem(w, r, err)
 		return
-	}
-	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
-		all[i], all[j] = all[j], all[i]
 	}
 	s.page(w, r, "changes.html", "Changes", all)
 }

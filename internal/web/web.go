@@ -40,6 +40,8 @@ type Incidents interface {
 // Decisions passes people's decisions on; errors carry a backout.Code.
 type Decisions interface {
 	Decide(ctx context.Context, d Decision) (backout.Incident, error)
+	// Announce notes a forward fix; nil withdraws the one that was announced.
+	Announce(ctx context.Context, id backout.IncidentID, by backout.Principal, fix *backout.Fix) (backout.Incident, error)
 }
 
 // Decision is one person's word about one incident.
@@ -73,13 +75,15 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
 	World     World
 	Facts     Facts     // nil = observations are not given out
 	Contracts Contracts // nil = what is known of components is not given out
+	Plans     Plans     // nil = plans don't leave the program
+	Ahead     Ahead     // nil = nothing is prepared
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler

@@ -38,6 +38,14 @@ func (f *fakeWorld) Decide(_ context.Context, d Decision) (backout.Incident, err
 	}
 	return f.incidents[0], nil
 }
+func (f *fakeWorld) Announce(_ context.Context, id backout.IncidentID, by backout.Principal, fix *backout.Fix) (backout.Incident, error) {
+	inc, err := f.Incident(context.Background(), id)
+	inc.Fix = fix
+	if fix != nil {
+		inc.Fix.By = by
+	}
+	return inc, err
+}
 func (f *fakeWorld) Status(context.Context) Status {
 	return Status{Mode: "ask", Degraded: f.degraded, Unknown: []string{"2 changes on components that the catalog does not know: flag:<x>"}, Undelivered: []string{"INC-1 to on-call by <pager>"}}
 }
@@ -108,6 +116,32 @@ func TestPages_showStateAndEscape(t *testing.T) {
 	}
 	if code, body := do(t, "GET", srv.URL+"/incidents/none", "", nil); code != 404 || !strings.Contains(body, "no incident none") {
 		t.Errorf("unknown incident: %d %s", code, body)
+	}
+}
+
+func TestFix_announcedAndWithdrawn(t *testing.T) {
+	srv, _ := newTestServer(t)
+	url, auth := srv.URL+"/api/v1/incidents/INC-1/fix", map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}
+	good := `{"eta":"2026-01-02T12:20:00Z","confidence_p":0.7,"text":"hot fix","by":"ana"}`
+	if code, body := do(t, "PUT", url, good, auth); code != 200 || !strings.Contains(body, `"name":"ana"`) || !strings.Contains(body, `"confidence_p":0.7`) {
+		t.Errorf("announced: %d %s", code, body)
+	}
+	for name, c := range map[string]struct {
+		body string
+		auth map[string]string
+		want int
+	}{
+		"no token":      {good, nil, 403},
+		"no confidence": {`{"eta":"2026-01-02T12:20:00Z","confidence_p":0}`, auth, 422},
+		"no time":       {`{"eta":"soon","confidence_p":0.5}`, auth, 422},
+		"unknown field": {`{"eta":"2026-01-02T12:20:00Z","confidence_p":0.5,"x":1}`, auth, 422},
+	} {
+		if code, body := do(t, "PUT", url, c.body, c.auth); code != c.want {
+			t.Errorf("%s: %d %s, want %d", name, code, body, c.want)
+		}
+	}
+	if code, body := do(t, "DELETE", url+"?by=ana", "", auth); code != 200 || strings.Contains(body, `"fix"`) {
+		t.Errorf("withdrawn: %d %s", code, body)
 	}
 }
 

@@ -158,7 +158,9 @@ func (s *story) decided(inc backout.Incident) {
 		if s.once("waiting " + inc.Plan.Digest) {
 			s.asked = true
 			s.line("%s %s", s.style.Paint(render.InkWaits, "!"), inc.Why)
-			s.line("$ backout approve %s --digest %.8s --reason \"...\"", inc.ID, inc.Plan.Digest)
+			if len(inc.Plan.Waves) > 0 {
+				s.line("$ backout approve %s --digest %.8s --reason \"...\"", inc.ID, inc.Plan.Digest)
+			}
 		}
 	case backout.StateExecuting:
 		if s.once(fmt.Sprintf("executing %d", len(inc.Attempts))) {

@@ -23,7 +23,7 @@ const (
 	ReasonOrder        Reason = "order"        // a step starts before the wave before it has ended
 	ReasonIncompatible Reason = "incompatible" // versions that may not meet are live together
 	ReasonUnproven     Reason = "unproven"     // versions meet that nobody knows to be compatible, and the plan does not say so
-	ReasonGround       Reason = "ground"       // the plan rests on a source that does not say so, or that a better one contradicts
+	ReasonSource       Reason = "source"       // the plan rests on a source that does not say so, or that a better one contradicts
 	ReasonHold         Reason = "hold"         // the target is marked bad
 	ReasonFreeze       Reason = "freeze"       // nothing may be changed now
 )
@@ -56,7 +56,7 @@ func Plan(w backout.World, p backout.Plan) []Violation {
 		}
 	}
 	c.everything()
-	c.grounds()
+	c.meetings()
 	return c.found
 }
 

@@ -247,10 +247,10 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// grounds checks what the plan says it rests on: that the source it names does
+// meetings checks what the plan says its meetings rest on: that the source it names does
 // speak for the two versions, and that none that is trusted more decides.
-func (c *checker) grounds() {
-	for _, g := range c.p.Grounds {
+func (c *checker) meetings() {
+	for _, g := range c.p.Meetings {
 		b := c.books[key(g.A, g.B)]
 		name := fmt.Sprintf("%s %s with %s %s", g.A, g.AVersion, g.B, g.BVersion)
 		written := append(b.votes(g.A, g.AVersion, g.B, g.BVersion), b.votes(g.B, g.BVersion, g.A, g.AVersion)...)
@@ -259,10 +259,10 @@ func (c *checker) grounds() {
 			found = found || v.yes && v.source == g.Source
 		}
 		if !found {
-			c.report(ReasonGround, "", "the plan rests %s on what is %s, which says no such thing", name, g.Source.Words())
+			c.report(ReasonSource, "", "the plan rests %s on what is %s, which says no such thing", name, g.Source.Words())
 		}
 		if why := b.refusal(g.A, g.AVersion, g.B, g.BVersion); why != "" {
-			c.report(ReasonGround, "", "the plan rests %s on what is %s, but %s", name, g.Source.Words(), why)
+			c.report(ReasonSource, "", "the plan rests %s on what is %s, but %s", name, g.Source.Words(), why)
 		}
 	}
 }

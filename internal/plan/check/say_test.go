@@ -28,8 +28,8 @@ func said(source backout.ContractSource, allows bool) backout.Line {
 }
 
 func TestPlan_sources(t *testing.T) {
-	ground := func(s backout.ContractSource) []backout.Ground {
-		return []backout.Ground{{A: payment, AVersion: "1", B: checkout, BVersion: "2", Source: s, Confidence: .9}}
+	ground := func(s backout.ContractSource) []backout.Meeting {
+		return []backout.Meeting{{A: payment, AVersion: "1", B: checkout, BVersion: "2", Source: s, Confidence: .9}}
 	}
 	for name, c := range map[string]struct {
 		change func(w *backout.World, p *backout.Plan)
@@ -61,14 +61,14 @@ func TestPlan_sources(t *testing.T) {
 			w.Policy.Skew, w.Policy.Trust = 1, map[backout.ContractSource]float64{backout.ContractSkew: .5}
 		}, "", ""},
 		"a ground that holds": {func(w *backout.World, p *backout.Plan) {
-			w.Lines, p.Grounds = []backout.Line{said(backout.ContractSpec, true)}, ground(backout.ContractSpec)
+			w.Lines, p.Meetings = []backout.Line{said(backout.ContractSpec, true)}, ground(backout.ContractSpec)
 		}, "", ""},
 		"a ground that nobody gave": {func(w *backout.World, p *backout.Plan) {
-			w.Lines, p.Grounds = []backout.Line{said(backout.ContractSpec, true)}, ground(backout.ContractDeclared)
-		}, ReasonGround, "says no such thing"},
+			w.Lines, p.Meetings = []backout.Line{said(backout.ContractSpec, true)}, ground(backout.ContractDeclared)
+		}, ReasonSource, "says no such thing"},
 		"a ground that a better source contradicts": {func(w *backout.World, p *backout.Plan) {
-			w.Lines, p.Grounds = []backout.Line{said(backout.ContractMigration, true), said(backout.ContractSpec, false)}, ground(backout.ContractMigration)
-		}, ReasonGround, "the spec line (GET /cards) forbids it"},
+			w.Lines, p.Meetings = []backout.Line{said(backout.ContractMigration, true), said(backout.ContractSpec, false)}, ground(backout.ContractMigration)
+		}, ReasonSource, "the spec line (GET /cards) forbids it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, p := callers()
