@@ -198,7 +198,7 @@ func (w *sheet) impossible(o backout.Impossibility, told string) {
 		w.say(2, w.Paint(InkBad, w.Glyph("✖"))+" ", o.Why+".")
 	}
 	for _, x := range o.Waits {
-		w.say(4, "", fmt.Sprintf("%s must go back before %s: contract %s (%s) forbids %s", ShortName(x.First), ShortName(x.Then), x.Contract, cmp.Or(string(x.Source), "assumed"), x.Words))
+		w.say(4, "", fmt.Sprintf("%s must go back before %s: contract %s forbids %s", ShortName(x.First), ShortName(x.Then), sourced(x.Contract, x.Source), x.Words))
 	}
 	w.cells(o.Cells)
 	if len(o.WaysOut) > 0 {
@@ -227,7 +227,7 @@ func (w *sheet) cells(cells []backout.Cell) {
 		case c.Now:
 			text = "what runs now"
 		case !c.Allowed:
-			text = fmt.Sprintf("not allowed by contract %s (%s)", c.Contract, cmp.Or(string(c.Source), "assumed"))
+			text = "not allowed by contract " + sourced(c.Contract, c.Source)
 		}
 		state := []string{"", ", if " + a + " goes back alone", ", if " + b + " goes back alone", ", once both have gone back"}[min(k, 3)]
 		if _, reason, ok := strings.Cut(c.Words, ": "); ok {
@@ -247,6 +247,9 @@ func (w *sheet) safety(p backout.Plan) {
 			Plural(len(p.Certificate.Checks), "check")))
 	} else {
 		w.say(2, w.Paint(InkWaits, "!")+" ", "not proven safe: nothing is carried out")
+	}
+	if rests := Meetings(p.Meetings); rests != "" {
+		w.say(2, "  ", rests)
 	}
 	for _, r := range p.OrderReasons {
 		w.say(2, "order: ", r)
