@@ -33,8 +33,8 @@ func (m Moved) String() string {
 }
 
 // Grounds lists what a plan over these components rests on: their live versions,
-// changes, reachable levels and holds, those of their neighbours under contracts,
-// the contracts, and the policy's version. Metrics and the time are left out, so
+// changes, reachable levels and holds, those of their neighbours under contracts
+// and forbidding lines, the contracts, those lines, and the policy's version. Metrics and the time are left out, so
 // they stay equal while nothing relevant moved.
 func (w World) Grounds(touched []ComponentID) []Ground {
 	near := slices.Clone(touched)
@@ -44,6 +44,10 @@ func (w World) Grounds(touched []ComponentID) []Ground {
 			near = append(near, c.Consumer, c.Provider)
 			out = append(out, Ground{"contract " + c.ID, "rules", fmt.Sprintf("%s with %s: %s", c.Consumer, c.Provider, rulesText(c.Rules))})
 		}
+	}
+	for _, l := range w.linesOf(touched) {
+		near = append(near, l.Consumer, l.Provider)
+		out = append(out, Ground{fmt.Sprintf("what is %s", l.Source.Words()), l.String(), "not together"})
 	}
 	slices.Sort(near)
 	for _, id := range slices.Compact(near) {

@@ -19,6 +19,7 @@ type World struct {
 	Responses []Response               `json:"responses"`
 	Live      map[ComponentID]Live     `json:"live"`
 	Contracts []Contract               `json:"contracts"`
+	Lines     []Line                   `json:"lines"` // inferred, about single pairs of versions
 	Pairs     []Pair                   `json:"pairs"`
 	Reversals map[ComponentID]Reversal `json:"reversals"`
 	Holds     []Hold                   `json:"holds"`
@@ -75,4 +76,24 @@ func (w World) VersionAt(id ComponentID, l Level) (Version, bool) {
 		return st[0].From, st[0].From != ""
 	}
 	return st[l-1].To, true
+}
+
+// linesOf are the lines that forbid something to one of the components, in a fixed
+// order. What a line allows can only spare a plan a person's look, which is asked
+// for anew before each step.
+func (w World) linesOf(touched []ComponentID) []Line {
+	in := map[ComponentID]bool{}
+	for _, id := range touched {
+		in[id] = true
+	}
+	var out []Line
+	for _, l := range w.Lines {
+		if !l.Allows && (in[l.Consumer] || in[l.Provider]) {
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(a, b Line) int {
+		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.Source, b.Source))
+	})
+	return out
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app"
 	"github.com/backout-dev/backout/internal/render"
 )
 
@@ -101,6 +102,7 @@ func (e *env) changeShowCommand() *cobra.Command {
 type record struct {
 	component, kind, service, environment, location string
 	from, to, at                                    string
+	files, builtAgainst                             []string
 	o                                               backout.Observation
 }
 
@@ -131,6 +133,9 @@ func (e *env) recordCommand() *cobra.Command {
 				return err
 			}
 			if output == "json" {
+				for i := range o.Attachments {
+					o.Attachments[i].Body = nil // it was the caller's
+				}
 				return e.printJSON(map[string]any{"format": 1, "observation": o, "accepted": answer.Accepted, "clamped": answer.Clamped})
 			}
 			fmt.Fprintf(e.out, "recorded %s: %s, as %s %s\n", o.Component, render.What(o.Component, o.To), o.Source, o.NativeID)
@@ -158,6 +163,9 @@ func (r *record) flags(cmd *cobra.Command) {
 	f.StringVar(&r.at, "at", "", "when, such as 2006-01-02T15:04:05Z; empty = now")
 	f.StringVar(&r.o.Actor, "actor", cmp.Or(os.Getenv("GITHUB_ACTOR"), os.Getenv("GITLAB_USER_LOGIN"), os.Getenv("USER")), "who changed it")
 	f.StringVar(&r.o.Title, "title", "", "what for, in a line")
+	f.StringArrayVar(&r.files, "spec", nil, "file with the API that it serves now: OpenAPI 3 (.yaml, .yml, .json), .proto or a descriptor set (.binpb, .pb, ...); may be repeated")
+	f.StringArrayVar(&r.files, "migration", nil, "file with the migration that leads to it: .sql with goose's Up and Down sections; may be repeated")
+	f.StringArrayVar(&r.builtAgainst, "built-against", nil, "provider=version that it was built against, such as payment=2.13 or a whole component id; empty = what was live when it was deployed")
 	f.StringVar(&r.o.Source, "source", "cli", "who says so")
 	f.StringVar(&r.o.NativeID, "id", "", "name of this report; the same name is the same change")
 }
@@ -179,6 +187,13 @@ func (r record) observation(now time.Time, getenv func(string) string) (backout.
 	default:
 		o.Component = backout.NewComponentID(backout.ComponentKind(r.kind), r.service, backout.Environment(r.environment), backout.Location(r.location))
 	}
+	var err error
+	if o.Attachments, err = app.Attach(r.files); err != nil {
+		return o, fmt.Errorf("record change: %w", err)
+	}
+	if o.BuiltAgainst, err = providers(o.Component, r.builtAgainst); err != nil {
+		return o, err
+	}
 	if r.at != "" {
 		at, err := time.Parse(time.RFC3339, r.at)
 		if err != nil {
@@ -188,6 +203,30 @@ func (r record) observation(now time.Time, getenv func(string) string) (backout.
 	}
 	o.NativeID = cmp.Or(o.NativeID, r.id(o, getenv))
 	return o, nil
+}
+
+// providers reads provider=version. A bare name is a deployment beside the component.
+func providers(of backout.ComponentID, all []string) (map[backout.ComponentID]backout.Version, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	out := map[backout.ComponentID]backout.Version{}
+	for _, s := range all {
+		name, version, ok := strings.Cut(s, "=")
+		if !ok || name == "" || version == "" {
+			return nil, fmt.Errorf("record change: --built-against %q: expected provider=version", s)
+		}
+		id := backout.ComponentID(name)
+		if !strings.Contains(name, ":") {
+			_, _, env, at, err := of.Split()
+			if err != nil {
+				return nil, fmt.Errorf("record change: %w", err)
+			}
+			id = backout.NewComponentID(backout.KindDeployment, name, env, at)
+		}
+		out[id] = backout.Version(version)
+	}
+	return out, nil
 }
 
 // runs are the variables by which CI systems name one run of a pipeline, whatever

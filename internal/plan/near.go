@@ -13,6 +13,7 @@ type near struct {
 	components map[backout.ComponentID]backout.Component
 	changes    map[backout.ComponentID][]backout.Change
 	contracts  map[backout.ComponentID][]int // places in the world's contracts
+	lines      map[backout.ComponentID][]int // places in the world's lines
 	pairs      map[backout.ComponentID][]int // places in the world's pairs
 	holds      map[backout.ComponentID][]backout.Hold
 	changed    map[backout.ServiceID][]backout.ComponentID // components with recent changes
@@ -22,7 +23,7 @@ type near struct {
 func neighbourhood(w backout.World) near {
 	n := near{
 		world: w, components: map[backout.ComponentID]backout.Component{}, changes: map[backout.ComponentID][]backout.Change{},
-		contracts: map[backout.ComponentID][]int{}, pairs: map[backout.ComponentID][]int{}, holds: map[backout.ComponentID][]backout.Hold{},
+		contracts: map[backout.ComponentID][]int{}, lines: map[backout.ComponentID][]int{}, pairs: map[backout.ComponentID][]int{}, holds: map[backout.ComponentID][]backout.Hold{},
 		changed: map[backout.ServiceID][]backout.ComponentID{}, calls: map[backout.ServiceID][]backout.Dependency{},
 	}
 	for _, c := range w.Graph.Components {
@@ -39,6 +40,10 @@ func neighbourhood(w backout.World) near {
 		if c.Provider != c.Consumer {
 			n.contracts[c.Provider] = append(n.contracts[c.Provider], k)
 		}
+	}
+	for k, l := range w.Lines {
+		n.lines[l.Consumer] = append(n.lines[l.Consumer], k)
+		n.lines[l.Provider] = append(n.lines[l.Provider], k)
 	}
 	for k, p := range w.Pairs {
 		n.pairs[p.A] = append(n.pairs[p.A], k)
@@ -65,12 +70,19 @@ func (n near) around(id backout.ComponentID) backout.World {
 		if len(n.changes[at]) == 0 {
 			continue
 		}
+		tied := []backout.ComponentID{}
 		for _, k := range n.contracts[at] {
-			for _, other := range []backout.ComponentID{n.world.Contracts[k].Consumer, n.world.Contracts[k].Provider} {
-				if !in[other] {
-					in[other] = true
-					todo = append(todo, other)
-				}
+			tied = append(tied, n.world.Contracts[k].Consumer, n.world.Contracts[k].Provider)
+		}
+		for _, k := range n.lines[at] {
+			if l := n.world.Lines[k]; !l.Allows {
+				tied = append(tied, l.Consumer, l.Provider)
+			}
+		}
+		for _, other := range tied {
+			if !in[other] {
+				in[other] = true
+				todo = append(todo, other)
 			}
 		}
 	}
@@ -112,7 +124,7 @@ func (n near) beside(in map[backout.ComponentID]bool) []backout.Dependency {
 func (n near) cut(in map[backout.ComponentID]bool, dependencies []backout.Dependency) backout.World {
 	w := n.world
 	w.Graph.Components, w.Graph.Dependencies = []backout.Component{}, dependencies
-	w.Changes, w.Contracts, w.Pairs, w.Holds = nil, nil, nil, nil
+	w.Changes, w.Contracts, w.Lines, w.Pairs, w.Holds = nil, nil, nil, nil, nil
 	w.Live, w.Reversals = map[backout.ComponentID]backout.Live{}, map[backout.ComponentID]backout.Reversal{}
 	contracts := []int{}
 	for _, id := range sorted(in) {
@@ -130,6 +142,11 @@ func (n near) cut(in map[backout.ComponentID]bool, dependencies []backout.Depend
 		for _, k := range n.contracts[id] {
 			if in[n.world.Contracts[k].Consumer] && in[n.world.Contracts[k].Provider] {
 				contracts = append(contracts, k)
+			}
+		}
+		for _, k := range n.lines[id] {
+			if l := n.world.Lines[k]; l.Consumer == id && in[l.Provider] {
+				w.Lines = append(w.Lines, l)
 			}
 		}
 		for _, k := range n.pairs[id] {

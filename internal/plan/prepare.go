@@ -80,17 +80,26 @@ func Released(w backout.World, releases []backout.Release) (backout.World, error
 	return w, nil
 }
 
-// broken names the contracts that a release would break on its way out.
+// broken names the contracts and lines that a release would break on its way out.
 func broken(w backout.World, r backout.Release) []string {
-	out := []string{}
-	for _, c := range w.Contracts {
-		if c.Consumer != r.Component && c.Provider != r.Component {
-			continue
+	k, roads := know(w), []directed{}
+	add := func(consumer, provider backout.ComponentID) {
+		if d := (directed{consumer, provider}); (consumer == r.Component || provider == r.Component) && !slices.Contains(roads, d) {
+			roads = append(roads, d)
 		}
-		for a := range w.Live[c.Consumer].Shares {
-			for b := range w.Live[c.Provider].Shares {
-				if !c.Allows(a, b) {
-					out = append(out, fmt.Sprintf("shipping it breaks contract %s: %s %s with %s %s%s", c.ID, label(c.Consumer), a, label(c.Provider), b, because(c)))
+	}
+	for _, c := range w.Contracts {
+		add(c.Consumer, c.Provider)
+	}
+	for _, l := range w.Lines {
+		add(l.Consumer, l.Provider)
+	}
+	out := []string{}
+	for _, d := range roads {
+		for a := range w.Live[d.consumer].Shares {
+			for b := range w.Live[d.provider].Shares {
+				if s := k.says(d, a, b); s.known && !s.allows {
+					out = append(out, fmt.Sprintf("shipping it breaks contract %s: %s %s with %s %s%s", s.contract.ID, label(d.consumer), a, label(d.provider), b, because(s.contract)))
 				}
 			}
 		}

@@ -187,11 +187,11 @@ func (a *Actuator) Foresee(ctx context.Context, c backout.Component, stack []bac
 	return rev, nil
 }
 
-func nothingMore([]int64, map[int64]migration) ([]int64, error) { return nil, nil }
+func nothingMore([]int64, map[int64]file) ([]int64, error) { return nil, nil }
 
 // upTo lists the migrations between what is applied and a stack's last version.
-func upTo(stack []backout.Change) func([]int64, map[int64]migration) ([]int64, error) {
-	return func(applied []int64, all map[int64]migration) ([]int64, error) {
+func upTo(stack []backout.Change) func([]int64, map[int64]file) ([]int64, error) {
+	return func(applied []int64, all map[int64]file) ([]int64, error) {
 		to, err := strconv.ParseInt(string(stack[len(stack)-1].To), 10, 64)
 		if err != nil {
 			return nil, invalid("version %q: expected a migration's number", stack[len(stack)-1].To)
@@ -210,7 +210,7 @@ func upTo(stack []backout.Change) func([]int64, map[int64]migration) ([]int64, e
 	}
 }
 
-func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.Reversal, more func([]int64, map[int64]migration) ([]int64, error)) error {
+func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.Reversal, more func([]int64, map[int64]file) ([]int64, error)) error {
 	applied, err := p.applied(ctx)
 	if err != nil {
 		return err
