@@ -3,10 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -136,11 +136,15 @@ func (p peer) solve(ctx context.Context, problem backout.Problem, limit time.Dur
 	limit = max(limit, time.Second)
 	ctx, cancel := context.WithTimeout(ctx, limit+2*time.Second)
 	defer cancel()
-	file, err := scratch(p.encode(problem), p.ending)
+	dir, err := os.MkdirTemp("", "plans-")
 	if err != nil {
 		return peerRun{}, err
 	}
-	defer os.Remove(file)
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "problem"+p.ending)
+	if err := os.WriteFile(file, []byte(p.encode(problem)), 0o600); err != nil {
+		return peerRun{}, err
+	}
 	out := peerRun{Peer: p.name, Runs: 1}
 	c := exec.CommandContext(ctx, p.program, p.args(file, int(limit.Seconds()))...)
 	var printed, complained bytes.Buffer
@@ -160,16 +164,6 @@ func (p peer) solve(ctx context.Context, problem backout.Problem, limit time.Dur
 		return out, fmt.Errorf("%s gave up without an answer: %.2000s%s", p.program, printed.String(), complained.String())
 	}
 	return out, nil
-}
-
-// scratch writes a file that the caller removes.
-func scratch(text, ending string) (string, error) {
-	f, err := os.CreateTemp("", "plans-*"+ending)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.WriteString(text)
-	return f.Name(), errors.Join(err, f.Close())
 }
 
 func sumUp(peers []peer, cases []result) []peerSummary {

@@ -122,6 +122,24 @@ func TestSolve_provesEmptyCases(t *testing.T) {
 	}
 }
 
+// Short moves that wait for each other in a ring, beside a very long one: the waits
+// are not followed round and round until the long one would have ended.
+func TestSolve_ringBesideALongMove(t *testing.T) {
+	first := [][]bool{{true, true}, {false, true}}
+	in := &instance{
+		current: []int{1, 1, 1, 1}, duration: []int{1, 1, 1, 1 << 29}, effect: []int{1, 1, 1, 1}, domain: []levels{1, 1, 1, 3},
+		fixed: [][]int64{{0, 10}, {0, 20}, {0, 30}, {0, 1}}, rate: [][]int64{{0, 0}, {0, 0}, {0, 0}, {0, 0}},
+		edges: []edge{{0, 1, first}, {1, 2, first}, {2, 0, first}},
+	}
+	if _, why := solve(in, testLimit); why == nil || len(why.cycle) != 3 {
+		t.Errorf("conflict %+v, want the ring", why)
+	}
+	a := backout.Answer{Targets: []int{0, 0, 0, 0}, Starts: []int{0, 0, 0, 0}, Cost: 0}
+	if found := check.Optimum(in.problem(), a, backout.Proof{}); len(found) == 0 {
+		t.Error("an answer to a problem without a plan was accepted")
+	}
+}
+
 // A forger who changes anything that matters is found out.
 func TestOptimum_mutations(t *testing.T) {
 	tried := map[string]int{}

@@ -15,6 +15,7 @@ type state struct {
 	queue    []int
 	queued   []bool
 	effort   int // levels looked at
+	raised   int // begins put off since narrowing began
 }
 
 // undo is one tightening: of a domain (level < 0), or of an earliest begin.
@@ -79,6 +80,7 @@ func (s *state) enqueueAll() {
 // Mackworth's AC-3), and begins are put off that every level left to some neighbour
 // puts off. It returns the edge that left a component without any level, else -1.
 func (s *state) narrow() int {
+	s.raised = 0
 	for at := 0; at < len(s.queue); at++ {
 		x := s.queue[at]
 		s.queued[x] = false
@@ -129,10 +131,15 @@ func (s *state) delay(k, side, y, x int) {
 		for ; choice != 0; choice &= choice - 1 {
 			soonest = min(soonest, s.earliest[x][choice.lowest()]+s.p.duration[x])
 		}
-		if soonest > s.earliest[y][l] {
+		if soonest > s.earliest[y][l] && s.raised < s.mostRaised() {
+			s.raised++
 			s.trail = append(s.trail, undo{component: y, level: l, tick: s.earliest[y][l]})
 			s.earliest[y][l] = soonest
 			s.enqueue(y)
 		}
 	}
 }
+
+// mostRaised ends the putting off in a ring of short moves beside very long ones, which
+// goes round and round. What is not put off any more is a lower bound all the same.
+func (s *state) mostRaised() int { return 1000 + 100*len(s.domain) }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -113,4 +114,30 @@ func TestOptimum_allOfIt(t *testing.T) {
 	if len(found) != 2 {
 		t.Errorf("violations %v, want the unsafe pair and the bound that is not shown", found)
 	}
+}
+
+// Whatever a proof says, an answer that is not the optimum is never proven.
+func FuzzOptimum(f *testing.F) {
+	p, best, proof := byHand()
+	stay := backout.Answer{Targets: []int{1, 1}, Starts: []int{0, 0}, Cost: 100}
+	for _, kind := range []backout.CaseKind{backout.CaseBound, backout.CaseSplit, backout.CaseStrike, backout.CaseCycle, backout.CaseEmpty} {
+		proof.Parts[0].Cases = append(proof.Parts[0].Cases, backout.Case{
+			Kind: kind, Struck: []backout.Struck{{}}, Charges: []backout.Charge{{}}, Cycle: []int{0, 1}, Shifts: []backout.Shift{{I: []int64{1, 0}, J: []int64{-1, 0}}},
+		})
+		b, err := json.Marshal(proof)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var proof backout.Proof
+		if json.Unmarshal(b, &proof) != nil {
+			return
+		}
+		proof.Lower = stay.Cost
+		if found := Optimum(p, stay, proof); len(found) == 0 {
+			t.Errorf("staying is proven optimal by %s, but %+v is cheaper", b, best)
+		}
+	})
 }

@@ -28,6 +28,7 @@ type prover struct {
 	limit   int     // begins are not put off beyond this
 	before  []change
 	todo    []int
+	later   int // begins put off since narrowing began
 	waiting []bool
 	counted map[[2]int]int // by movable and level: the tie at which its wait is counted
 	price   [][]int64      // by movable and level: its price after the shifts of a case
@@ -454,6 +455,7 @@ func (v *prover) takeBack(mark int) {
 func (v *prover) narrow(changed []int) bool {
 	v.todo = append(v.todo[:0], changed...)
 	alive := true
+	v.later = 0
 	for next := 0; next < len(v.todo); next++ {
 		i := v.todo[next]
 		v.waiting[i] = false
@@ -497,9 +499,10 @@ func (v *prover) putOff(j, l, i int, levels set) bool {
 	for ; levels != 0; levels &= levels - 1 {
 		soonest = min(soonest, v.begin[i][levels.least()]+v.problem.Movables[i].Duration)
 	}
-	if soonest <= v.begin[j][l] {
-		return false
+	if soonest <= v.begin[j][l] || v.later > 1000+100*len(v.members) {
+		return false // a ring of short moves beside long ones would go round for ever
 	}
+	v.later++
 	v.before = append(v.before, change{movable: j, level: l, begin: v.begin[j][l]})
 	v.begin[j][l] = soonest
 	return true
