@@ -119,6 +119,8 @@ func prepare(w backout.World, ch backout.Change, forbidden map[backout.Component
 	x := slices.IndexFunc(m.sites[i].changes, func(c backout.Change) bool { return c.ID == ch.ID })
 	site := m.sites[i]
 	switch {
+	case !known(w, ch.Component):
+		return unfit(out, backout.RollbackUnknown, fmt.Sprintf("the catalog knows no component %s", ch.Component))
 	case x < 0:
 		return unfit(out, backout.RollbackUnknown, fmt.Sprintf("%s changed too often since: only its newest %d changes are looked at", site.label(), maxLevels-1))
 	case x >= site.current:
@@ -132,6 +134,11 @@ func prepare(w backout.World, ch backout.Change, forbidden map[backout.Component
 		return m.stuck(out, i, x)
 	}
 	return m.judged(out, i, x)
+}
+
+func known(w backout.World, id backout.ComponentID) bool {
+	_, ok := w.Graph.Component(id)
+	return ok
 }
 
 func unfit(p backout.Prepared, v backout.Rollbackability, why string) backout.Prepared {

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,10 @@ func TestPrepare_verdicts(t *testing.T) {
 			w.req.World.Graph.Components[0].Actuator = ""
 			return map[backout.ComponentID]string{payment: "no actuator can move it"}
 		}, backout.RollbackUnknown, "no actuator can move it", "give payment an actuator"},
+		"not in the catalog": {func(w *town, _ backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Graph.Components = nil
+			return nil
+		}, backout.RollbackUnknown, "the catalog knows no component deployment:payment@production/eu-1", ""},
 		"marked bad": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Holds = []backout.Hold{{Component: payment, Owner: "ann", Reason: "leaks", BadTo: "2.13.2", Until: noon.Add(time.Hour)}}
 			return nil
@@ -178,15 +184,28 @@ func TestPrepare_saysWhatGoesWithIt(t *testing.T) {
 // is the world's, and the checker finds it safe there. And the neighbourhood decides
 // as the whole world would.
 func TestPrepare_neighbourhoodIsEnough(t *testing.T) {
-	plans := 0
+	plans, verdicts := 0, map[backout.Rollbackability]int{}
 	for seed := range uint64(60) {
 		w := randomTown(seed, 9)
+		r := rand.New(rand.NewPCG(seed, 7))
+		for _, rev := range w.req.World.Reversals {
+			for l := range rev.Levels {
+				rev.Levels[l].Loss = []backout.Loss{backout.LossNone, backout.LossNone, backout.LossNone, backout.LossSome, backout.LossOneWay, backout.LossUnknown}[r.IntN(6)]
+			}
+		}
 		for _, p := range Prepare(w.req.World, nil) {
 			whole := prepare(w.req.World, changeOf(w.req.World, p.Change), nil)
 			if whole.Verdict != p.Verdict || whole.Plan.Digest != p.Plan.Digest {
 				t.Fatalf("seed %d, %s: %s with %.8s near by, %s with %.8s in the whole world\n%q\n%q", seed, p.Change, p.Verdict, p.Plan.Digest, whole.Verdict, whole.Plan.Digest, p.Reasons, whole.Reasons)
 			}
+			if p.Verdict.Reversible() && (len(p.Plan.Steps()) == 0 || len(p.Plan.Gaps)+len(p.Lost) > 0 || lossy(p.Plan)) {
+				t.Fatalf("seed %d, %s: %s with %d steps, gaps %q, lost %q", seed, p.Change, p.Verdict, len(p.Plan.Steps()), p.Plan.Gaps, p.Lost)
+			}
+			verdicts[p.Verdict]++
 			if len(p.Plan.Steps()) == 0 {
+				if len(p.Reasons) == 0 {
+					t.Fatalf("seed %d, %s: %s without a reason", seed, p.Change, p.Verdict)
+				}
 				continue
 			}
 			plans++
@@ -195,9 +214,13 @@ func TestPrepare_neighbourhoodIsEnough(t *testing.T) {
 			}
 		}
 	}
-	if plans < 200 {
-		t.Errorf("only %d plans were tried", plans)
+	if plans < 200 || len(verdicts) < 5 {
+		t.Errorf("only %d plans were tried, with verdicts %v", plans, verdicts)
 	}
+}
+
+func lossy(p backout.Plan) bool {
+	return slices.ContainsFunc(p.Steps(), func(s backout.Step) bool { return s.Loss != backout.LossNone })
 }
 
 func changeOf(w backout.World, id backout.ChangeID) backout.Change {
