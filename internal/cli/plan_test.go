@@ -315,8 +315,8 @@ func TestApply_whatIsNoPlan(t *testing.T) {
 		if code != 1 || !strings.Contains(errs, "there is nothing in it to carry out: "+name) {
 			t.Errorf("%s: exit %d, %q", name, code, errs)
 		}
-		if _, err := f.a.Apply(t.Context(), web.Application{Incident: "INC-1", File: b, Reason: "reviewed"}); err == nil {
-			t.Errorf("%s: a running backout takes it", name)
+		if _, err := f.a.Apply(t.Context(), web.Application{Incident: "INC-1", File: b, Reason: "reviewed"}); err == nil || file.Errored && !strings.Contains(err.Error(), "plan file: errored") {
+			t.Errorf("%s: %v: want it refused for what it is", name, err)
 		}
 	}
 	if _, err := f.a.Apply(t.Context(), web.Application{Incident: "INC-1", File: []byte(`{"format":1}`)}); backout.CodeOf(err) != backout.CodeInvalid || !strings.Contains(err.Error(), "plan file: plan.format") {
