@@ -51,7 +51,7 @@ func TestPrepare_verdicts(t *testing.T) {
 		}, backout.RollbackBlocked, "nothing may be changed until 2026-03-02T13:00:00Z: year end", ""},
 		"policy": {func(_ *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			return map[backout.ComponentID]string{payment: "policy keeps payment"}
-		}, backout.RollbackBlocked, "policy keeps payment", ""},
+		}, backout.RollbackBlocked, "policy keeps payment", "have whoever answers for that rule allow it"},
 		"lossy": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			l := &w.req.World.Reversals[payment].Levels[0]
 			l.Loss, l.Lost = backout.LossSome, "the new keys"
@@ -77,7 +77,7 @@ func TestPrepare_verdicts(t *testing.T) {
 		"nobody answers": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Reversals[payment] = backout.Reversal{Component: payment, Why: "registry unreachable"}
 			return nil
-		}, backout.RollbackUnknown, "registry unreachable", "give payment an actuator"},
+		}, backout.RollbackUnknown, "registry unreachable", "see to it that whoever moves payment answers"},
 		"nothing can move it": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Graph.Components[0].Actuator = ""
 			return map[backout.ComponentID]string{payment: "no actuator can move it"}
@@ -89,7 +89,7 @@ func TestPrepare_verdicts(t *testing.T) {
 		"marked bad": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Holds = []backout.Hold{{Component: payment, Owner: "ann", Reason: "leaks", BadTo: "2.13.2", Until: noon.Add(time.Hour)}}
 			return nil
-		}, backout.RollbackBlocked, "marked bad by ann", ""},
+		}, backout.RollbackBlocked, "marked bad by ann", "end the hold on payment 2.13.2"},
 		"taken back": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Live[payment] = backout.Live{Shares: map[backout.Version]float64{"2.13.2": 1}}
 			return nil
@@ -113,7 +113,7 @@ func TestPrepare_verdicts(t *testing.T) {
 			w.needs("C-there", peer, "2", payment, "2.14.0")
 			w.needs("C-back", payment, "2.14.0", peer, "2")
 			return nil
-		}, backout.RollbackBlocked, "neither can go back first", "ship an intermediate version of payment that works with peer before and after"},
+		}, backout.RollbackBlocked, "neither can go back first", "ship a version of peer that works with payment 2.13.2 to 2.14.0"},
 		"circle": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			a := w.part(backout.KindDeployment, "a", 20*time.Minute, "1", "2")
 			b := w.part(backout.KindDeployment, "b", 20*time.Minute, "1", "2")
@@ -121,7 +121,7 @@ func TestPrepare_verdicts(t *testing.T) {
 			w.needs("C2", b, "2", a, "2")
 			w.needs("C3", payment, "2.14.0", b, "2")
 			return nil
-		}, backout.RollbackBlocked, "in a circle", "or switch them all at once"},
+		}, backout.RollbackBlocked, "in a circle", "switch a, b and payment at once"},
 		"own instances": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.needs("C-self", payment, "2.14.0", payment, "2.14.0")
 			return nil
