@@ -210,6 +210,13 @@ func (m model) judged(p backout.Prepared, i, x int) backout.Prepared {
 			p.With = append(p.With, s.Component)
 			p.Reasons = append(p.Reasons, fmt.Sprintf("%s goes back with it to %s: %s", m.label(s.Component), s.To, s.Why))
 		}
+		for _, e := range s.SideEffects {
+			if e.Kind == backout.SideEffectData {
+				p.Lost = append(p.Lost, fmt.Sprintf("%s: %s", m.label(s.Component), e.Words))
+			} else {
+				p.Reasons = append(p.Reasons, "by itself: "+e.Words)
+			}
+		}
 		if s.Loss == backout.LossSome {
 			p.Lost = append(p.Lost, fmt.Sprintf("%s: %s", m.label(s.Component), cmp.Or(s.Lost, "something that its actuator does not name")))
 			p.Advice = append(p.Advice, m.saving(s.Component))

@@ -57,6 +57,10 @@ func TestPrepare_verdicts(t *testing.T) {
 			l.Loss, l.Lost = backout.LossSome, "the new keys"
 			return nil
 		}, backout.RollbackLossy, "payment goes back", "keep what payment had before reachable"},
+		"what was written since is lost": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Graph.Components[0].Rollback = &backout.Rollback{Writes: &backout.Writes{Unit: "orders", Fate: backout.FateLost}}
+			return nil
+		}, backout.RollbackLossy, "payment goes back", ""},
 		"nobody knows what is lost": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Reversals[payment].Levels[0].Loss = backout.LossUnknown
 			return nil
