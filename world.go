@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -80,7 +81,7 @@ func (w World) VersionAt(id ComponentID, l Level) (Version, bool) {
 
 // Fingerprint hashes what a plan over these components rests on: their live
 // versions, changes, reachable levels and holds, those of their neighbours under
-// contracts, and the policy's version. Metrics and the time are left out, so it
+// contracts, what limits their way back, and the policy's version. Metrics and the time are left out, so it
 // stays equal while nothing relevant moved.
 func (w World) Fingerprint(touched []ComponentID) string {
 	near := map[ComponentID]bool{}
@@ -99,6 +100,9 @@ func (w World) Fingerprint(touched []ComponentID) string {
 		fmt.Fprintf(h, "component %s live %s\n", id, w.Live[id].Version())
 		for _, c := range w.Stack(id) {
 			fmt.Fprintf(h, " change %s %s>%s\n", c.ID, c.From, c.To)
+			if c.Security != "" {
+				fmt.Fprintf(h, " security %s\n", c.Security)
+			}
 		}
 		for _, r := range w.Reversals[id].Levels {
 			fmt.Fprintf(h, " level %d %s %s\n", r.Level, r.Version, r.Loss)
@@ -109,6 +113,42 @@ func (w World) Fingerprint(touched []ComponentID) string {
 			}
 		}
 	}
+	w.Graph.fingerprint(h, near)
 	fmt.Fprintf(h, "policy %s kill %t\n", w.Policy.Version, w.Policy.KillSwitch)
 	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// fingerprint writes down what limits the way back of some components. A graph
+// without limits writes nothing.
+func (g Graph) fingerprint(h io.Writer, near map[ComponentID]bool) {
+	for _, c := range g.Components {
+		if near[c.ID] && (c.MinAvailable > 0 || c.MaxSurge > 0) {
+			fmt.Fprintf(h, "capacity %s %d %d %d\n", c.ID, c.Instances, c.MinAvailable, c.MaxSurge)
+		}
+		for _, p := range g.Pools {
+			if near[c.ID] && p.Has(c) {
+				fmt.Fprintf(h, "pool %s %s %d %d\n", p.ID, c.ID, p.Quota, p.MaxUnavailable)
+			}
+		}
+	}
+	for _, f := range g.Formats {
+		if near[f.Reader] {
+			fmt.Fprintf(h, "format %s %s %v %s %v %s\n", f.ID, f.Writer, f.Writes, f.Reader, f.Reads, f.Loss)
+		}
+	}
+	for _, p := range g.NoReturns {
+		if near[p.Component] {
+			fmt.Fprintf(h, "no return %s %s %v %s %d %s\n", p.ID, p.Component, p.Versions, p.After, p.Rows, p.Loss)
+		}
+	}
+	for _, c := range g.Consumers {
+		if near[c.Component] {
+			fmt.Fprintf(h, "consumer %s %s %g %g\n", c.ID, c.Component, c.LossyAbove, c.ForbiddenAbove)
+		}
+	}
+	for _, s := range g.Switches {
+		if slices.ContainsFunc(s.Members, func(id ComponentID) bool { return near[id] }) {
+			fmt.Fprintf(h, "switch %s %v %s\n", s.ID, s.Members, s.Router)
+		}
+	}
 }

@@ -30,6 +30,8 @@ type Request struct {
 	// second for a part of a hundred components. A plan from a search that met the
 	// limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
+	// late are moves that were found to end too late, each with why.
+	late map[move]string
 }
 
 func (r Request) minute() time.Duration {
@@ -39,20 +41,24 @@ func (r Request) minute() time.Duration {
 	return time.Minute
 }
 
-// model is a request compiled: the sites, what ties them, and the stakes. It is
-// not changed once built.
+// model is a request compiled: the sites, what ties them, and the stakes. Once it is
+// settled it is not changed.
 type model struct {
 	stakes
-	request Request
-	world   backout.World
-	onset   time.Time
-	minute  time.Duration
-	sites   []site
-	ties    []tie
-	edges   []edge // of the ties, in their order
-	calls   map[[2]backout.ServiceID]bool
-	none    float64 // probability that nothing here is the cause
-	refused string  // why a wanted target can't be met, whatever the contracts
+	request   Request
+	world     backout.World
+	onset     time.Time
+	minute    time.Duration
+	sites     []site
+	ties      []tie
+	edges     []edge // of the ties, in their order
+	calls     map[[2]backout.ServiceID]bool
+	actions   []action       // how each site would be moved, as last settled
+	in        *instance      // priced with them
+	free      map[string]int // what each pool's quota leaves while nothing moves
+	instances int            // of everything
+	none      float64        // probability that nothing here is the cause
+	refused   string         // why a wanted target can't be met, whatever the contracts
 }
 
 // Make finds the cheapest safe way back. When the likeliest explanation is that
@@ -64,8 +70,7 @@ func Make(req Request) (backout.Plan, error) {
 	if err := valid(req); err != nil {
 		return backout.Plan{}, err
 	}
-	m := newModel(req)
-	actions, in, s, none := m.settle()
+	m, actions, in, s, none := inTime(req)
 	if none != nil && len(req.Wanted) == 0 {
 		return backout.Plan{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
 	}
@@ -77,7 +82,7 @@ func Make(req Request) (backout.Plan, error) {
 	p := backout.Plan{
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
-		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept), Gaps: gaps(m, kept),
+		Waves: m.waves(in, kept, actions), OrderReasons: append(m.orderReasons(kept), m.paceReasons(kept)...), Gaps: gaps(m, kept),
 		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
 	}
 	if d.gap != "" {
@@ -117,16 +122,13 @@ func newModel(req Request) model {
 	if req.Nodes == 0 {
 		req.Nodes = 20000
 	}
-	if why := frozen(req.World); why != "" {
-		all := map[backout.ComponentID]string{}
-		for _, c := range req.World.Changes {
-			all[c.Component] = why
-		}
-		req.Forbidden = all
-	}
 	m := model{
 		request: req, world: req.World, stakes: stakesOf(req), minute: req.minute(),
 		sites: survey(req), calls: map[[2]backout.ServiceID]bool{}, none: 1, onset: req.Attribution.Onset,
+	}
+	m.free = freeOf(req.World.Graph)
+	for _, c := range req.World.Graph.Components {
+		m.instances += c.Instances
 	}
 	if m.onset.IsZero() {
 		m.onset = req.World.Now
@@ -167,16 +169,6 @@ func (m model) want() string {
 		}
 		if s.wanted == nil {
 			return fmt.Sprintf("%s has no earlier version %s among its recent changes", s.label(), to)
-		}
-	}
-	return ""
-}
-
-// frozen says why nothing may be taken back now; "" when it may.
-func frozen(w backout.World) string {
-	for _, f := range w.Policy.Freezes {
-		if !w.Now.Before(f.From) && w.Now.Before(f.To) && !f.AllowRollbacks {
-			return fmt.Sprintf("nothing may be changed until %s: %s", f.To.UTC().Format(time.RFC3339), f.Reason)
 		}
 	}
 	return ""

@@ -76,6 +76,9 @@ func ties(sites []site, contracts []backout.Contract) []tie {
 func (t tie) broken(sites []site, a, b int) (backout.Contract, string, bool) {
 	x, y := sites[t.i], sites[t.j]
 	for _, c := range t.contracts {
+		if x.counted && c.Consumer == x.component.ID || y.counted && c.Consumer == y.component.ID {
+			continue // whom it breaks is counted and priced, see [conditions.claim]
+		}
 		for _, va := range x.at(a) {
 			for _, vb := range y.at(b) {
 				consumer, provider := va, vb
@@ -110,6 +113,7 @@ func (t tie) table(sites []site) edge {
 // contract speaks of the two components and nobody saw that pair live together.
 func gaps(m model, s solution) []string {
 	out := []string{}
+	s.depth = m.waveOf(s) // when moves run, not how early they might
 	spoken := map[[2]int]bool{}
 	for _, t := range m.ties {
 		spoken[[2]int{t.i, t.j}] = true
@@ -130,6 +134,9 @@ func gaps(m model, s solution) []string {
 	for i, site := range m.sites {
 		if l := s.target[i]; l != site.current {
 			out = append(out, doubts(site, l)...)
+			for _, v := range site.limits[l].exposes {
+				out = append(out, fmt.Sprintf("going back to %s %s opens %s again", site.label(), site.versions[l], v))
+			}
 		}
 	}
 	return out
@@ -147,7 +154,7 @@ func doubts(s site, l int) []string {
 		out = append(out, fmt.Sprintf("going back to %s loses %s", name, cmp.Or(r.Lost, "something that its actuator does not name")))
 	case backout.LossNone:
 	default:
-		out = append(out, fmt.Sprintf("nobody checked what going back to %s loses", name))
+		out = append(out, fmt.Sprintf("nobody checked what going back to %s loses%s", name, reasonOf(r.Lost)))
 	}
 	return out
 }

@@ -36,8 +36,7 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	if err := valid(req); err != nil {
 		return backout.Timing{}, err
 	}
-	m := newModel(req)
-	actions, in, s, none := m.settle()
+	m, actions, in, s, none := inTime(req)
 	if none != nil {
 		return backout.Timing{Words: "there is no plan to wait with"}, nil
 	}

@@ -193,6 +193,7 @@ func (c *checker) meet(a, b course, as, bs []backout.Version, contracts []backou
 		told["unknown"] = true
 		return
 	}
+	strict := c.uncounted(contracts)
 	for _, va := range as {
 		for _, vb := range bs {
 			name := fmt.Sprintf("%s %s with %s %s", a.id, va, b.id, vb)
@@ -200,7 +201,7 @@ func (c *checker) meet(a, b course, as, bs []backout.Version, contracts []backou
 				continue
 			}
 			told[name] = true
-			if k, bad := forbidden(contracts, a.id, va, vb); bad {
+			if k, bad := forbidden(strict, a.id, va, vb); bad {
 				c.report(ReasonIncompatible, "", "%s, %s: contract %s forbids it", name, when, k.ID)
 			} else if len(contracts) == 0 && !c.met(a.id, va, b.id, vb) && !c.admitted(string(a.id)+" "+string(va), string(b.id)+" "+string(vb)) {
 				c.report(ReasonUnproven, "", "%s, %s: no contract, never seen together, and the plan's gaps don't say so", name, when)
