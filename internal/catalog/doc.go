@@ -16,7 +16,8 @@
 //
 // Our own entities (apiVersion backout.dev/v1alpha1) say the rest: Component
 // (what can be changed), Journey, Feature, Client, Contract, Policy, SignalSet,
-// Playbook and Notify (how people are told; see [LoadNotify]). Their fields are
+// Playbook, Notify (how people are told; see [LoadNotify]), and what limits the way
+// back: DataFormat, PointOfNoReturn, Pool, Consumer and Switch. Their fields are
 // camelCase and are those of the glossary.
 //
 // [Load] is strict: an unknown field, a name used twice, a reference that leads
