@@ -84,6 +84,7 @@ func (r *record) flags(cmd *cobra.Command) {
 	f.StringVar(&r.at, "at", "", "when, such as 2006-01-02T15:04:05Z; empty = now")
 	f.StringVar(&r.o.Actor, "actor", cmp.Or(os.Getenv("GITHUB_ACTOR"), os.Getenv("GITLAB_USER_LOGIN"), os.Getenv("USER")), "who changed it")
 	f.StringVar(&r.o.Title, "title", "", "what for, in a line")
+	f.StringVar(&r.o.Security, "security", "", "vulnerability that it closes, such as CVE-2026-1234; taking it back needs an approval of its own")
 	f.StringVar(&r.o.Source, "source", "cli", "who says so")
 	f.StringVar(&r.o.NativeID, "id", "", "name of this report; the same name is the same change")
 }
