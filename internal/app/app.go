@@ -16,6 +16,7 @@ import (
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
+	"github.com/backout-dev/backout/internal/metrics"
 	"github.com/backout-dev/backout/internal/metrics/embedded"
 	"github.com/backout-dev/backout/internal/notify"
 	"github.com/backout-dev/backout/internal/permit"
@@ -37,6 +38,7 @@ type App struct {
 	store     *store.Store
 	facts     *facts
 	watch     *watch.Watch
+	sampler   metrics.Sampler
 	embedded  *embedded.Metrics // nil with an external backend
 	responder *respond.Responder
 	executor  *execute.Executor
@@ -117,6 +119,7 @@ func (a *App) openSignals(context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.sampler = sampler
 	if a.embedded = own; own != nil {
 		a.onClose("metrics", own.Close)
 	}
@@ -136,7 +139,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.facts = &facts{catalog: a.catalog, store: a.store, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step}
+	a.facts = &facts{catalog: a.catalog, store: a.store, actuators: moving, sampler: a.sampler, minute: a.cfg.Minute, step: a.cfg.Step}
 	rules, err := permit.Compile(a.catalog.Policy)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/metrics"
 )
 
 // window is how far back changes are suspects, in model minutes.
@@ -33,6 +34,7 @@ type facts struct {
 	catalog   catalog.Catalog
 	store     known
 	actuators map[string]execute.Actuator
+	sampler   metrics.Sampler // asked for the versions of consumers; nil = nobody is
 	minute    time.Duration
 	step      time.Duration
 
@@ -65,7 +67,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		w.Changes[i].Services = servicesOf(w.Graph, c.Component)
 	}
 	if surveyed {
-		f.survey(ctx, &w)
+		f.unseen(append(f.survey(ctx, &w), f.consumers(ctx, &w)...))
 	}
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
 	return w, nil
@@ -98,8 +100,8 @@ func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
 }
 
 // survey asks the actuators, side by side, about what matters for a plan. A
-// silent actuator leaves its component unknown, and says so.
-func (f *facts) survey(ctx context.Context, w *backout.World) {
+// silent actuator leaves its component unknown, and its silence is given back.
+func (f *facts) survey(ctx context.Context, w *backout.World) []string {
 	var mu sync.Mutex
 	var silent []string
 	var g errgroup.Group
@@ -131,10 +133,7 @@ func (f *facts) survey(ctx context.Context, w *backout.World) {
 		})
 	}
 	_ = g.Wait() // the functions never fail: silence is an answer
-	slices.Sort(silent)
-	f.mu.Lock()
-	f.degraded = silent
-	f.mu.Unlock()
+	return silent
 }
 
 // matter lists the components that changed recently and those that a contract
