@@ -25,7 +25,7 @@ type question struct {
 func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution, inc backout.Incident) backout.Ruling {
 	q := question{p.policy, w, pl, att, inc}
 	r := backout.Ruling{Reasons: []string{}}
-	if reasons := append(q.shut(p.everything(w)), q.kept(p.PerAction(w))...); len(reasons) > 0 {
+	if reasons := slices.Concat(q.shut(p.everything(w)), q.kept(p.PerAction(w)), q.turned()); len(reasons) > 0 {
 		r.Forbidden, r.Reasons = true, reasons
 		return r
 	}
@@ -77,6 +77,24 @@ func (q question) kept(forbidden map[backout.ComponentID]string) []string {
 				out = append(out, fmt.Sprintf("%s stands at %s because we took it there (%s): no rollback of a rollback", s.Component, s.From, r.Attempt))
 				break
 			}
+		}
+	}
+	return out
+}
+
+// turned lists what only a person can do: a router that turns several components at
+// once is no actuator of ours.
+func (q question) turned() []string {
+	var out []string
+	for _, sw := range q.world.Graph.Switches {
+		n := 0
+		for _, s := range q.plan.Steps() {
+			if s.Switch == sw.ID {
+				n++
+			}
+		}
+		if n > 0 {
+			out = append(out, fmt.Sprintf("%d steps are to be turned at once by %s (switch %s): do it there, backout can't", n, sw.Router, sw.ID))
 		}
 	}
 	return out

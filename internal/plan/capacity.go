@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -141,6 +142,11 @@ func (l *load) take(i int) bool {
 	if l.parts > 0 && l.full(i) != "" {
 		return false
 	}
+	l.add(i)
+	return true
+}
+
+func (l *load) add(i int) {
 	c := l.m.sites[i].component
 	out, extra := l.m.peak(i)
 	l.parts, l.instances = l.parts+1, l.instances+c.Instances
@@ -149,6 +155,26 @@ func (l *load) take(i int) bool {
 		if p.Has(c) {
 			l.out[p.ID] += out
 			l.extra[p.ID] += extra
+		}
+	}
+}
+
+// takeAll adds moves that can't be apart, all or none.
+func (l *load) takeAll(sites []int) bool {
+	if l.parts > 0 && len(sites) > 1 {
+		trial := *l
+		trial.versions, trial.services, trial.out, trial.extra = maps.Clone(l.versions), maps.Clone(l.services), maps.Clone(l.out), maps.Clone(l.extra)
+		for _, i := range sites {
+			if !trial.take(i) {
+				return false
+			}
+		}
+	}
+	for k, i := range sites {
+		if k == 0 && !l.take(i) {
+			return false
+		} else if k > 0 {
+			l.add(i)
 		}
 	}
 	return true

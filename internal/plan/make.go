@@ -55,6 +55,7 @@ type model struct {
 	calls     map[[2]backout.ServiceID]bool
 	actions   []action       // how each site would be moved, as last settled
 	in        *instance      // priced with them
+	together  []turn         // what moves at once or not at all
 	free      map[string]int // what each pool's quota leaves while nothing moves
 	instances int            // of everything
 	none      float64        // probability that nothing here is the cause
@@ -82,7 +83,7 @@ func Make(req Request) (backout.Plan, error) {
 	p := backout.Plan{
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
-		Waves: m.waves(in, kept, actions), OrderReasons: append(m.orderReasons(kept), m.paceReasons(kept)...), Gaps: gaps(m, kept),
+		Waves: m.waves(in, kept, actions), OrderReasons: slices.Concat(m.orderReasons(kept), m.paceReasons(kept), m.turnReasons(kept)), Gaps: gaps(m, kept),
 		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
 	}
 	if d.gap != "" {
@@ -140,6 +141,7 @@ func newModel(req Request) model {
 	for _, t := range m.ties {
 		m.edges = append(m.edges, t.table(m.sites))
 	}
+	m.together = m.turns()
 	for _, s := range m.sites {
 		for x := range s.current {
 			m.none -= s.p[x]
@@ -194,7 +196,7 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		}
 		actions = next
 		in := m.instance(actions)
-		s, why := solve(in, m.request.Nodes)
+		s, why := m.solve(in, m.request.Nodes)
 		if why != nil {
 			return actions, in, m.stay(in), why
 		}

@@ -39,10 +39,13 @@ func (m model) moves(s solution) [][]int {
 		slices.SortStableFunc(ready, func(a, b int) int { return cmp.Or(cmp.Compare(urgency[b], urgency[a]), a-b) })
 		l, wave, rest := m.newLoad(), []int{}, []int{}
 		for _, i := range ready {
-			if l.take(i) {
-				wave = append(wave, i)
-			} else {
-				rest = append(rest, i)
+			with := m.company(s, i)
+			switch {
+			case with[0] != i: // comes along with the first of them
+			case l.takeAll(with):
+				wave = append(wave, with...)
+			default:
+				rest = append(rest, with...)
 			}
 		}
 		for _, i := range wave {

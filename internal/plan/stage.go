@@ -66,7 +66,11 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 	fits := roomOf(c, m.world.Graph.Pools, m.free)
 	var best action
 	least := math.Inf(1)
-	for _, shares := range menu(c.Kind, waited > pressure) {
+	options := menu(c.Kind, waited > pressure)
+	if m.isTurned(c.ID) {
+		options = [][]float64{{1}} // a switch is turned at once
+	}
+	for _, shares := range options {
 		a := base
 		if shares, ok := fits.gentle(offered(shares, c.Instances, s.reversal.Shares), s.reversal.Shares, c.Instances); ok {
 			a.run(shares, each, m.minute)

@@ -81,6 +81,9 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	if lim := site.limits[l]; !lim.until.IsZero() {
 		st.Precondition += fmt.Sprintf("; it must have ended before %s, %s", clock(lim.until), lim.why)
 	}
+	if with := m.company(s, i); len(with) > 1 {
+		st.Switch = m.turned(i).ID
+	}
 	st.Check = fmt.Sprintf("%s runs %s everywhere and is ready, and no signal of %s is worse than before", name, st.To, c.Service)
 	if audience := a.stages[0].Audience; audience != "" {
 		st.Check = fmt.Sprintf("%s is %s for %s and as before for everybody else", name, st.To, audience)
@@ -167,6 +170,9 @@ func (m model) orderReasons(s solution) []string {
 	for k, t := range m.ties {
 		a, b := s.target[t.i], s.target[t.j]
 		x, y := m.sites[t.i], m.sites[t.j]
+		if slices.Contains(m.company(s, t.i), t.j) {
+			continue // neither is before the other
+		}
 		if a == x.current || b == y.current || m.edges[k].allowed[a][y.current] && m.edges[k].allowed[x.current][b] {
 			continue
 		}

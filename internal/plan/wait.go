@@ -48,7 +48,7 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	for _, p := range m.imagine(before) {
 		then := m.believing(p)
 		inThen := then.instance(actions)
-		best, none := solve(inThen, req.Nodes)
+		best, none := then.solve(inThen, req.Nodes)
 		if none != nil {
 			continue
 		}

@@ -27,6 +27,7 @@ const (
 	ReasonDeadline     Reason = "deadline"     // a step ends after a point of no return or into a freeze
 	ReasonSecurity     Reason = "security"     // a vulnerability comes back, and the plan does not say which
 	ReasonCapacity     Reason = "capacity"     // too few instances stay in service, or a quota is exceeded
+	ReasonSwitch       Reason = "switch"       // steps that are to be turned at once are set apart, or can't be
 	ReasonLimits       Reason = "limits"       // more moves at once than the policy allows
 )
 
@@ -94,6 +95,7 @@ func Certify(w backout.World, p backout.Plan) (backout.Certificate, []Violation)
 		"pairs that nobody knows to be compatible are named among the gaps",
 		"no freeze is in force or begins before a step has ended, and no point of no return passes meanwhile",
 		"what each step loses is said, by its actuator, by data formats, by points of no return and by the users that it breaks",
+		"what a switch turns at once are its members, whole and at the same time",
 		"every vulnerability that a step opens again is named",
 		"at every instant enough instances stay in service, quotas hold, and no more moves at once than the policy allows",
 	}
@@ -159,6 +161,7 @@ func (c *checker) everything() {
 	c.order()
 	c.pairs()
 	c.together()
+	c.turns()
 }
 
 // done reports whether a step's target is all that runs of its component.

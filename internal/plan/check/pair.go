@@ -18,6 +18,7 @@ type course struct {
 	before, after []backout.Version
 	moves         bool
 	wave          int
+	turn          string // the switch that turns it with others; empty = none
 	start, end    backout.Duration
 }
 
@@ -64,7 +65,7 @@ func (c *checker) pairs() {
 		}
 		courses[s.Component] = course{
 			id: s.Component, before: c.live[s.Component], after: after, moves: true,
-			wave: c.wave[s.ID], start: s.Start, end: s.Start + s.Takes,
+			wave: c.wave[s.ID], turn: s.Switch, start: s.Start, end: s.Start + s.Takes,
 		}
 	}
 	near := c.neighbours()
@@ -175,6 +176,10 @@ func sameService(a, b backout.Component) bool {
 // and in every wave.
 func (c *checker) pair(a, b course, contracts []backout.Contract) {
 	told := map[string]bool{}
+	if atOnce(a, b) {
+		c.meet(a, b, a.after, b.after, contracts, "after the switch", told)
+		return
+	}
 	for _, at := range []backout.Duration{0, a.start, a.end, b.start, b.end} {
 		c.meet(a, b, a.during(at), b.during(at), contracts, fmt.Sprintf("%s after the start", at), told)
 	}
