@@ -124,6 +124,13 @@ func TestWhole_conditions(t *testing.T) {
 		"vulnerability, named approvers": {func(s *scene) {
 			s.step(0).Exposes, s.policy.SecurityApprovers = []string{"CVE-2026-1234"}, []string{"ann", "bob"}
 		}, ask, "opens CVE-2026-1234 again: one of ann, bob must agree"},
+		"switch": {func(s *scene) {
+			s.world.Graph.Switches = []backout.Switch{{ID: "blue-green", Members: []backout.ComponentID{payment, express}, Router: "traffic:edge@production/eu-1"}}
+			s.step(0).Switch, s.step(1).Switch = "blue-green", "blue-green"
+		}, forbidden, "2 steps are to be turned at once by traffic:edge@production/eu-1 (switch blue-green): do it there"},
+		"switch not needed": {func(s *scene) {
+			s.world.Graph.Switches = []backout.Switch{{ID: "blue-green", Members: []backout.ComponentID{payment, express}}}
+		}, "automatic", ""},
 		"hold": {func(s *scene) {
 			s.world.Holds = []backout.Hold{{Component: payment, Owner: "ann", Reason: "debugging"}}
 		}, forbidden, "ann holds it: debugging"},

@@ -197,3 +197,21 @@ func (w *town) limit(seed uint64) {
 		world.Policy.Freezes = []backout.Freeze{{From: noon.Add(time.Duration(r.IntN(40)) * time.Minute), To: noon.Add(time.Hour), Reason: "sales"}}
 	}
 }
+
+// What limits put off meets what has gone back meanwhile, and the plan says so: search
+// could go back at once, but does last, and so its new version meets the old payment.
+func TestMake_putOffMeetsStrangers(t *testing.T) {
+	w := newTown()
+	payment := w.part(backout.KindDeployment, "payment", 30*time.Minute, "2.13.2", "2.14.0")
+	checkout := w.part(backout.KindDeployment, "checkout", 25*time.Minute, "7.0.0", "7.1.0")
+	search := w.part(backout.KindDeployment, "search", 20*time.Minute, "5.0.0", "5.1.0")
+	w.needs("C-api", checkout, "7.1.0", payment, "2.14.0")
+	w.req.World.Graph.Dependencies = []backout.Dependency{{From: "search", To: "payment"}}
+	w.suspect(checkout, "7.1.0", .4)
+	w.suspect(payment, "2.14.0", .3)
+	w.suspect(search, "5.1.0", .25)
+	w.req.World.Policy.Limits.Components = 1
+	p := w.proven(t)
+	wantShape(t, p, backout.ActionRollBack, "checkout:7.0.0", "payment:2.13.2", "search:5.0.0")
+	wantText(t, "gaps", strings.Join(p.Gaps, "\n"), string(payment)+" 2.13.2 with "+string(search)+" 5.1.0: no contract, and never seen live together")
+}
