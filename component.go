@@ -84,6 +84,8 @@ type Component struct {
 	// MaxSurge how many may exist beyond Instances meanwhile; 0 = none.
 	MinAvailable int `json:"min_available,omitempty"`
 	MaxSurge     int `json:"max_surge,omitempty"`
+	// Rollback is what going back with it does by itself; nil = nobody said.
+	Rollback *Rollback `json:"rollback,omitempty"`
 }
 
 // CompareVersions orders two versions of one component: negative when a comes

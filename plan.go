@@ -35,6 +35,9 @@ type Plan struct {
 	Waves []Wave `json:"waves"`
 	// Left names the recent changes that stay, each with the reason.
 	Left []Left `json:"left"`
+	// Impossible says of suspects that can't go back what stands in the way, and what
+	// would help; likeliest first.
+	Impossible []Impossibility `json:"impossible,omitempty"`
 	// OrderReasons says which contract demands which order.
 	OrderReasons []string      `json:"order_reasons"`
 	Alternatives []Alternative `json:"alternatives"` // cheapest first, the chosen one marked
@@ -97,6 +100,8 @@ type Step struct {
 	Check        string `json:"check"`
 	WayBack      string `json:"way_back"` // or the admission that there is none
 	Why          string `json:"why"`
+	// SideEffects are what the step does by itself; their prices are in the cost.
+	SideEffects []SideEffect `json:"side_effects,omitempty"`
 }
 
 // Stage is one share of a step, followed by a bake and a gate.
@@ -111,6 +116,7 @@ type Stage struct {
 type Left struct {
 	Change    ChangeID    `json:"change"`
 	Component ComponentID `json:"component"`
+	To        Version     `json:"to"` // what the change brought
 	P         float64     `json:"p"`
 	Why       string      `json:"why"`
 }
@@ -162,10 +168,12 @@ type Timing struct {
 // Certificate says what was proven about a plan and by whom.
 type Certificate struct {
 	// Safe is set by the independent checker alone.
-	Safe      bool     `json:"safe"`
-	Checks    []string `json:"checks"` // what the checker looked at, in words
-	Optimal   bool     `json:"optimal"`
-	LowerCost Money    `json:"lower_bound"` // no safe plan costs less
+	Safe   bool     `json:"safe"`
+	Checks []string `json:"checks"` // what the checker looked at, in words
+	// Optimal, LowerCost and Gap are set by the checker alone, from a proof.
+	Optimal   bool  `json:"optimal"`     // no safe plan costs less
+	LowerCost Money `json:"lower_bound"` // proven: no safe plan costs less than this
+	Gap       Money `json:"gap"`         // the plan's cost less the lower bound
 }
 
 // Steps lists the steps of all waves in order.

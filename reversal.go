@@ -24,6 +24,8 @@ type Reachable struct {
 	Rows *int64 `json:"rows,omitempty"`
 	// Verified is set when this version was seen live and healthy.
 	Verified bool `json:"verified"`
+	// Instances is how many copies it comes back with; 0 = as many as run now.
+	Instances int `json:"instances,omitempty"`
 }
 
 // Reversal is what an actuator says about taking a component back, without

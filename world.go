@@ -28,6 +28,8 @@ type World struct {
 	Holds     []Hold                   `json:"holds"`
 	Policy    Policy                   `json:"policy"`
 	Priors    Priors                   `json:"priors"`
+	// Loads are the metrics' answers about components that can go back.
+	Loads map[ComponentID]Load `json:"loads,omitempty"`
 }
 
 // Live is what runs of one component right now: shares by version, summing to 1.
@@ -89,12 +91,16 @@ func (w World) Fingerprint(touched []ComponentID) string {
 		near[id] = true
 	}
 	h := sha256.New()
-	contracts := slices.SortedFunc(slices.Values(w.Contracts), func(a, b Contract) int { return cmp.Compare(a.ID, b.ID) })
-	for _, c := range contracts {
-		if slices.Contains(touched, c.Consumer) || slices.Contains(touched, c.Provider) {
-			near[c.Consumer], near[c.Provider] = true, true
-			fmt.Fprintf(h, "contract %s %s %s %v\n", c.ID, c.Consumer, c.Provider, c.Rules)
+	var contracts []Contract // few of them, where the world is large
+	for _, c := range w.Contracts {
+		if near[c.Consumer] || near[c.Provider] {
+			contracts = append(contracts, c)
 		}
+	}
+	slices.SortStableFunc(contracts, func(a, b Contract) int { return cmp.Compare(a.ID, b.ID) })
+	for _, c := range contracts {
+		near[c.Consumer], near[c.Provider] = true, true
+		fmt.Fprintf(h, "contract %s %s %s %v\n", c.ID, c.Consumer, c.Provider, c.Rules)
 	}
 	for _, id := range slices.Sorted(maps.Keys(near)) {
 		fmt.Fprintf(h, "component %s live %s\n", id, w.Live[id].Version())

@@ -119,10 +119,10 @@ func (a *App) openSignals(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.sampler = sampler
 	if a.embedded = own; own != nil {
 		a.onClose("metrics", own.Close)
 	}
+	a.sampler = sampler
 	a.watch, err = watch.New(watch.Config{
 		Sampler: sampler, Signals: a.catalog.Signals, Step: a.cfg.Step, Snapshots: snapshots{a.store},
 		Report: a.report, Log: a.cfg.Log,
@@ -139,7 +139,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.facts = &facts{catalog: a.catalog, store: a.store, actuators: moving, sampler: a.sampler, minute: a.cfg.Minute, step: a.cfg.Step}
+	a.facts = &facts{catalog: a.catalog, store: a.store, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
 	rules, err := permit.Compile(a.catalog.Policy)
 	if err != nil {
 		return err

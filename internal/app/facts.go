@@ -12,7 +12,6 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
-	"github.com/backout-dev/backout/internal/metrics"
 )
 
 // window is how far back changes are suspects, in model minutes.
@@ -34,9 +33,9 @@ type facts struct {
 	catalog   catalog.Catalog
 	store     known
 	actuators map[string]execute.Actuator
-	sampler   metrics.Sampler // asked for the versions of consumers; nil = nobody is
 	minute    time.Duration
 	step      time.Duration
+	sampler   sampler // nil = nobody to ask
 
 	mu       sync.Mutex
 	degraded []string // guarded by mu: what the last survey could not see
@@ -68,16 +67,26 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 	}
 	if surveyed {
 		f.unseen(append(f.survey(ctx, &w), f.consumers(ctx, &w)...))
+		f.loads(ctx, &w)
 	}
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
 	return w, nil
 }
 
-// perModelMinute restates what things are worth a minute in model minutes, so that
-// a rehearsal that runs fast does not lose an hour's money in a minute.
+// perModelMinute restates what things are worth a minute, and how long going back
+// takes by itself, in model minutes, so that a rehearsal that runs fast does not
+// lose an hour's money in a minute and does not wait for caches all day.
 func perModelMinute(g backout.Graph, minute time.Duration) backout.Graph {
 	scale := float64(minute) / float64(time.Minute)
 	g.Journeys, g.Features, g.Clients = slices.Clone(g.Journeys), slices.Clone(g.Features), slices.Clone(g.Clients)
+	g.Components = slices.Clone(g.Components)
+	for i, c := range g.Components {
+		if c.Rollback != nil {
+			r := *c.Rollback
+			r.Startup, r.CacheWarmup = backout.Duration(float64(r.Startup)*scale), backout.Duration(float64(r.CacheWarmup)*scale)
+			g.Components[i].Rollback = &r
+		}
+	}
 	for i := range g.Journeys {
 		g.Journeys[i].ValuePerMinute = g.Journeys[i].ValuePerMinute.Times(scale)
 	}

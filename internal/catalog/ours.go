@@ -64,7 +64,7 @@ func readComponent(e *entity) {
 		"kind":    oneOf(&c.Kind, backout.KindDeployment, backout.KindConfig, backout.KindFlag, backout.KindSchema, backout.KindTraffic, backout.KindInfrastructure),
 		"service": refer(e, "service", &c.Service), "environment": text(&c.Environment), "location": text(&c.Location),
 		"actuator": text(&c.Actuator), "locator": text(&c.Locator), "instances": whole(&c.Instances, 0, mostInstances), "immovable": yes(&c.Immovable),
-		"minAvailable": whole(&c.MinAvailable, 0, mostInstances), "maxSurge": whole(&c.MaxSurge, 0, mostInstances),
+		"minAvailable": whole(&c.MinAvailable, 0, mostInstances), "maxSurge": whole(&c.MaxSurge, 0, mostInstances), "rollback": readRollback(&c.Rollback),
 	})
 	e.budget(c)
 	e.required(map[string]bool{"service": c.Service == "", "environment": c.Environment == "", "location": c.Location == ""})

@@ -9,10 +9,9 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// score prices the plan and its alternatives in the same money and fills in the
-// certificate's half that the planner can speak for; Safe is the checker's.
+// score prices the plan and its alternatives in the same money.
 func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []action) {
-	v := valuer{m, in, actions, clamp(m.none * float64(m.rate) * float64(m.until("")))}
+	v := valuer{m, in, actions, m.rest()}
 	chosen := v.chosen(*p, kept)
 	all := append([]backout.Alternative{chosen}, v.rivals(*p, s, kept)...)
 	for k := range all[1:] {
@@ -26,12 +25,11 @@ func (m model) score(p *backout.Plan, in *instance, s, kept solution, actions []
 	slices.SortStableFunc(all, func(a, b backout.Alternative) int { return cmp.Compare(a.Cost.Minor, b.Cost.Minor) })
 	p.Alternatives, p.Cost = all, chosen.Cost
 	p.CostNothing = m.money(in.cost(in.current, make([]int, len(in.current))) + v.rest)
-	p.Certificate = backout.Certificate{
-		Checks:    []string{},
-		Optimal:   s.optimal && in.cost(kept.target, m.starts(kept, actions)) == s.lower,
-		LowerCost: m.money(s.lower + v.rest),
-	}
+	p.Certificate = backout.Certificate{Checks: []string{}} // what is proven is the checker's to say
 }
+
+// rest is what no rollback can mend.
+func (m model) rest() int64 { return clamp(m.none * float64(m.rate) * float64(m.until(""))) }
 
 // valuer prices ways to act, all in the same money.
 type valuer struct {
@@ -319,17 +317,17 @@ func (v valuer) naive(o option) backout.Alternative {
 	p := compile(v.in)
 	why := ""
 	for k, e := range v.in.edges {
-		if a, b := target[e.i], target[e.j]; p.relations[k][a][b] == forbidden && why == "" {
+		if a, b := target[e.i], target[e.j]; p.relation(k, a, b) == forbidden && why == "" {
 			if c, clash, bad := v.ties[k].broken(v.sites, a, b); bad {
 				why = fmt.Sprintf("not safe: contract %s forbids %s", c.ID, clash)
 			} else {
-				why = "not safe: " + v.fourCells(v.ties[k], a, b)
+				why = fmt.Sprintf("not safe: neither %s nor %s can go back first", v.sites[e.i].label(), v.sites[e.j].label())
 			}
 		}
 	}
 	s.schedule = p.order(target)
 	if s.cycle != nil && why == "" {
-		why = "not safe: " + v.explain(v.in, conflict{edge: -1, cycle: s.cycle}, s.cycle[0])
+		why = "not safe: " + v.circle(s.cycle)
 	}
 	if why != "" { // priced as if nothing stood in the way, all at once
 		n := len(target)

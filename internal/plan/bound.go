@@ -1,129 +1,145 @@
 package plan
 
-import "math/bits"
-
 // relaxation is the minimum-cut relaxation of a problem under given domains. Each
 // component with several levels left becomes a chain of nodes, one for each step
-// from a level to the next higher one: node on the source's side means "at least
-// that high". A cut then is an assignment, and its value the assignment's cost.
-// Of each table only the implications "i at least a, so j at least b" are kept,
-// which describe the smallest relation closed under minimum and maximum that
-// contains the table. So the cut never costs more than the best true plan, for
-// any table, and is exact for the usual kind (windows that move upwards).
+// between a level and the next higher one: a node on the low side of the cut means
+// "below that step". Going below brings a gain or a loss. Of each table only the
+// implications "i at least a, so j at least b" are kept, which describe the smallest
+// relation closed under minimum and maximum that contains the table: read backwards
+// they say whom a component drags along when it goes below. So the cut never costs
+// more than the best true plan, for any table, and is exact for the usual kind
+// (windows that move upwards).
+//
+// The flow along each implication is kept from one bound to the next. It is the
+// proof of the bound (see [backout.Case]), and where the next bound starts from.
 type relaxation struct {
-	p      *problem
-	g      network
-	values [][]int // by component: the levels left, ascending
-	node   []int   // by component: its first node
-	prices [][]int64
+	p     *problem
+	g     network
+	node  []int32   // by component: its first node
+	price [][]int64 // by component and level
+	pick  []int     // the assignment that the cut chose
+	slot  []int     // by edge: where in flow its implications are kept, i's levels and then j's
+	flow  []int64   // by edge, side and level of that side
+	carry []int     // by arc that is no chain: its slot
+	arc   []int     // by arc that is no chain: its number in the network
 }
 
-// bound returns a lower bound on the cost of every plan within the domains, and
-// the assignment that the relaxation would choose. start holds lower bounds on
-// the start of decided components.
-func (r *relaxation) bound(domain []levels, start []int) (int64, []int) {
-	r.layOut(domain, start)
-	var base int64
-	for i, vals := range r.values {
-		base += r.prices[i][0]
-		for t := 1; t < len(vals); t++ {
-			x := r.node[i] + t - 1
-			if t > 1 {
-				r.g.connect(x, x-1, infinite)
-			}
-			switch rise := r.prices[i][t] - r.prices[i][t-1]; {
-			case rise > 0:
-				r.g.connect(x, sink, rise)
-			case rise < 0:
-				base += rise
-				r.g.connect(source, x, -rise)
-			}
-		}
+func newRelaxation(p *problem) *relaxation {
+	n := len(p.current)
+	r := &relaxation{p: p, node: make([]int32, n), price: make([][]int64, n), pick: make([]int, n), slot: make([]int, len(p.edges))}
+	for i := range n {
+		r.price[i] = make([]int64, len(p.fixed[i]))
 	}
+	size := 0
+	for k, e := range p.edges {
+		r.slot[k] = size
+		size += len(p.fixed[e.i]) + len(p.fixed[e.j])
+	}
+	r.flow = make([]int64, size)
+	return r
+}
+
+// bound returns a lower bound on the cost of every plan within the domains. The
+// assignment that the relaxation would choose is then in pick, the flow in flow.
+func (r *relaxation) bound(s *state) int64 {
+	r.layOut(s)
 	for k, e := range r.p.edges {
-		r.imply(e.i, e.j, r.p.support[k][0])
-		r.imply(e.j, e.i, r.p.support[k][1])
+		r.imply(s, k, 0, e.i, e.j)
+		r.imply(s, k, 1, e.j, e.i)
 	}
-	value := base + r.g.fill()
-	pick := make([]int, len(r.values))
-	for i, vals := range r.values {
-		at := 0
-		for t := 1; t < len(vals) && r.g.level[r.node[i]+t-1] >= 0; t++ {
-			at = t
+	r.g.fill()
+	for a, slot := range r.carry {
+		r.flow[slot] = r.g.flow(r.arc[a])
+	}
+	var value int64
+	for i, d := range s.domain {
+		r.pick[i] = d.lowest()
+		v := r.node[i]
+		for rest := d & (d - 1); rest != 0 && r.g.layer[v] < 0; rest &= rest - 1 {
+			r.pick[i] = rest.lowest()
+			v++
 		}
-		pick[i] = vals[at]
+		value += r.price[i][r.pick[i]]
 	}
-	return value, pick
+	return value
 }
 
-// layOut numbers the nodes and prices every level that is left.
-func (r *relaxation) layOut(domain []levels, start []int) {
-	n := len(domain)
-	if r.values == nil {
-		r.values, r.node, r.prices = make([][]int, n), make([]int, n), make([][]int64, n)
-	}
-	nodes := 2
-	for i, d := range domain {
-		r.values[i], r.prices[i] = r.values[i][:0], r.prices[i][:0]
-		for rest := uint64(d); rest != 0; rest &= rest - 1 {
-			l := bits.TrailingZeros64(rest)
-			r.values[i] = append(r.values[i], l)
-			r.prices[i] = append(r.prices[i], r.p.price(i, l, r.earliest(domain, start, i, l)))
-		}
+// layOut prices every level that is left and makes the chains of nodes.
+func (r *relaxation) layOut(s *state) {
+	nodes := int32(0)
+	for i, d := range s.domain {
 		r.node[i] = nodes
-		nodes += len(r.values[i]) - 1
+		nodes += int32(d.count() - 1)
 	}
-	r.g.reset(nodes)
-}
-
-// earliest is a lower bound on the start of i's move to l: it waits at least for
-// its decided neighbours that must go first.
-func (r *relaxation) earliest(domain []levels, start []int, i, l int) int {
-	if domain[i].single() || l == r.p.current[i] {
-		return start[i]
-	}
-	at := 0
-	for _, k := range r.p.touching[i] {
-		e := r.p.edges[k]
-		if e.i == i && domain[e.j].single() && r.p.relations[k][l][domain[e.j].lowest()] == jFirst {
-			at = max(at, start[e.j]+r.p.duration[e.j])
-		}
-		if e.j == i && domain[e.i].single() && r.p.relations[k][domain[e.i].lowest()][l] == iFirst {
-			at = max(at, start[e.i]+r.p.duration[e.i])
-		}
-	}
-	return at
-}
-
-// imply adds the arcs "x at least a, so y at least b" for one direction of an
-// edge. For each a only the strongest b is needed: the chains give the weaker.
-func (r *relaxation) imply(x, y int, support []levels) {
-	xs, ys := r.values[x], r.values[y]
-	if len(xs) < 2 || len(ys) < 2 {
-		return // decided components were taken care of by reduce
-	}
-	least := len(ys)
-	for a := len(xs) - 1; a >= 1; a-- {
-		for b := 0; b < least; b++ {
-			if support[xs[a]].has(ys[b]) {
-				least = b
+	r.g.reset(int(nodes))
+	r.carry, r.arc = r.carry[:0], r.arc[:0]
+	for i, d := range s.domain {
+		v, below := r.node[i], -1
+		for ; d != 0; d &= d - 1 {
+			l := d.lowest()
+			r.price[i][l] = r.p.price(i, l, s.earliest[i][l])
+			if below >= 0 {
+				r.g.gain[v] = r.price[i][l] - r.price[i][below]
+				if v > r.node[i] {
+					r.g.connect(v-1, v, 0) // below a step is below the next higher one
+				}
+				v++
 			}
-		}
-		if least == 0 {
-			return
-		}
-		if least < len(ys) {
-			r.g.connect(r.node[x]+a-1, r.node[y]+least-1, infinite)
+			below = l
 		}
 	}
 }
 
-// accounted is the price of one component that the bound has reckoned with.
-func (r *relaxation) accounted(i, level int) int64 {
-	for k, l := range r.values[i] {
-		if l == level {
-			return r.prices[i][k]
+// link makes an implication an arc: what goes below the step from drags along what
+// would stay above the step to, and pays for it.
+func (r *relaxation) link(from, to int32, slot int) {
+	r.carry, r.arc = append(r.carry, slot), append(r.arc, r.g.count())
+	r.g.connect(from, to, r.flow[slot])
+	r.g.gain[from] -= r.flow[slot]
+	r.g.gain[to] += r.flow[slot]
+}
+
+// imply adds the implications "x at least a, so y at least b" of one side of an
+// edge, with the flow that is left from before. For each a only the strongest b is
+// needed: the chains give the weaker. The flow of a level that is gone moves to the
+// next higher one, which now says the same. Decided components were taken care of by
+// narrowing.
+func (r *relaxation) imply(s *state, k, side, x, y int) {
+	at := r.slot[k]
+	if side == 1 {
+		at += len(r.p.fixed[y])
+	}
+	flow, xs, ys := r.flow[at:at+len(r.p.fixed[x])], s.domain[x], s.domain[y]
+	if xs.single() || ys.single() {
+		clear(flow)
+		return
+	}
+	lift(flow, xs)
+	var with levels // what is left to y that goes with x from a on
+	step := r.node[x] + int32(xs.count()) - 2
+	for rest := xs; !rest.single(); step-- { // from the top down
+		a := rest.highest()
+		rest &^= 1 << a
+		with |= r.p.suits[k][side][a] & ys
+		b := with.lowest()
+		if rank := (ys & (1<<b - 1)).count(); rank > 0 {
+			r.link(r.node[y]+int32(rank)-1, step, at+a)
+		} else {
+			flow[a] = 0
 		}
 	}
-	return 0
+}
+
+// lift moves the flow of levels that are gone to the next higher one that is left.
+// At the lowest one there is nothing to imply.
+func lift(flow []int64, left levels) {
+	var moved int64
+	for l := range flow {
+		moved += flow[l]
+		flow[l] = 0
+		if left.has(l) {
+			flow[l], moved = moved, 0
+		}
+	}
+	flow[left.lowest()] = 0
 }

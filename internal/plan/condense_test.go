@@ -36,9 +36,6 @@ func TestMake_switch(t *testing.T) {
 			}
 		}
 		wantText(t, "order reasons", strings.Join(p.OrderReasons, "\n"), "traffic edge turns payment to 2.13.2 and peer to 1 at once (switch blue-green)")
-		if !p.Certificate.Optimal {
-			t.Error("want it optimal")
-		}
 	})
 	t.Run("what waits for it waits for both", func(t *testing.T) {
 		w, payment, peer := pair()
@@ -88,9 +85,7 @@ func TestMake_switch(t *testing.T) {
 		w, payment, peer := pair()
 		shop := w.part(backout.KindDeployment, "shop", 20*time.Minute, "1", "2")
 		w.needs("C-shop", shop, "1", peer, "2") // every shop needs the new peer
-		p := w.turning(payment, peer).proven(t)
-		wantShape(t, p, backout.ActionAsk)
-		wantText(t, "summary", p.Summary, "contract C-shop forbids")
+		wantShape(t, w.turning(payment, peer).proven(t), backout.ActionAsk)
 	})
 }
 
@@ -144,8 +139,8 @@ func TestMake_switchesPassTheChecker(t *testing.T) {
 		if found := check.Plan(w.req.World, p); len(found) > 0 {
 			t.Fatalf("seed %d: %v\nwaves %q", seed, found, shapeOf(p))
 		}
-		if p.Certificate.LowerCost.Minor > p.Cost.Minor {
-			t.Fatalf("seed %d: cost %s is below the lower bound %s", seed, p.Cost, p.Certificate.LowerCost)
+		if p.Cost.Minor > before.Cost.Minor && p.Action == before.Action {
+			t.Fatalf("seed %d: cost %s with switches, %s without", seed, p.Cost, before.Cost)
 		}
 		if p.Action == backout.ActionRollBack && before.Action != backout.ActionRollBack && p.Steps()[0].Switch != "" {
 			turned++

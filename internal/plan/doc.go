@@ -14,11 +14,13 @@
 // Of the safe plans the one with the least expected loss is taken. With p the
 // probability of a change being the cause, r the money lost in a minute, H the
 // minutes until a person would have mended it, q the probability that an action
-// fails and X what that costs, v the value of a change lost in vain, e the effort:
+// fails and X what that costs, v the value of a change lost in vain, e the effort, a what
+// the move does by itself (cold caches, queues, data written since; known from the
+// catalog and the metrics, else nought):
 //
 //	a change that stays     p r H
 //	one that is taken back  p r (C + q (H-C)) + (1-p) v      C = minutes until it takes effect
-//	a component that moves  e + q X
+//	a component that moves  e + q X + a
 //
 // The sum is exact for one cause at a time and actions that can run side by
 // side; that a failed action delays its successors is left out. "Do nothing" is
@@ -44,10 +46,27 @@
 //
 // Levels that fit no level of some neighbour are struck out; components that no
 // contract ties together any more are solved apart; a part in which no move pays
-// for itself stays as it is. The rest is branch and bound. Its lower bound is a
-// minimum cut (Picard and Ratliff 1975; Ishikawa 2003): each level threshold is a node, each table
-// is relaxed to the implications between thresholds that it keeps. A search that
-// meets its node limit returns the best plan found with the bound that is left.
+// for itself stays as it is. The rest is branch and bound, over the levels that are
+// left to each component:
+//
+//	narrow   strike out what fits no neighbour (arc consistency), and put off what every
+//	         level left to some neighbour makes wait: a forced wait is in the price from
+//	         the start, not only once it has been decided
+//	bound    the cheapest assignment that keeps the implications "i at least a, so j at
+//	         least b" of every table: a minimum cut (Picard and Ratliff 1975; Ishikawa
+//	         2003), exact for windows that move upwards. The flow starts from that of
+//	         the node above, so little of it has to be found again
+//	look     if that assignment is a plan and costs what the bound says, the node is done
+//	strike   a level whose price after the flow lifts the bound to the best plan's cost
+//	         is in no better plan (reduced cost fixing)
+//	branch   on what was wrong: a forbidden pair, a ring of waits, or a wait that the
+//	         bound did not see; first to the level that the cut chose
+//
+// Nothing is copied on the way down but the flow: what was narrowed is on a trail, and
+// taken back on the way up. The tree of cases with the flow at each leaf is the proof;
+// [backout.Proof] tells how to read it. The search counts its work, not the time, so
+// that the same question always gets the same answer; when the work is used up, what
+// is open is bounded once more, and the answer is the best plan with a proven gap.
 //
 // # Other ways, and when
 //
@@ -57,6 +76,6 @@
 // for what it mends, so waiting for it is one of the plans compared and needs no rule
 // of its own. [Weigh] says whether another minute of evidence is worth its price.
 //
-// Everything here is a pure function of its input. The proof of a plan is
-// redone by package check, which shares no code with this one.
+// Everything here is a pure function of its input. Safety and optimality are proven
+// again by package check, which shares no code with this one.
 package plan

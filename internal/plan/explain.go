@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,17 @@ type decision struct {
 	// gap is set when the likeliest cause is not among what is taken back, because
 	// it can't be: then the plan works around it, and a person should know.
 	gap string
+	// blocked is what stands in the way, where the answer is to ask.
+	blocked *backout.Impossibility
+}
+
+// ask is the decision that a person must make, with what would help.
+func ask(what string, no *backout.Impossibility) decision {
+	d := decision{action: backout.ActionAsk, summary: "A person must decide: " + what + ".", blocked: no}
+	if no != nil && len(no.WaysOut) > 0 {
+		d.summary += " What would help: " + no.WaysOut[0].Words + "."
+	}
+	return d
 }
 
 // suspect is one change of a site.
@@ -54,35 +66,51 @@ func (m model) decide(in *instance, s solution, none *conflict) decision {
 	moves := m.moves(s)
 	switch {
 	case m.refused != "":
-		return decision{backout.ActionAsk, fmt.Sprintf("A person must decide: what was asked for can't be done: %s.", m.refused), ""}
+		return ask("what was asked for can't be done: "+m.refused, m.refusal())
 	case none != nil:
 		i := slices.IndexFunc(m.sites, func(s site) bool { return s.wanted != nil })
-		return decision{backout.ActionAsk, fmt.Sprintf("A person must decide: what was asked for is not safe: %s.", m.explain(in, *none, i)), ""}
+		no := m.impossible(in, *none, i, m.sites[i].current-1)
+		return ask("what was asked for is not safe: "+no.Why, &no)
 	case len(m.request.Wanted) > 0:
-		return decision{backout.ActionRollBack, m.summary(s, moves), ""}
+		return decision{action: backout.ActionRollBack, summary: m.summary(s, moves)}
 	case m.waits(len(moves)):
-		return decision{backout.ActionRollForward, m.waitForFix(in, s, top), ""}
+		return decision{action: backout.ActionRollForward, summary: m.waitForFix(in, s, top)}
 	case top == nil:
-		return decision{backout.ActionNone, "No action: no recent change is suspected, so there is nothing to take back." + m.origin(), ""}
+		return decision{action: backout.ActionNone, summary: "No action: no recent change is suspected, so there is nothing to take back." + m.origin()}
 	case m.request.Attribution.PNone >= noneDominates:
-		return decision{backout.ActionNone, fmt.Sprintf("No action: with %s no recent change did this, so taking changes back would not help.%s", percent(m.request.Attribution.PNone), m.origin()), ""}
+		return decision{action: backout.ActionNone, summary: fmt.Sprintf("No action: with %s no recent change did this, so taking changes back would not help.%s", percent(m.request.Attribution.PNone), m.origin())}
 	case len(moves) > 0:
-		d := decision{backout.ActionRollBack, m.summary(s, moves), ""}
+		d := decision{action: backout.ActionRollBack, summary: m.summary(s, moves)}
 		if s.target[top.site] > top.change {
-			if why, blocked := m.whyLeft(in, s, top.site, top.change); blocked {
+			if why, blocked := m.whyLeft(in, s, top.site, top.change); blocked != nil {
 				d.gap = fmt.Sprintf("the likeliest cause, %s (%s), can't be taken back: %s", m.name(top), percent(top.p), why)
 			}
 		}
 		return d
 	}
 	why, blocked := m.whyLeft(in, s, top.site, top.change)
-	if blocked && m.tempting(top) {
-		return decision{backout.ActionAsk, fmt.Sprintf("A person must decide: the likeliest cause, %s (%s), can't be taken back safely: %s.", m.name(top), percent(top.p), why), ""}
+	if blocked != nil && m.tempting(top) {
+		return ask(fmt.Sprintf("the likeliest cause, %s (%s), can't be taken back safely: %s", m.name(top), percent(top.p), why), blocked)
 	}
-	if blocked {
-		return decision{backout.ActionNone, fmt.Sprintf("No action: the likeliest cause, %s, is unlikely (%s) and can't be taken back: %s.", m.name(top), percent(top.p), why), ""}
+	if blocked != nil {
+		return decision{action: backout.ActionNone, summary: fmt.Sprintf("No action: the likeliest cause, %s, is unlikely (%s) and can't be taken back: %s.", m.name(top), percent(top.p), why)}
 	}
-	return decision{backout.ActionNone, fmt.Sprintf("No action: taking back the likeliest cause, %s (%s), %s.", m.name(top), percent(top.p), why), ""}
+	return decision{action: backout.ActionNone, summary: fmt.Sprintf("No action: taking back the likeliest cause, %s (%s), %s.", m.name(top), percent(top.p), why)}
+}
+
+// refusal is what stands in the way of a wanted version that its component can't be
+// brought to; nil when it has no such version.
+func (m model) refusal() *backout.Impossibility {
+	for i, s := range m.sites {
+		to, ok := m.request.Wanted[s.component.ID]
+		for l := s.current - 1; ok && s.wanted == nil && l >= 0; l-- {
+			if s.versions[l] == to {
+				no := m.barredChange(i, l)
+				return &no
+			}
+		}
+	}
+	return nil
 }
 
 // waits reports whether an announced fix is worth waiting for: nothing is worth
@@ -99,7 +127,7 @@ func (m model) waitForFix(in *instance, s solution, top *suspect) string {
 		return text + "; nothing is to be taken back meanwhile."
 	}
 	why, blocked := m.whyLeft(in, s, top.site, top.change)
-	if blocked {
+	if blocked != nil {
 		return fmt.Sprintf("%s; the likeliest cause, %s (%s), can't be taken back safely: %s.", text, m.name(top), percent(top.p), why)
 	}
 	return fmt.Sprintf("%s; until then, taking back the likeliest cause, %s (%s), %s.", text, m.name(top), percent(top.p), why)
@@ -162,15 +190,16 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// left lists the recent changes that stay, likeliest first, each with the reason.
-func (m model) left(in *instance, s solution) []backout.Left {
-	out := []backout.Left{}
+// left lists the recent changes that stay, likeliest first, each with the reason,
+// and what stands in the way of those that can't go back.
+func (m model) left(in *instance, s solution) ([]backout.Left, []backout.Impossibility) {
+	out, stuck := []backout.Left{}, []backout.Impossibility{}
 	for i, site := range m.sites {
 		for x, ch := range site.changes {
 			if x >= s.target[i] && x < site.current {
 				continue
 			}
-			l := backout.Left{Change: ch.ID, Component: ch.Component, P: site.p[x]}
+			l := backout.Left{Change: ch.ID, Component: ch.Component, To: ch.To, P: site.p[x]}
 			switch {
 			case x >= site.current:
 				l.Why = "it was taken back already"
@@ -179,7 +208,10 @@ func (m model) left(in *instance, s solution) []backout.Left {
 			case site.p[x] < mentioned:
 				l.Why = m.innocent(site, x, s)
 			default:
-				l.Why, _ = m.whyLeft(in, s, i, x)
+				var no *backout.Impossibility
+				if l.Why, no = m.whyLeft(in, s, i, x); no != nil {
+					stuck = append(stuck, *no)
+				}
 			}
 			out = append(out, l)
 		}
@@ -193,7 +225,8 @@ func (m model) left(in *instance, s solution) []backout.Left {
 		}
 		return strings.Compare(string(a.Change), string(b.Change))
 	})
-	return out
+	slices.SortStableFunc(stuck, func(a, b backout.Impossibility) int { return cmp.Compare(b.P, a.P) })
+	return out, stuck
 }
 
 // innocent words the reason for a change that hardly anybody suspects. Schemas
@@ -222,96 +255,27 @@ func (m model) near(a, b site) bool {
 	})
 }
 
-// whyLeft says why a change stays. blocked is set when it can't be taken back
-// safely, unset when it merely does not pay.
-func (m model) whyLeft(in *instance, s solution, i, x int) (why string, blocked bool) {
+// whyLeft says why a change stays. blocked tells what stands in the way when it
+// can't be taken back safely; it is nil when that merely does not pay.
+func (m model) whyLeft(in *instance, s solution, i, x int) (why string, blocked *backout.Impossibility) {
 	site := m.sites[i]
 	below := levels(1)<<(x+1) - 1
 	if site.domain()&below == 0 {
-		return site.barred[x], true
+		no := m.barredChange(i, x)
+		return no.Why, &no
 	}
 	forced := *in
 	forced.domain = slices.Clone(in.domain)
 	forced.domain[i] &= below
 	alt, c := m.solve(&forced, min(m.request.Nodes, 500))
 	if c != nil {
-		return m.explain(&forced, *c, i), true
+		no := m.impossible(&forced, *c, i, x)
+		return no.Why, &no
 	}
 	more := m.money(alt.cost - s.cost)
 	with := len(slices.Concat(m.moves(alt)...)) - 1
 	if with > 0 {
-		return fmt.Sprintf("would cost %s more than it is expected to save, with %s that it would drag along", more, count(with, "other step")), false
+		return fmt.Sprintf("would cost %s more than it is expected to save, with %s that it would drag along", more, count(with, "other step")), nil
 	}
-	return fmt.Sprintf("would cost %s more than it is expected to save", more), false
-}
-
-// explain puts a conflict into words.
-func (m model) explain(in *instance, c conflict, i int) string {
-	if c.edge < 0 {
-		if len(c.cycle) == 0 {
-			return "no safe order was found within the search limit"
-		}
-		var names []string
-		for _, k := range c.cycle {
-			names = append(names, m.sites[k].label())
-		}
-		return fmt.Sprintf("%s would each have to go back before the next, in a circle: an atomic switch or a version in between is needed", strings.Join(append(names, names[0]), ", "))
-	}
-	t := m.ties[c.edge]
-	x, y := m.sites[t.i], m.sites[t.j]
-	a, b := nearest(in.domain[t.i], x.current), nearest(in.domain[t.j], y.current)
-	if t.i == i && b != y.current || t.j == i && a != x.current {
-		return m.fourCells(t, a, b)
-	}
-	return m.pairClash(t, in, a, b)
-}
-
-// nearest is the newest level below the current one that is left, or else the
-// current one.
-func nearest(d levels, current int) int {
-	for l := current - 1; l >= 0; l-- {
-		if d.has(l) {
-			return l
-		}
-	}
-	return current
-}
-
-// pairClash words a conflict with a component that stays where it is.
-func (m model) pairClash(t tie, in *instance, a, b int) string {
-	if in.domain[t.i].has(m.sites[t.i].current) && a != m.sites[t.i].current {
-		a = m.sites[t.i].current
-	}
-	c, clash, bad := t.broken(m.sites, a, b)
-	if !bad {
-		return m.fourCells(t, a, b)
-	}
-	text := fmt.Sprintf("contract %s forbids %s%s", c.ID, clash, because(c))
-	for _, side := range [2][2]int{{t.i, a}, {t.j, b}} {
-		other := m.sites[side[0]]
-		if side[1] == other.current && other.domain().single() {
-			if other.current > 0 && other.barred[other.current-1] != "" {
-				return text + "; " + other.barred[other.current-1]
-			}
-			return text + "; " + other.label() + " can't be moved"
-		}
-	}
-	return text
-}
-
-// fourCells shows the four states of a pair that would have to switch at once.
-func (m model) fourCells(t tie, a, b int) string {
-	x, y := m.sites[t.i], m.sites[t.j]
-	state := func(la, lb int) string {
-		at := fmt.Sprintf("%s %s with %s %s", x.label(), x.versions[la], y.label(), y.versions[lb])
-		if la == x.current && lb == y.current {
-			return at + " (now)"
-		}
-		if c, clash, bad := t.broken(m.sites, la, lb); bad {
-			return fmt.Sprintf("%s: forbidden by contract %s (%s)", at, c.ID, clash)
-		}
-		return at + ": allowed"
-	}
-	return fmt.Sprintf("%s and %s would need an atomic switch or a version in between. The four states: %s; %s; %s; %s",
-		x.label(), y.label(), state(x.current, y.current), state(a, y.current), state(x.current, b), state(a, b))
+	return fmt.Sprintf("would cost %s more than it is expected to save", more), nil
 }

@@ -1,6 +1,9 @@
 package plan
 
-import "math/bits"
+import (
+	"iter"
+	"math/bits"
+)
 
 // levels is a set of levels as bits: level l is in the set when bit l is one.
 // A component with more than [maxLevels] recent changes is cut off at the old
@@ -12,6 +15,19 @@ const maxLevels = 64
 func (s levels) has(l int) bool { return s>>l&1 == 1 }
 func (s levels) single() bool   { return s&(s-1) == 0 }
 func (s levels) lowest() int    { return bits.TrailingZeros64(uint64(s)) }
+func (s levels) highest() int   { return bits.Len64(uint64(s)) - 1 }
+func (s levels) count() int     { return bits.OnesCount64(uint64(s)) }
+
+// all goes through the levels of the set, ascending.
+func (s levels) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for ; s != 0; s &= s - 1 {
+			if !yield(s.lowest()) {
+				return
+			}
+		}
+	}
+}
 
 // instance is the problem without words: n components, each at one of a few
 // levels, with integer costs. A component that stays costs fixed[i][current[i]];
@@ -88,72 +104,93 @@ func (in *instance) cost(target, start []int) int64 {
 	return sum
 }
 
-// problem is an instance with its relations compiled.
+// problem is an instance with its relations compiled into sets of levels.
 type problem struct {
 	*instance
-	relations [][][]relation // by edge, level of i, level of j
-	support   [][2][]levels  // by edge and side: for each level of that side, the other side's levels that go with it
-	touching  [][]int        // by component: the edges at it
+	// suits gives, by edge, side and level of that side, the levels of the other side
+	// that go with it in some order; waits those of them that must have finished first.
+	suits    [][2][]levels
+	waits    [][2][]levels
+	touching [][]int // by component: the edges at it
 }
 
 func compile(in *instance) *problem {
-	p := &problem{
-		instance:  in,
-		relations: make([][][]relation, len(in.edges)),
-		support:   make([][2][]levels, len(in.edges)),
-		touching:  make([][]int, len(in.current)),
+	p := &problem{instance: in, suits: make([][2][]levels, len(in.edges)), waits: make([][2][]levels, len(in.edges))}
+	p.touching = touching(len(in.current), in.edges)
+	cells := 0
+	for _, e := range in.edges {
+		cells += 2 * (len(in.fixed[e.i]) + len(in.fixed[e.j]))
+	}
+	buffer := make([]levels, cells)
+	take := func(n int) []levels {
+		out := buffer[:n:n]
+		buffer = buffer[n:]
+		return out
 	}
 	for k, e := range in.edges {
-		p.touching[e.i] = append(p.touching[e.i], k)
-		p.touching[e.j] = append(p.touching[e.j], k)
-		rows, columns := len(in.fixed[e.i]), len(in.fixed[e.j])
-		sup := [2][]levels{make([]levels, rows), make([]levels, columns)}
-		rel := make([][]relation, rows)
-		for a := range rel {
-			rel[a] = make([]relation, columns)
-			for b := range rel[a] {
-				rel[a][b] = in.relate(e, a, b)
-				if rel[a][b] != forbidden {
-					sup[0][a] |= 1 << b
-					sup[1][b] |= 1 << a
-				}
-			}
+		for side, n := range [2]int{len(in.fixed[e.i]), len(in.fixed[e.j])} {
+			p.suits[k][side], p.waits[k][side] = take(n), take(n)
 		}
-		p.relations[k], p.support[k] = rel, sup
+		p.note(k, e)
 	}
 	return p
 }
 
-// reduce removes from the domains every level that no level of some neighbour
-// goes with, until nothing changes (arc consistency, Mackworth's AC-3). It
-// starts at the components in dirty. When a domain runs empty it returns the
-// edge that emptied it, else -1.
-func (p *problem) reduce(domain []levels, dirty []int) int {
-	queue := append([]int(nil), dirty...)
-	for len(queue) > 0 {
-		x := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		for _, k := range p.touching[x] {
-			e, side := p.edges[k], 0
-			other := e.j
-			if x == e.j {
-				side, other = 1, e.i
+// note writes down what an edge's cells ask for.
+func (p *problem) note(k int, e edge) {
+	for a := range p.fixed[e.i] {
+		for b := range p.fixed[e.j] {
+			r := p.relate(e, a, b)
+			if r == forbidden {
+				continue
 			}
-			var kept levels
-			for l, with := range p.support[k][side] {
-				if domain[x].has(l) {
-					kept |= with
-				}
-			}
-			kept &= domain[other]
-			if kept == 0 {
-				return k
-			}
-			if kept != domain[other] {
-				domain[other] = kept
-				queue = append(queue, other)
+			p.suits[k][0][a] |= 1 << b
+			p.suits[k][1][b] |= 1 << a
+			switch r {
+			case iFirst:
+				p.waits[k][1][b] |= 1 << a
+			case jFirst:
+				p.waits[k][0][a] |= 1 << b
 			}
 		}
 	}
-	return -1
+}
+
+// touching lists the edges at each component.
+func touching(components int, edges []edge) [][]int {
+	count := make([]int, components)
+	for _, e := range edges {
+		count[e.i]++
+		count[e.j]++
+	}
+	out, buffer := make([][]int, components), make([]int, 2*len(edges))
+	for i, n := range count {
+		out[i], buffer = buffer[:0:n], buffer[n:]
+	}
+	for k, e := range edges {
+		out[e.i] = append(out[e.i], k)
+		out[e.j] = append(out[e.j], k)
+	}
+	return out
+}
+
+// relation is the code of one cell of an edge.
+func (p *problem) relation(k, a, b int) relation {
+	switch {
+	case !p.suits[k][0][a].has(b):
+		return forbidden
+	case p.waits[k][0][a].has(b):
+		return jFirst
+	case p.waits[k][1][b].has(a):
+		return iFirst
+	}
+	return free
+}
+
+// other is the far end of an edge seen from component x, and the side that x is on.
+func (e edge) other(x int) (other, side int) {
+	if x == e.j {
+		return e.i, 1
+	}
+	return e.j, 0
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -127,7 +126,7 @@ func (c conditions) format(s *site, l int, f backout.DataFormat) limit {
 func (c conditions) written(f backout.DataFormat) (since string, yes bool) {
 	for _, ch := range c.stacks[f.Writer] {
 		if at := ch.Exposure.Start(); f.Writes.Contains(ch.To) && !at.IsZero() && !at.After(c.world.Now) {
-			return " since " + clock(at), true
+			return " since " + hhmm(at), true
 		}
 	}
 	for v, share := range c.world.Live[f.Writer].Shares {
@@ -138,8 +137,8 @@ func (c conditions) written(f backout.DataFormat) (since string, yes bool) {
 	return "", false
 }
 
-// clock writes a moment of the day, as plans do everywhere.
-func clock(t time.Time) string { return t.UTC().Format("15:04 UTC") }
+// hhmm writes a moment of the day, as plans do everywhere.
+func hhmm(t time.Time) string { return t.UTC().Format("15:04 UTC") }
 
 // noReturn is what a point of no return says about undoing the changes above a level.
 func (c conditions) noReturn(s *site, l int, r backout.Reachable, p backout.PointOfNoReturn) limit {
@@ -158,17 +157,17 @@ func (c conditions) past(s *site, ch backout.Change, r backout.Reachable, p back
 	point := start.Add(p.After.Std())
 	switch {
 	case p.Rows > 0 && r.Rows == nil:
-		return limit{loss: backout.LossUnknown, dear: true, lost: []string{fmt.Sprintf("%s, if more than %d rows were written since %s: nobody counted them (%s)", p.Lost, p.Rows, clock(start), p.ID)}}
+		return limit{loss: backout.LossUnknown, dear: true, lost: []string{fmt.Sprintf("%s, if more than %d rows were written since %s: nobody counted them (%s)", p.Lost, p.Rows, hhmm(start), p.ID)}}
 	case p.Rows > 0 && *r.Rows >= p.Rows:
-		return beyond(p, s, ch, fmt.Sprintf("%d rows were written since %s, and %d are the limit", *r.Rows, clock(start), p.Rows))
+		return beyond(p, s, ch, fmt.Sprintf("%d rows were written since %s, and %d are the limit", *r.Rows, hhmm(start), p.Rows))
 	case p.After > 0 && !c.world.Now.Before(point):
-		return beyond(p, s, ch, "since "+clock(point))
+		return beyond(p, s, ch, "since "+hhmm(point))
 	case p.After > 0:
 		return limit{until: point, why: fmt.Sprintf("then %s %s passes its point of no return %s%s", s.label(), ch.To, p.ID, reasonOf(p.Reason))}
 	case p.Rows > 0:
-		return limit{notes: []string{fmt.Sprintf("%d of at most %d rows were written since %s: beyond that %s is lost (%s)", *r.Rows, p.Rows, clock(start), p.Lost, p.ID)}}
+		return limit{notes: []string{fmt.Sprintf("%d of at most %d rows were written since %s: beyond that %s is lost (%s)", *r.Rows, p.Rows, hhmm(start), p.Lost, p.ID)}}
 	}
-	return beyond(p, s, ch, "since "+clock(start))
+	return beyond(p, s, ch, "since "+hhmm(start))
 }
 
 // beyond words a point of no return that is passed.
@@ -221,20 +220,17 @@ func frozen(w backout.World, part backout.Component) string {
 
 // inTime solves, and solves again without the moves that would end too late, until
 // every move of the solution ends in time. Which moves are late depends on the
-// others, so what is left may not be the cheapest of all; the bound of the first
-// round holds for every later one and shows the gap.
+// others, so what is left may not be the cheapest of all: what is proven of its cost is
+// about the problem without the moves that were late.
 func inTime(req Request) (model, []action, *instance, solution, *conflict) {
-	lower := int64(math.MaxInt64)
 	for {
 		m := newModel(req)
 		actions, in, s, none := m.settle()
 		m.actions, m.in = actions, in
 		late := m.overdue(s, actions)
 		if none != nil || len(late) == 0 {
-			s.lower = min(s.lower, lower)
 			return m, actions, in, s, none
 		}
-		lower = min(lower, s.lower)
 		maps.Copy(late, req.late)
 		req.late = late
 	}
@@ -252,7 +248,7 @@ func (m model) overdue(s solution, actions []action) map[move]string {
 			lim := site.limits[s.target[i]]
 			if end := m.world.Now.Add(starts[w] + actions[i].takes); !lim.until.IsZero() && end.After(lim.until) {
 				to := site.versions[s.target[i]]
-				out[move{site.component.ID, to}] = fmt.Sprintf("%s can't be back at %s before %s, and %s", site.label(), to, clock(lim.until), lim.why)
+				out[move{site.component.ID, to}] = fmt.Sprintf("%s can't be back at %s before %s, and %s", site.label(), to, hhmm(lim.until), lim.why)
 			}
 		}
 		if len(out) > 0 {

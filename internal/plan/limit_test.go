@@ -18,6 +18,14 @@ func (w *town) proven(t *testing.T) backout.Plan {
 	if found := check.Plan(w.req.World, p); len(found) > 0 {
 		t.Fatalf("the checker refuses: %v\nwaves %q\ngaps %q", found, shapeOf(p), p.Gaps)
 	}
+	_, d, err := Derive(w.req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrong []check.Violation
+	if p.Certificate, wrong = check.Cost(p, d); len(wrong) > 0 {
+		t.Fatalf("the checker refuses what it costs: %v", wrong)
+	}
 	return p
 }
 
@@ -70,7 +78,7 @@ func TestMake_flagNeedsCode(t *testing.T) {
 		w.suspect(flag, "off", .9)
 		p := w.proven(t)
 		wantShape(t, p, backout.ActionAsk)
-		wantText(t, "summary", p.Summary, "flag wallet on with payment 2.13.2", "image 2.14.0 is gone")
+		wantText(t, "summary", p.Summary, "flag wallet on does not work with payment 2.13.2 (contract C-flag)", "image 2.14.0 is gone")
 	})
 }
 

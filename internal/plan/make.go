@@ -26,9 +26,8 @@ type Request struct {
 	Wanted map[backout.ComponentID]backout.Version
 	// Fix is a forward fix that somebody announced, if any.
 	Fix *backout.Fix
-	// Nodes bounds the search of each independent part; 0 = 20000, about half a
-	// second for a part of a hundred components. A plan from a search that met the
-	// limit is safe all the same; its certificate shows the gap that is left.
+	// Nodes bounds the effort of each search; 0 = [Effort]. A plan from a search that
+	// met the limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
 	// late are moves that were found to end too late, each with why.
 	late map[move]string
@@ -53,13 +52,16 @@ type model struct {
 	ties      []tie
 	edges     []edge // of the ties, in their order
 	calls     map[[2]backout.ServiceID]bool
-	actions   []action       // how each site would be moved, as last settled
-	in        *instance      // priced with them
-	together  []turn         // what moves at once or not at all
-	free      map[string]int // what each pool's quota leaves while nothing moves
-	instances int            // of everything
-	none      float64        // probability that nothing here is the cause
-	refused   string         // why a wanted target can't be met, whatever the contracts
+	callers   map[backout.ServiceID][]int // by service: the sites of the code that calls it
+	spoken    map[[2]int]bool             // pairs of sites that a contract speaks of
+	actions   []action                    // how each site would be moved, as last settled
+	in        *instance                   // priced with them
+	together  []turn                      // what moves at once or not at all
+	free      map[string]int              // what each pool's quota leaves while nothing moves
+	instances int                         // of everything
+	none      float64                     // probability that nothing here is the cause
+	least     float64                     // probability from which on a change may be taken back
+	refused   string                      // why a wanted target can't be met, whatever the contracts
 }
 
 // Make finds the cheapest safe way back. When the likeliest explanation is that
@@ -68,12 +70,20 @@ type model struct {
 // to ask a person. Both have no steps and say why. Make fails only on input that
 // makes no sense, with [backout.CodeInvalid].
 func Make(req Request) (backout.Plan, error) {
+	p, _, err := Derive(req)
+	return p, err
+}
+
+// Derive is [Make] that shows its sums: the priced problem, the answer and the proof
+// that no safe plan is cheaper, or how much cheaper one could be. Package check says
+// whether they hold; until then the plan's certificate claims nothing.
+func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	if err := valid(req); err != nil {
-		return backout.Plan{}, err
+		return backout.Plan{}, backout.Derivation{}, err
 	}
 	m, actions, in, s, none := inTime(req)
 	if none != nil && len(req.Wanted) == 0 {
-		return backout.Plan{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
+		return backout.Plan{}, backout.Derivation{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
 	}
 	d := m.decide(in, s, none)
 	kept := s
@@ -84,8 +94,13 @@ func Make(req Request) (backout.Plan, error) {
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
 		Waves: m.waves(in, kept, actions), OrderReasons: slices.Concat(m.orderReasons(kept), m.paceReasons(kept), m.turnReasons(kept)), Gaps: gaps(m, kept),
-		Left: m.left(in, kept), Ruling: backout.Ruling{Reasons: []string{}},
+		Ruling: backout.Ruling{Reasons: []string{}},
 	}
+	p.Left, p.Impossible = m.left(in, kept)
+	if d.blocked != nil && !slices.ContainsFunc(p.Impossible, func(o backout.Impossibility) bool { return o.Component == d.blocked.Component }) {
+		p.Impossible = append([]backout.Impossibility{*d.blocked}, p.Impossible...)
+	}
+	p.Gaps = append(p.Gaps, losses(p.Waves)...)
 	if d.gap != "" {
 		p.Gaps = append(p.Gaps, d.gap)
 	}
@@ -96,7 +111,10 @@ func Make(req Request) (backout.Plan, error) {
 	if p.ID == "" {
 		p.ID = backout.PlanID("P-" + p.Digest[:8])
 	}
-	return p, nil
+	if none != nil {
+		return p, backout.Derivation{}, nil // there is no plan to prove anything about
+	}
+	return p, m.derivation(in, s, kept, actions), nil
 }
 
 func valid(req Request) error {
@@ -121,7 +139,7 @@ func valid(req Request) error {
 
 func newModel(req Request) model {
 	if req.Nodes == 0 {
-		req.Nodes = 20000
+		req.Nodes = Effort
 	}
 	m := model{
 		request: req, world: req.World, stakes: stakesOf(req), minute: req.minute(),
@@ -138,7 +156,9 @@ func newModel(req Request) model {
 		m.calls[[2]backout.ServiceID{d.From, d.To}] = true
 	}
 	m.ties = ties(m.sites, req.World.Contracts)
+	m.callers, m.spoken = callersOf(m.sites, req.World.Graph), map[[2]int]bool{}
 	for _, t := range m.ties {
+		m.spoken[[2]int{t.i, t.j}] = true
 		m.edges = append(m.edges, t.table(m.sites))
 	}
 	m.together = m.turns()
@@ -147,7 +167,7 @@ func newModel(req Request) model {
 			m.none -= s.p[x]
 		}
 	}
-	m.none = max(m.none, 0)
+	m.none, m.least = max(m.none, 0), suspicion(req.Attribution)
 	m.refused = m.want()
 	return m
 }
@@ -187,12 +207,14 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		}
 	}
 	var actions []action
+	var goes []bool // which sites go back, by the last round's solution
 	for round := 0; ; round++ {
 		next := make([]action, len(m.sites))
 		same := actions != nil
 		for i, s := range m.sites {
 			next[i] = m.stage(s, own[i], waited[i])
-			same = same && slices.Equal(next[i].stages, actions[i].stages)
+			next[i].effects = m.afterwards(i, next[i], goes)
+			same = same && slices.Equal(next[i].stages, actions[i].stages) && sameEffects(next[i], actions[i])
 		}
 		actions = next
 		in := m.instance(actions)
@@ -203,7 +225,7 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		if same || round == 2 {
 			return actions, in, s, nil
 		}
-		waited = m.pressure(in, s)
+		waited, goes = m.pressure(in, s), m.moving(s)
 	}
 }
 
@@ -225,9 +247,8 @@ func (m model) pressure(in *instance, s solution) []float64 {
 
 // stay is the solution in which nothing moves.
 func (m model) stay(in *instance) solution {
-	s := solution{target: slices.Clone(in.current), optimal: true}
-	s.schedule = compile(in).order(s.target)
+	n := len(in.current)
+	s := solution{target: slices.Clone(in.current), schedule: schedule{start: make([]int, n), depth: make([]int, n), before: make([][]int, n)}}
 	s.cost = in.cost(s.target, s.start)
-	s.lower = s.cost
 	return s
 }

@@ -50,9 +50,9 @@ const (
 )
 
 // suspicion is the probability from which on a change may be taken back.
-func (m model) suspicion() float64 {
+func suspicion(a backout.Attribution) float64 {
 	least := leastSuspicion
-	for _, s := range m.request.Attribution.Suspects {
+	for _, s := range a.Suspects {
 		least = max(least, s.P*leastShare)
 	}
 	return least
@@ -183,16 +183,17 @@ type bill struct {
 	effort int64
 	loss   int64 // what going there loses
 	doubt  int64 // nobody saw that version healthy
+	aside  int64 // what going there does by itself
 	rate   int64 // per tick until the move takes effect
 }
 
 func (b bill) fixed() int64 {
-	return clamp(float64(b.stays + b.vain + b.risk + b.effort + b.loss + b.doubt))
+	return clamp(float64(b.stays + b.vain + b.risk + b.effort + b.loss + b.doubt + b.aside))
 }
 
 // bill prices one level of a site.
 func (m model) bill(s site, a action, l int) bill {
-	r, value, least := float64(m.rate), float64(m.value(s.component))*ticksPerMinute, m.suspicion()
+	r, value, least := float64(m.rate), float64(m.value(s.component))*ticksPerMinute, m.least
 	var stays, vain, risk, w float64
 	for x := range s.current {
 		p, h := s.p[x], float64(m.until(s.changes[x].ID))
@@ -212,6 +213,7 @@ func (m model) bill(s site, a action, l int) bill {
 	if l == s.current {
 		return b
 	}
+	b.aside = a.aside(l) * ticksPerMinute
 	b.effort, b.risk = a.effort*ticksPerMinute, clamp(risk+a.fails*a.damage*a.stages[0].Share*ticksPerMinute)
 	if to, ok := s.reach[l]; ok {
 		b.loss = a.going(s.limits[l]) * ticksPerMinute

@@ -17,16 +17,24 @@ import (
 // Every plan for a random world passes the independent checker, and plans that
 // were tampered with don't.
 func TestMake_passesTheChecker(t *testing.T) {
-	acts, waits := 0, 0
+	acts, waits, optimal := 0, 0, 0
 	for seed := range uint64(400) {
 		w := randomTown(seed, 4+int(seed%9))
-		p := w.make(t)
+		p, derived := w.derive(t)
 		if found := check.Plan(w.req.World, p); len(found) > 0 {
 			t.Fatalf("seed %d: %v\nwaves %q\ngaps %q", seed, found, shapeOf(p), p.Gaps)
 		}
-		if p.Certificate.LowerCost.Minor > p.Cost.Minor {
-			t.Fatalf("seed %d: cost %s is below the lower bound %s", seed, p.Cost, p.Certificate.LowerCost)
+		cert, found := check.Cost(p, derived)
+		if len(found) > 0 {
+			t.Fatalf("seed %d: %v", seed, found)
 		}
+		if cert.Optimal {
+			optimal++
+		}
+		if cert.Gap.Minor < 0 || cert.Optimal != (cert.Gap.Minor == 0) {
+			t.Fatalf("seed %d: certificate %+v for a cost of %s", seed, cert, p.Cost)
+		}
+		forgeCost(t, seed, p, derived)
 		if len(p.Waves) > 0 {
 			acts++
 		}
@@ -35,8 +43,45 @@ func TestMake_passesTheChecker(t *testing.T) {
 			tamper(t, seed, w.req.World, p)
 		}
 	}
-	if acts < 100 || waits < 30 {
-		t.Errorf("%d plans act, %d wait: too few to mean anything", acts, waits)
+	if acts < 100 || waits < 30 || optimal < 100 {
+		t.Errorf("%d plans act, %d wait, %d are proven optimal: too few to mean anything", acts, waits, optimal)
+	}
+	t.Logf("%d plans act, %d wait, %d of 400 are proven optimal", acts, waits, optimal)
+}
+
+// forgeCost makes a plan look cheaper, or its moves sooner, than its derivation says.
+func forgeCost(t *testing.T, seed uint64, p backout.Plan, d backout.Derivation) {
+	t.Helper()
+	p.Cost.Minor--
+	if cert, found := check.Cost(p, d); len(found) == 0 || cert.Optimal {
+		t.Errorf("seed %d: a cost of a minor unit less was not noticed", seed)
+	}
+	p.Cost.Minor++
+	d.Rest -= d.Unit
+	if _, found := check.Cost(p, d); len(found) == 0 {
+		t.Errorf("seed %d: less to lose than the plan says was not noticed", seed)
+	}
+	d.Rest += d.Unit
+	if len(p.Waves) == 0 {
+		return
+	}
+	for name, change := range map[string]func(s *backout.Step){
+		"later":     func(s *backout.Step) { s.Start += 3 * backout.Duration(d.Tick) },
+		"elsewhere": func(s *backout.Step) { s.ToLevel-- },
+		"other":     func(s *backout.Step) { s.Component = "deployment:nobody@production/eu-1" },
+	} {
+		steps := p.Steps()
+		change(&steps[0])
+		forged := p
+		forged.Waves = []backout.Wave{{Steps: steps}}
+		if _, found := check.Cost(forged, d); len(found) == 0 {
+			t.Errorf("seed %d: a first step that goes %s was not noticed", seed, name)
+		}
+	}
+	forged := p
+	forged.Waves = p.Waves[1:]
+	if _, found := check.Cost(forged, d); len(found) == 0 {
+		t.Errorf("seed %d: a wave left out was not noticed", seed)
 	}
 }
 

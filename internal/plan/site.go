@@ -28,6 +28,7 @@ type site struct {
 	hurts     []string                  // by change: the one audience that it hurts; "" = everybody
 	wanted    *int                      // the level that a person demands
 	counted   bool                      // its broken users are counted, so its contracts forbid nothing
+	selfRules []backout.Contract        // what its own instances demand of each other
 }
 
 // at gives the versions that are live while the component is at a level: at
@@ -99,6 +100,12 @@ func survey(req Request) []site {
 	for _, s := range req.Attribution.Suspects {
 		suspicion[s.Change] = s
 	}
+	own := map[backout.ComponentID][]backout.Contract{}
+	for _, c := range req.World.Contracts {
+		if c.Consumer == c.Provider {
+			own[c.Consumer] = append(own[c.Consumer], c)
+		}
+	}
 	var sites []site
 	name, limits := naming(ids), newConditions(req, stacks)
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
@@ -106,13 +113,13 @@ func survey(req Request) []site {
 		if !ok {
 			c = backout.Component{ID: id, Kind: id.Kind(), Name: id.Name(), Immovable: true} // not in the graph, so not ours to move
 		}
-		sites = append(sites, newSite(req, c, name(id), stacks[id], suspicion, limits))
+		sites = append(sites, newSite(req, c, name(id), stacks[id], own[id], suspicion, limits))
 	}
 	return sites
 }
 
-func newSite(req Request, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect, limits conditions) site {
-	s := site{component: c, name: name, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, limits: map[int]limit{}, barred: map[int]string{}}
+func newSite(req Request, c backout.Component, name string, stack []backout.Change, own []backout.Contract, suspicion map[backout.ChangeID]backout.Suspect, limits conditions) site {
+	s := site{component: c, name: name, selfRules: own, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, limits: map[int]limit{}, barred: map[int]string{}}
 	if extra := len(stack) - (maxLevels - 1); extra > 0 {
 		s.base, stack = extra, stack[extra:]
 	}
@@ -204,7 +211,7 @@ func (s *site) bar(req Request, l int, limits conditions) string {
 			return fmt.Sprintf("%s %s is marked bad by %s: %s", name, to, h.Owner, h.Reason)
 		}
 	}
-	if why := s.mixes(req.World.Contracts, to); why != "" {
+	if why := s.mixes(to); why != "" {
 		return why
 	}
 	if why := limits.cramped(s); why != "" {
@@ -221,11 +228,11 @@ func (s *site) bar(req Request, l int, limits conditions) string {
 
 // mixes says why the component's own instances could not run side by side with
 // the target version; "" when they can, or never do.
-func (s *site) mixes(contracts []backout.Contract, to backout.Version) string {
+func (s *site) mixes(to backout.Version) string {
 	if !s.reversal.Mixed {
 		return ""
 	}
-	for _, c := range counting(contracts, s.component.ID, s.component.ID) {
+	for _, c := range counting(s.selfRules, s.component.ID, s.component.ID) {
 		for _, v := range s.live {
 			if !c.Allows(v, to) || !c.Allows(to, v) {
 				return fmt.Sprintf("%s %s and %s can't run side by side (contract %s)", s.label(), v, to, c.ID)

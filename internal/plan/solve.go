@@ -1,5 +1,12 @@
 package plan
 
+import (
+	"cmp"
+	"slices"
+
+	"github.com/backout-dev/backout"
+)
+
 // solution is the cheapest plan of an instance, or the cheapest found.
 type solution struct {
 	target []int
@@ -11,6 +18,7 @@ type solution struct {
 	optimal bool
 	// largest is the size of the greatest part that had to be searched as one.
 	largest int
+	proof   []backout.PartProof
 }
 
 // conflict says why an instance has no plan at all: the edge that no pair of
@@ -22,45 +30,51 @@ type conflict struct {
 
 // solve finds the cheapest plan. Of equally cheap plans it takes one with the
 // fewest moves; what is still equal is decided by the order of components, which
-// callers sort by id, so equal inputs give equal plans. limit bounds the search
-// nodes of each independent part. Without any plan the conflict says why; an
+// callers sort by id, so equal inputs give equal plans. limit bounds the effort of the
+// whole search: small parts come first, so that as many as possible are proven, and
+// what is left over at the end has a gap. Without any plan the conflict says why; an
 // instance whose current levels are all in their domains always has one.
 func solve(in *instance, limit int) (solution, *conflict) {
 	p := compile(in)
-	domain := append([]levels(nil), in.domain...)
-	every := make([]int, len(domain))
-	for i := range every {
-		every[i] = i
-	}
-	if k := p.reduce(domain, every); k >= 0 {
+	all := newState(p, slices.Clone(in.domain))
+	all.enqueueAll()
+	if k := all.narrow(); k >= 0 {
 		return solution{}, &conflict{edge: k}
 	}
-	out := solution{target: append([]int(nil), in.current...), optimal: true}
-	for _, part := range p.split(domain) {
-		out.largest = max(out.largest, len(part.members))
-		if !part.worthwhile(in, domain) {
+	out := solution{target: slices.Clone(in.current), optimal: true}
+	for i, l := range in.current {
+		out.lower += in.fixed[i][l]
+	}
+	parts := p.split(all.domain)
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(len(a.members), len(b.members)) })
+	for _, q := range parts {
+		out.largest = max(out.largest, len(q.members))
+		if !q.worthwhile(in, all.domain) {
 			continue
 		}
-		found, why := part.solve(in, domain, limit)
+		found, why := q.solve(p, all, max(1, limit-out.nodes))
 		if why != nil {
 			return solution{}, why
 		}
-		out.nodes += found.nodes
-		out.optimal = out.optimal && found.optimal
-		out.lower += found.lower
-		for k, i := range part.members {
-			out.target[i] = found.target[k]
-		}
-		for _, i := range part.members {
+		out.add(q, found)
+		for _, i := range q.members {
 			out.lower -= in.fixed[i][in.current[i]]
 		}
-	}
-	for i, l := range in.current {
-		out.lower += in.fixed[i][l]
 	}
 	out.schedule = p.order(out.target)
 	out.cost = in.cost(out.target, out.start)
 	return out, nil
+}
+
+// add puts a part's solution in its place.
+func (s *solution) add(q part, found solution) {
+	s.nodes += found.nodes
+	s.optimal = s.optimal && found.optimal
+	s.lower += found.lower
+	s.proof = append(s.proof, found.proof...)
+	for k, i := range q.members {
+		s.target[i] = found.target[k]
+	}
 }
 
 // part is a set of components that no remaining constraint ties to others. Cost
@@ -91,11 +105,11 @@ func (p *problem) split(domain []levels) []part {
 			root[max(a, b)] = min(a, b)
 		}
 	}
-	at := map[int]int{}
+	at := make([]int, len(domain))
 	var parts []part
 	for i := range domain {
 		r := find(i)
-		if _, ok := at[r]; !ok {
+		if r == i { // the root is the least member, so it comes first
 			at[r] = len(parts)
 			parts = append(parts, part{})
 		}
@@ -111,11 +125,14 @@ func (p *problem) split(domain []levels) []part {
 // constrains reports whether some cell of the edge that is left is not free.
 func (p *problem) constrains(k int, domain []levels) bool {
 	e := p.edges[k]
-	for a, row := range p.relations[k] {
-		for b, r := range row {
-			if r != free && domain[e.i].has(a) && domain[e.j].has(b) {
-				return true
-			}
+	for a := range domain[e.i].all() {
+		if left := domain[e.j]; p.suits[k][0][a]&left != left || p.waits[k][0][a]&left != 0 {
+			return true
+		}
+	}
+	for b := range domain[e.j].all() {
+		if p.waits[k][1][b]&domain[e.i] != 0 {
+			return true
 		}
 	}
 	return false
@@ -130,8 +147,8 @@ func (q part) worthwhile(in *instance, domain []levels) bool {
 		if !domain[i].has(stay) {
 			return true
 		}
-		for l := range in.fixed[i] {
-			if domain[i].has(l) && in.price(i, l, 0) < in.fixed[i][stay] {
+		for l := range domain[i].all() {
+			if in.price(i, l, 0) < in.fixed[i][stay] {
 				return true
 			}
 		}
@@ -142,33 +159,39 @@ func (q part) worthwhile(in *instance, domain []levels) bool {
 // solve searches one part. Costs are multiplied by one more than the number of
 // components, and each move then costs one: that makes "fewest moves among the
 // cheapest" a matter of cost alone.
-func (q part) solve(in *instance, domain []levels, limit int) (solution, *conflict) {
-	sub, scale := q.extract(in), int64(len(q.members)+1)
+func (q part) solve(whole *problem, all *state, limit int) (solution, *conflict) {
+	p, scale := q.extract(whole), int64(len(q.members)+1)
 	dom := make([]levels, len(q.members))
 	for k, i := range q.members {
-		dom[k] = domain[i]
+		dom[k] = all.domain[i]
 	}
-	p := compile(sub)
-	s := search{p: p, limit: limit, best: infinite, relax: relaxation{p: p}}
-	if q.mayStay(in, domain) {
-		s.pick = append([]int(nil), sub.current...)
-		s.best = sub.cost(s.pick, make([]int, len(s.pick)))
+	s := search{
+		p: p, limit: limit, best: endless, lower: endless, members: q.members, ties: q.edges,
+		state: newState(p, dom), relax: newRelaxation(p), price: make([][]int64, len(dom)),
 	}
-	s.visit(dom)
-	if s.pick == nil {
-		var ring []int
-		for _, k := range s.ring {
-			ring = append(ring, q.members[k])
-		}
-		return solution{}, &conflict{edge: -1, cycle: ring}
+	for i := range s.price {
+		s.price[i] = make([]int64, len(p.fixed[i]))
 	}
-	out := solution{target: s.pick, nodes: s.nodes, optimal: !s.cut, cost: floorDiv(s.best, scale)}
-	out.lower = out.cost
-	if s.cut {
-		// root bounds scale*cost + moves, and there are at most scale-1 moves.
-		out.lower = min(out.cost, floorDiv(s.root, scale))
+	if q.mayStay(whole.instance, all.domain) {
+		s.pick = slices.Clone(p.current)
+		s.best = p.cost(s.pick, make([]int, len(s.pick)))
 	}
-	return out, nil
+	s.state.longest = all.longest
+	s.state.enqueueAll()
+	if k := s.state.narrow(); k >= 0 {
+		return solution{}, &conflict{edge: q.edges[k]}
+	}
+	s.visit(0)
+	if s.pick == nil && s.ring == nil {
+		return solution{}, &conflict{edge: q.edges[s.empty]}
+	} else if s.pick == nil {
+		return solution{}, &conflict{edge: -1, cycle: s.named(s.ring)}
+	}
+	lower := floorDiv(min(s.best, s.lower), scale) // there are fewer moves than scale
+	return solution{
+		target: s.pick, nodes: s.effort(), optimal: !s.cut, cost: floorDiv(s.best, scale), lower: lower,
+		proof: []backout.PartProof{{Members: q.members, Cases: s.cases}},
+	}, nil
 }
 
 func (q part) mayStay(in *instance, domain []levels) bool {
@@ -180,30 +203,34 @@ func (q part) mayStay(in *instance, domain []levels) bool {
 	return true
 }
 
-// extract builds the part's own instance with scaled costs.
-func (q part) extract(in *instance) *instance {
+// extract builds the part's own problem with scaled costs; the relations stay as
+// they are.
+func (q part) extract(p *problem) *problem {
 	sub, scale := &instance{}, int64(len(q.members)+1)
-	place := make(map[int]int, len(q.members))
+	place := make([]int, len(p.current))
 	for k, i := range q.members {
 		place[i] = k
-		fixed, rate := make([]int64, len(in.fixed[i])), make([]int64, len(in.rate[i]))
+		fixed, rate := make([]int64, len(p.fixed[i])), make([]int64, len(p.rate[i]))
 		for l := range fixed {
-			fixed[l], rate[l] = in.fixed[i][l]*scale, in.rate[i][l]*scale
-			if l != in.current[i] {
+			fixed[l], rate[l] = p.fixed[i][l]*scale, p.rate[i][l]*scale
+			if l != p.current[i] {
 				fixed[l]++
 			}
 		}
-		sub.current = append(sub.current, in.current[i])
-		sub.duration = append(sub.duration, in.duration[i])
-		sub.effect = append(sub.effect, in.effect[i])
+		sub.current = append(sub.current, p.current[i])
+		sub.duration = append(sub.duration, p.duration[i])
+		sub.effect = append(sub.effect, p.effect[i])
 		sub.fixed = append(sub.fixed, fixed)
 		sub.rate = append(sub.rate, rate)
 	}
+	out := &problem{instance: sub}
 	for _, k := range q.edges {
-		e := in.edges[k]
+		e := p.edges[k]
 		sub.edges = append(sub.edges, edge{place[e.i], place[e.j], e.allowed})
+		out.suits, out.waits = append(out.suits, p.suits[k]), append(out.waits, p.waits[k])
 	}
-	return sub
+	out.touching = touching(len(sub.current), sub.edges)
+	return out
 }
 
 // floorDiv divides rounding down, also for negative numbers.

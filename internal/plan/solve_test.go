@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 const testLimit = 20000
 
-func mustSolve(t testing.TB, in *instance) solution {
+func mustSolve(t rapid.TB, in *instance) solution {
 	t.Helper()
 	s, why := solve(in, testLimit)
 	if why != nil {
@@ -62,10 +63,11 @@ var families = []shape{
 
 func TestSolve_equalsBruteForce(t *testing.T) {
 	for f, family := range families {
-		for seed := range uint64(120) {
+		for seed := range uint64(5000 / len(families)) {
 			r := rand.New(rand.NewPCG(uint64(f), seed))
 			in := random(r, family)
 			want, moves := in.brute(t)
+			proven(t, in, 0)
 			s := mustSolve(t, in)
 			if s.cost != want || !s.optimal || s.lower != want {
 				t.Fatalf("family %d seed %d: cost %d (lower %d, optimal %v), brute force %d", f, seed, s.cost, s.lower, s.optimal, want)
@@ -132,37 +134,77 @@ func TestSolve_wavesHoldInEveryMixedState(t *testing.T) {
 	}
 }
 
+// drawn is an instance of up to nine components, as rapid shrinks it.
+func drawn(t *rapid.T) (*rand.Rand, *instance) {
+	r := rand.New(rand.NewPCG(77, rapid.Uint64().Draw(t, "seed")))
+	return r, random(r, shape{
+		n: rapid.IntRange(2, 9).Draw(t, "components"), degree: rapid.Float64Range(.5, 2.5).Draw(t, "degree"),
+		hot: rapid.Float64Range(.2, .9).Draw(t, "hot"), holes: rapid.Float64Range(0, .3).Draw(t, "holes"), band: rapid.Bool().Draw(t, "band"),
+	})
+}
+
+// What must hold between an instance and its like, whatever the optimum is.
 func TestSolve_metamorphic(t *testing.T) {
-	for seed := range uint64(150) {
-		r := rand.New(rand.NewPCG(77, seed))
-		in := random(r, shape{n: 8, degree: 1.5, hot: .5, holes: .1, band: true})
-		s := mustSolve(t, in)
-
-		more := *in
-		more.edges = append(slices.Clone(in.edges), edge{0, 7, table(r, in.current[0], in.current[7], .2)})
-		if got := mustSolve(t, &more); got.cost < s.cost {
-			t.Fatalf("seed %d: a constraint lowered the optimum from %d to %d", seed, s.cost, got.cost)
-		}
-
-		wide := *in
-		wide.current = append(slices.Clone(in.current), 1)
-		wide.duration, wide.effect = append(slices.Clone(in.duration), 3), append(slices.Clone(in.effect), 3)
-		wide.domain = append(slices.Clone(in.domain), 3)
-		wide.fixed = append(slices.Clone(in.fixed), []int64{500, 123})
-		wide.rate = append(slices.Clone(in.rate), []int64{4, 0})
-		if got := mustSolve(t, &wide); got.cost != s.cost+123 {
-			t.Fatalf("seed %d: an irrelevant component added %d, not its stay of 123", seed, got.cost-s.cost)
-		}
-
-		if got := mustSolve(t, scaled(in, 7)); got.cost != 7*s.cost {
-			t.Fatalf("seed %d: costs times 7 gave %d, want %d", seed, got.cost, 7*s.cost)
-		}
-		if got := mustSolve(t, relabelled(in, r.Perm(8))); got.cost != s.cost {
-			t.Fatalf("seed %d: other names gave %d, want %d", seed, got.cost, s.cost)
-		}
-		if got := mustSolve(t, in); !cmp.Equal(got.target, s.target) || !cmp.Equal(got.start, s.start) {
-			t.Fatalf("seed %d: the same instance gave another plan", seed)
-		}
+	properties := map[string]func(t *rapid.T, r *rand.Rand, in *instance, s solution){
+		"a constraint more never lowers the optimum": func(t *rapid.T, r *rand.Rand, in *instance, s solution) {
+			more, j := *in, len(in.current)-1
+			more.edges = append(slices.Clone(in.edges), edge{0, j, table(r, in.current[0], in.current[j], .2)})
+			if got := mustSolve(t, &more); got.cost < s.cost {
+				t.Fatalf("from %d to %d", s.cost, got.cost)
+			}
+		},
+		"an irrelevant component adds exactly its stay": func(t *rapid.T, r *rand.Rand, in *instance, s solution) {
+			wide, stay := *in, 100+r.Int64N(400)
+			wide.current = append(slices.Clone(in.current), 1)
+			wide.duration, wide.effect = append(slices.Clone(in.duration), 3), append(slices.Clone(in.effect), 3)
+			wide.domain = append(slices.Clone(in.domain), 3)
+			wide.fixed = append(slices.Clone(in.fixed), []int64{stay + r.Int64N(50), stay})
+			wide.rate = append(slices.Clone(in.rate), []int64{4, 0})
+			if got := mustSolve(t, &wide); got.cost != s.cost+stay {
+				t.Fatalf("it added %d, not %d", got.cost-s.cost, stay)
+			}
+		},
+		"scaling all costs scales the optimum": func(t *rapid.T, r *rand.Rand, in *instance, s solution) {
+			by := 2 + r.Int64N(9)
+			if got := mustSolve(t, scaled(in, by)); got.cost != by*s.cost {
+				t.Fatalf("times %d gave %d instead of %d", by, got.cost, by*s.cost)
+			}
+		},
+		"other names give the same optimum": func(t *rapid.T, r *rand.Rand, in *instance, s solution) {
+			if got := mustSolve(t, relabelled(in, r.Perm(len(in.current)))); got.cost != s.cost {
+				t.Fatalf("%d instead of %d", got.cost, s.cost)
+			}
+		},
+		"the same instance gives the same plan": func(t *rapid.T, _ *rand.Rand, in *instance, s solution) {
+			if got := mustSolve(t, in); !cmp.Equal(got.target, s.target) || !cmp.Equal(got.start, s.start) {
+				t.Fatalf("%v at %v instead of %v at %v", got.target, got.start, s.target, s.start)
+			}
+		},
+		"lower bound, optimum, any safe plan ascend": func(t *rapid.T, r *rand.Rand, in *instance, s solution) {
+			short, _ := solve(in, 1)
+			if short.lower > s.cost || s.cost > short.cost {
+				t.Fatalf("a search cut off says %d to %d, the optimum is %d", short.lower, short.cost, s.cost)
+			}
+			p := compile(in)
+			for range 50 {
+				target := make([]int, len(in.current))
+				for i := range target {
+					target[i] = r.IntN(len(in.fixed[i]))
+				}
+				when := p.order(target)
+				if when.cycle == nil && unsafeAt(in, target, when.start) == "" && in.cost(target, when.start) < s.cost {
+					t.Fatalf("%v costs %d, less than the optimum %d", target, in.cost(target, when.start), s.cost)
+				}
+			}
+		},
+	}
+	for name, holds := range properties {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				r, in := drawn(t)
+				holds(t, r, in, mustSolve(t, in))
+			})
+		})
 	}
 }
 
@@ -208,18 +250,12 @@ func TestBound_staysBelow(t *testing.T) {
 		}
 		want, _ := in.brute(t)
 		p := compile(in)
-		domain := slices.Clone(in.domain)
-		if p.reduce(domain, []int{0, 1, 2, 3, 4, 5}) >= 0 || want < 0 {
+		st := newState(p, slices.Clone(in.domain))
+		st.enqueueAll()
+		if st.narrow() >= 0 || want < 0 {
 			continue
 		}
-		decided := make([]int, 6)
-		for i, d := range domain {
-			if decided[i] = -1; d.single() {
-				decided[i] = d.lowest()
-			}
-		}
-		x := relaxation{p: p}
-		value, _ := x.bound(domain, p.order(decided).start)
+		value := newRelaxation(p).bound(st)
 		if value > want {
 			t.Fatalf("seed %d: bound %d above the optimum %d", seed, value, want)
 		}

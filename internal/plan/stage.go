@@ -18,6 +18,9 @@ type action struct {
 	fails    float64       // chance that the action itself fails
 	damage   float64       // minor units lost if it fails with everything exposed
 	effort   int64
+	settle   time.Duration // how long after each stage signals can't speak yet
+	// effects are what moving does by itself, by the level it goes to.
+	effects map[int][]backout.SideEffect
 	// What going back to a level costs that loses data, or that nobody saw healthy.
 	loss, doubt int64
 	exposed     int64 // what opening one vulnerability again costs
@@ -57,7 +60,7 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 	base := action{
 		fails:  1 - works(c, m.world.Priors),
 		damage: float64(m.rate) * failMinutes,
-		effort: m.fast(byKind[c.Kind].effort), loss: m.fast(lossPrice), doubt: m.fast(doubtPrice), exposed: m.fast(exposePrice),
+		effort: m.fast(byKind[c.Kind].effort), settle: m.settles(s), loss: m.fast(lossPrice), doubt: m.fast(doubtPrice), exposed: m.fast(exposePrice),
 	}
 	each := s.reversal.Takes.Std()
 	if each <= 0 {
@@ -73,9 +76,9 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 	for _, shares := range options {
 		a := base
 		if shares, ok := fits.gentle(offered(shares, c.Instances, s.reversal.Shares), s.reversal.Shares, c.Instances); ok {
-			a.run(shares, each, m.minute)
+			a.run(s, shares, each, m.minute)
 		} else {
-			a.run([]float64{1}, each, m.minute) // barred, see [conditions.cramped]
+			a.run(s, []float64{1}, each, m.minute) // barred, see [conditions.cramped]
 		}
 		if waited > pressure {
 			a.hasten(m.minute)
@@ -86,7 +89,7 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 		}
 	}
 	if audience := s.audience(); audience != "" && !m.tied(s) {
-		best.run([]float64{1}, each, m.minute)
+		best.run(s, []float64{1}, each, m.minute)
 		best.stages[0].Audience = audience
 	}
 	return best
@@ -96,14 +99,16 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 // whether things got worse, not whether they recovered.
 func (a *action) hasten(minute time.Duration) {
 	last := &a.stages[len(a.stages)-1]
-	saved := last.Bake.Std() - bakePart*minute
+	saved := last.Bake.Std() - bakePart*minute - a.settle
 	last.Bake -= backout.Duration(saved)
 	a.takes -= saved
 	a.duration = max(1, ticks(a.takes, minute))
 }
 
-// run lays the stages out in time.
-func (a *action) run(shares []float64, each, minute time.Duration) {
+// run lays the stages out in time. A gate that spoke before caches are warm and
+// queues have drained would take the way back for the trouble, so bakes last
+// longer by that much.
+func (a *action) run(s site, shares []float64, each, minute time.Duration) {
 	a.stages, a.takes = nil, 0
 	var area time.Duration
 	before := 0.0
@@ -112,9 +117,11 @@ func (a *action) run(shares []float64, each, minute time.Duration) {
 		if share == 1 {
 			bake = bakeWhole * minute
 		}
+		bake += a.settle
+		brings, _ := s.brings(share-before, each)
 		a.stages = append(a.stages, backout.Stage{Share: share, Bake: backout.Duration(bake)})
-		a.takes += each + bake
-		area += time.Duration((1-before)*float64(each) + (1-share)*float64(bake))
+		a.takes += brings + bake
+		area += time.Duration((1-before)*float64(brings) + (1-share)*float64(bake))
 		before = share
 	}
 	a.duration, a.effect = max(1, ticks(a.takes, minute)), ticks(area, minute)

@@ -79,7 +79,7 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	name := site.label()
 	st.Precondition = fmt.Sprintf("%s runs %s, %s can still be brought about, and %s", name, st.From, st.To, m.waitsFor(s, i))
 	if lim := site.limits[l]; !lim.until.IsZero() {
-		st.Precondition += fmt.Sprintf("; it must have ended before %s, %s", clock(lim.until), lim.why)
+		st.Precondition += fmt.Sprintf("; it must have ended before %s, %s", hhmm(lim.until), lim.why)
 	}
 	if with := m.company(s, i); len(with) > 1 {
 		st.Switch = m.turned(i).ID
@@ -88,6 +88,7 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	if audience := a.stages[0].Audience; audience != "" {
 		st.Check = fmt.Sprintf("%s is %s for %s and as before for everybody else", name, st.To, audience)
 	}
+	st.SideEffects = a.effects[l]
 	st.WayBack = wayBack(name, st)
 	st.Why = strings.Join(append([]string{m.whyStep(s, i, st)}, site.limits[l].notes...), "; ")
 	if len(st.Exposes) > 0 {
@@ -128,7 +129,7 @@ func (m model) whyStep(s solution, i int, st backout.Step) string {
 		if n := len(st.Reverts); n > 1 {
 			what = fmt.Sprintf("%s (%d changes)", st.To, n)
 		}
-		return fmt.Sprintf("%s %s is the cause with %s; going back to %s undoes it", m.sites[i].label(), st.From, percent(st.P), what)
+		return fmt.Sprintf("%s %s is the cause with a probability of %s; going back to %s undoes it", m.sites[i].label(), st.From, percent(st.P), what)
 	}
 	for k, t := range m.ties {
 		other := t.i + t.j - i
@@ -145,9 +146,9 @@ func (m model) whyStep(s solution, i int, st backout.Step) string {
 			continue
 		}
 		c, clash, _ := t.broken(m.sites, a, b)
-		return fmt.Sprintf("innocent (%s), but contract %s forbids %s%s", percent(st.P), c.ID, clash, because(c))
+		return fmt.Sprintf("probably innocent (%s), but contract %s forbids %s%s", percent(st.P), c.ID, clash, because(c))
 	}
-	return fmt.Sprintf("innocent (%s), but other steps of this plan need it", percent(st.P))
+	return fmt.Sprintf("probably innocent (%s), but other steps of this plan need it", percent(st.P))
 }
 
 func because(c backout.Contract) string {

@@ -123,10 +123,19 @@ func gaps(m model, s solution) []string {
 				t.contracts[0].ID, x.component.ID, y.component.ID))
 		}
 	}
-	for i := range m.sites {
-		for j := i + 1; j < len(m.sites); j++ {
-			moves := s.target[i] != m.sites[i].current || s.target[j] != m.sites[j].current
-			if moves && !spoken[[2]int{i, j}] && m.related(i, j) {
+	var all, moved []int
+	for i, site := range m.sites {
+		if all = append(all, i); s.target[i] != site.current {
+			moved = append(moved, i)
+		}
+	}
+	for i, site := range m.sites {
+		others := moved
+		if s.target[i] != site.current {
+			others = all
+		}
+		for _, j := range others {
+			if j > i && !spoken[[2]int{i, j}] && m.related(i, j) {
 				out = append(out, m.strangers(s, i, j)...)
 			}
 		}

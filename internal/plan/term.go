@@ -18,6 +18,7 @@ const (
 	termVain   = "for what is taken away in vain"
 	termLoss   = "for what going back loses"
 	termDoubt  = "for versions that nobody saw healthy"
+	termAside  = "for what going back does by itself"
 	termEffort = "to carry it out"
 )
 
@@ -34,7 +35,7 @@ func (m model) terms(s solution, starts []int, actions []action, rest int64) []b
 		}
 		effect += b.rate * int64(starts[i]+actions[i].effect+m.lag)
 		sum.vain, sum.risk, sum.effort = sum.vain+b.vain, sum.risk+b.risk, sum.effort+b.effort
-		sum.loss, sum.doubt = sum.loss+b.loss, sum.doubt+b.doubt
+		sum.loss, sum.doubt, sum.aside = sum.loss+b.loss, sum.doubt+b.doubt, sum.aside+b.aside
 	}
 	out := []backout.Term{}
 	for _, t := range []struct {
@@ -42,7 +43,7 @@ func (m model) terms(s solution, starts []int, actions []action, rest int64) []b
 		cost int64
 	}{
 		{termNone, rest}, {termStays, sum.stays}, {termEffect, effect}, {termRisk, sum.risk},
-		{termVain, sum.vain}, {termLoss, sum.loss}, {termDoubt, sum.doubt}, {termEffort, sum.effort},
+		{termVain, sum.vain}, {termLoss, sum.loss}, {termDoubt, sum.doubt}, {termAside, sum.aside}, {termEffort, sum.effort},
 	} {
 		if t.cost != 0 {
 			out = append(out, backout.Term{Name: t.name, Cost: m.money(t.cost)})
@@ -59,7 +60,7 @@ func apart(a, b backout.Alternative) string {
 		cost backout.Money
 	}
 	var all []difference
-	for _, name := range []string{termNone, termStays, termEffect, termRisk, termVain, termLoss, termDoubt, termEffort} {
+	for _, name := range []string{termNone, termStays, termEffect, termRisk, termVain, termLoss, termDoubt, termAside, termEffort} {
 		if d := minor(a.Terms, name) - minor(b.Terms, name); d != 0 {
 			all = append(all, difference{name, backout.Money{Minor: d, Currency: a.Cost.Currency}})
 		}

@@ -73,6 +73,12 @@ func (w *town) suspect(c backout.ComponentID, to backout.Version, p float64) {
 
 func (w *town) make(t testing.TB) backout.Plan {
 	t.Helper()
+	p, _ := w.derive(t)
+	return p
+}
+
+func (w *town) derive(t testing.TB) (backout.Plan, backout.Derivation) {
+	t.Helper()
 	total := 0.0
 	for _, s := range w.req.Attribution.Suspects {
 		total += s.P
@@ -80,11 +86,11 @@ func (w *town) make(t testing.TB) backout.Plan {
 	if w.req.Attribution.PNone == 0 {
 		w.req.Attribution.PNone = 1 - total
 	}
-	p, err := Make(w.req)
+	p, d, err := Derive(w.req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return p, d
 }
 
 // randomTown draws n deployments, flags and schemas with contracts among them.

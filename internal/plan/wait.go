@@ -48,7 +48,7 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	for _, p := range m.imagine(before) {
 		then := m.believing(p)
 		inThen := then.instance(actions)
-		best, none := then.solve(inThen, req.Nodes)
+		best, none := then.solve(inThen, m.request.Nodes)
 		if none != nil {
 			continue
 		}
@@ -176,6 +176,6 @@ func (m model) believing(p []float64) model {
 			sites[i].p[x] = at[c.ID]
 		}
 	}
-	m.sites, m.none = sites, p[len(p)-1]
+	m.sites, m.none, m.least = sites, p[len(p)-1], 0 // what is imagined is judged by money alone
 	return m
 }

@@ -53,9 +53,10 @@ func TestWeigh_surerIsSooner(t *testing.T) {
 // what can be saved by looking.
 func TestWeigh_dearMinutesAgainstDearMistakes(t *testing.T) {
 	w := twoSuspects(.55, .4)
+	w.req.Forecast.CostNow, w.req.Forecast.CostHorizon = backout.MoneyRange{P50: eur(1000)}, backout.MoneyRange{P50: eur(1000)}
 	dear := weigh(t, w, backout.Attribution{})
 	if dear.Wait {
-		t.Errorf("120 EUR a minute: %s; want to act", dear.Words)
+		t.Errorf("1000 EUR a minute: %s; want to act", dear.Words)
 	}
 	r := w.req.World.Reversals[id(backout.KindDeployment, "payment")]
 	r.Levels[0].Loss, r.Levels[0].Lost = backout.LossSome, "the orders of an hour"

@@ -27,7 +27,8 @@ func TestWords(t *testing.T) {
 func example() backout.Plan {
 	return backout.Plan{
 		Summary: "Take payment back", Success: .9, Takes: backout.Duration(time.Minute), Certificate: backout.Certificate{Safe: true, Checks: []string{"a", "b"}},
-		Waves:        []backout.Wave{{Steps: []backout.Step{{Component: "deployment:payment@p/e", Kind: backout.KindDeployment, From: "2", To: "1", Why: "it is the cause", Stages: []backout.Stage{{Share: .33}, {Share: 1}}}}}},
+		Waves: []backout.Wave{{Steps: []backout.Step{{Component: "deployment:payment@p/e", Kind: backout.KindDeployment, From: "2", To: "1", Why: "it is the cause",
+			SideEffects: []backout.SideEffect{{Words: "caches start cold", Priced: true, Cost: backout.Money{Minor: 6000, Currency: "EUR"}}, {Words: "a queue grows; not priced"}}, Stages: []backout.Stage{{Share: .33}, {Share: 1}}}}}},
 		Left:         []backout.Left{{Component: "flag:x@p/e", Why: "innocent"}},
 		Alternatives: []backout.Alternative{{Name: "do nothing", Why: "dearer"}, {Name: "this", Chosen: true}},
 		Gaps:         []string{"a pair nobody knows"},
@@ -36,7 +37,7 @@ func example() backout.Plan {
 
 func TestPlan_saysWhatWhyAndWhatNot(t *testing.T) {
 	text := Plan(example(), Style{})
-	for _, want := range []string{"Take payment back", "W1 - payment", "2 → 1", "33 %, 100 %", "why: it is the cause", "= flag x", "not chosen: do nothing", "not proven: a pair nobody knows", "1 step in 1 wave", "✔ proven safe by an independent checker (2 checks)"} {
+	for _, want := range []string{"Take payment back", "W1 - payment", "2 → 1", "33 % of the instances, then all", "why: it is the cause", "1 step in 1 wave", "by itself: caches start cold (about €60)\n", "by itself: a queue grows; not priced\n", "= flag x", "not chosen: do nothing", "not proven: a pair nobody knows", "✔ proven safe by an independent checker (2 checks)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, text)
 		}

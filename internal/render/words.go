@@ -163,6 +163,14 @@ func What(id backout.ComponentID, to backout.Version) string {
 	return ShortName(id) + " " + string(to)
 }
 
+// SideEffect writes what a step does by itself, with its price where that is known.
+func SideEffect(e backout.SideEffect) string {
+	if e.Priced && e.Cost.Minor > 0 {
+		return fmt.Sprintf("%s (about %s)", e.Words, Amount(e.Cost))
+	}
+	return e.Words
+}
+
 // Plural writes a count with its noun: "1 step", "3 steps".
 func Plural(n int, noun string) string {
 	if n == 1 {

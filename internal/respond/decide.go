@@ -224,9 +224,9 @@ func (r *Responder) rollingOut(now time.Time, w backout.World, att backout.Attri
 }
 
 // plan makes the way back and lets the independent checker look at it; a plan it
-// refuses is never shown as one.
+// refuses is never shown as one, and only what it proves about cost is said.
 func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (*backout.Plan, error) {
-	p, err := plan.Make(r.request(w, inc))
+	p, derived, err := plan.Derive(r.request(w, inc))
 	if err != nil {
 		return nil, fmt.Errorf("make plan: %w", err)
 	}
@@ -235,7 +235,10 @@ func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, in
 	if len(violations) > 0 {
 		return nil, fmt.Errorf("check plan: %v", violations)
 	}
-	p.Certificate.Safe, p.Certificate.Checks = proof.Safe, proof.Checks
+	p.Certificate = proof
+	if p.Certificate, violations = check.Cost(p, derived); len(violations) > 0 {
+		r.cfg.Log.Error("the proof of the plan's cost does not hold, so nothing is said about it", "incident", inc.ID, "violations", violations)
+	}
 	return &p, nil
 }
 

@@ -37,7 +37,7 @@ type incidentView struct {
 
 func words() template.FuncMap {
 	return template.FuncMap{
-		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock,
+		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock, "sideEffect": render.SideEffect, "name": render.ShortName,
 		"span":    func(d backout.Duration) string { return render.Span(d.Std()) },
 		"what":    render.What,
 		"serious": func(p float64) bool { return p >= .05 },

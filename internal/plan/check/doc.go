@@ -19,6 +19,11 @@
 // every step of a wave taken to last as long as the wave, which is what remains
 // true when steps take longer than planned.
 //
+// What a plan costs, and that no other is cheaper, is proven from its derivation, in
+// numbers ([Cost], [Optimum]): the answer by sweeping over what is live when, the bound
+// by following the proof's cases. Prices, waits and implications are worked out from
+// the problem again, so a proof can be useless but not misleading.
+//
 // A plan under way is checked the same way: what has been done shows in what runs
 // now, and a step whose target is all that runs is no step any more.
 package check
