@@ -95,11 +95,47 @@ func parse(text string) migration {
 // What additive statements look like; names may be quoted.
 const name = `["\x60\[]?([\w.{}$-]+)["\x60\]]?`
 
-// loss says what undoing one migration loses.
-func (m migration) loss() (backout.Loss, string) {
+// addition is a table that a migration made, or a column that it added to one.
+type addition struct{ table, column string }
+
+func (a addition) String() string {
+	if a.column == "" {
+		return "table " + a.table
+	}
+	return "column " + a.table + "." + a.column
+}
+
+// added lists what holds data that a migration made; plain is false when it does more
+// than add.
+func (m migration) added() (out []addition, plain bool) {
+	for _, s := range m.up {
+		a, ok := adds(s)
+		if !ok {
+			return nil, false
+		}
+		if a.table != "" {
+			out = append(out, a)
+		}
+	}
+	return out, true
+}
+
+// adds reads an additive statement; what an index adds is no data.
+func adds(statement string) (addition, bool) {
 	createTable := regexp.MustCompile(`(?is)^CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?` + name)
 	addColumn := regexp.MustCompile(`(?is)^ALTER\s+TABLE\s+` + name + `\s+ADD\s+(?:COLUMN\s+)?(?:IF\s+NOT\s+EXISTS\s+)?` + name)
 	createIndex := regexp.MustCompile(`(?is)^CREATE\s+(?:UNIQUE\s+)?INDEX\s`)
+	if t := createTable.FindStringSubmatch(statement); t != nil {
+		return addition{table: t[1]}, true
+	}
+	if c := addColumn.FindStringSubmatch(statement); c != nil {
+		return addition{c[1], c[2]}, true
+	}
+	return addition{}, createIndex.MatchString(statement)
+}
+
+// loss says what undoing one migration loses.
+func (m migration) loss() (backout.Loss, string) {
 	if len(m.down) == 0 {
 		return backout.LossOneWay, m.file + " has no Down section"
 	}
@@ -108,12 +144,12 @@ func (m migration) loss() (backout.Loss, string) {
 	}
 	lost := []string{}
 	for _, s := range m.up {
-		if t := createTable.FindStringSubmatch(s); t != nil {
-			lost = append(lost, "table "+t[1])
-		} else if c := addColumn.FindStringSubmatch(s); c != nil {
-			lost = append(lost, "column "+c[1]+"."+c[2])
-		} else if !createIndex.MatchString(s) {
+		a, ok := adds(s)
+		if !ok {
 			return backout.LossUnknown, fmt.Sprintf("%s does more than add (%s)", m.file, headline(s))
+		}
+		if a.table != "" {
+			lost = append(lost, a.String())
 		}
 	}
 	if len(lost) == 0 {
