@@ -131,6 +131,9 @@ func TestMake_pointOfNoReturn(t *testing.T) {
 			if name == "lossless until" && (!p.Steps()[0].Until.Equal(noon.Add(40*time.Minute)) || p.Steps()[0].Loss != backout.LossNone) {
 				t.Errorf("step until %s with loss %s, want 12:40 and lossless", p.Steps()[0].Until, p.Steps()[0].Loss)
 			}
+			if name == "lossless until" {
+				wantText(t, "why", p.Steps()[0].Why, "must have ended before 12:40 UTC, then schema ledger 0042 passes its point of no return contract-0042")
+			}
 		})
 	}
 }

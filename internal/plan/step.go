@@ -78,9 +78,6 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	st.P = min(st.P, 1)
 	name := site.label()
 	st.Precondition = fmt.Sprintf("%s runs %s, %s can still be brought about, and %s", name, st.From, st.To, m.waitsFor(s, i))
-	if lim := site.limits[l]; !lim.until.IsZero() {
-		st.Precondition += fmt.Sprintf("; it must have ended before %s, %s", hhmm(lim.until), lim.why)
-	}
 	if with := m.company(s, i); len(with) > 1 {
 		st.Switch = m.turned(i).ID
 	}
@@ -91,6 +88,9 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	st.SideEffects = a.effects[l]
 	st.WayBack = wayBack(name, st)
 	st.Why = strings.Join(append([]string{m.whyStep(s, i, st)}, site.limits[l].notes...), "; ")
+	if lim := site.limits[l]; !lim.until.IsZero() {
+		st.Why += fmt.Sprintf("; it must have ended before %s, %s", hhmm(lim.until), lim.why)
+	}
 	if len(st.Exposes) > 0 {
 		st.Why += fmt.Sprintf("; it opens %s again", strings.Join(st.Exposes, ", "))
 	}

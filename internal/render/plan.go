@@ -324,7 +324,11 @@ func (w *sheet) lost(p backout.Plan) {
 		case backout.LossNone, "":
 		case backout.LossUnknown:
 			nothing = false
-			w.say(2, w.Paint(InkWaits, "!")+" ", fmt.Sprintf("%s: nobody checked what going back to %s loses", name, st.To))
+			text := fmt.Sprintf("%s: nobody checked what going back to %s loses", name, st.To)
+			if st.Lost != "" {
+				text += ": " + st.Lost
+			}
+			w.say(2, w.Paint(InkWaits, "!")+" ", text)
 		default:
 			nothing = false
 			w.say(2, w.Paint(InkWaits, "!")+" ", fmt.Sprintf("%s: %s", name, cmp.Or(st.Lost, "something that its actuator does not name")))
@@ -334,6 +338,11 @@ func (w *sheet) lost(p backout.Plan) {
 				nothing = false
 				w.say(2, w.Paint(InkWaits, "!")+" ", fmt.Sprintf("%s: %s", name, e.Words))
 			}
+		}
+	}
+	for _, st := range p.Steps() {
+		for _, v := range st.Exposes {
+			w.say(2, w.Paint(InkBad, w.Glyph("✖"))+" ", fmt.Sprintf("%s: %s is open again, which %s had closed", w.name(st.Component), v, st.From))
 		}
 	}
 	if nothing {
@@ -389,6 +398,9 @@ func (w *sheet) asked(p backout.Plan) {
 		people := "One person"
 		if r.Approvers > 1 {
 			people = fmt.Sprintf("%d different people", r.Approvers)
+		}
+		if len(r.Among) > 0 {
+			people += ", among them one of " + strings.Join(r.Among, ", ") + ","
 		}
 		w.say(2, "", fmt.Sprintf("%s must approve or reject it; until then nothing is changed. Digest to approve: %.8s.", people, p.Digest))
 	}
