@@ -258,6 +258,11 @@ func (m model) overdue(s solution, actions []action) map[move]string {
 	return nil
 }
 
+// soon reports whether a deadline is near enough to be worth a word.
+func (m model) soon(until time.Time) bool {
+	return !until.IsZero() && until.Sub(m.world.Now) < 2*time.Duration(m.horizon)*m.minute/ticksPerMinute
+}
+
 // claim is a consumer outside our reach with the contracts by which it relies on a
 // component.
 type claim struct {

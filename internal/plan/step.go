@@ -88,7 +88,7 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	st.SideEffects = a.effects[l]
 	st.WayBack = wayBack(name, st)
 	st.Why = strings.Join(append([]string{m.whyStep(s, i, st)}, site.limits[l].notes...), "; ")
-	if lim := site.limits[l]; !lim.until.IsZero() {
+	if lim := site.limits[l]; m.soon(lim.until) {
 		st.Why += fmt.Sprintf("; it must have ended before %s, %s", hhmm(lim.until), lim.why)
 	}
 	if len(st.Exposes) > 0 {

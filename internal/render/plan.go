@@ -311,6 +311,20 @@ func cheapest(p backout.Plan) string {
 	}
 }
 
+// people says who must agree.
+func people(r backout.Ruling) string {
+	switch one := "one of " + strings.Join(r.Among, ", "); {
+	case len(r.Among) == 0 && r.Approvers <= 1:
+		return "One person"
+	case len(r.Among) == 0:
+		return fmt.Sprintf("%d different people", r.Approvers)
+	case r.Approvers <= 1:
+		return "O" + one[1:]
+	default:
+		return fmt.Sprintf("%d different people, among them %s,", r.Approvers, one)
+	}
+}
+
 // lost says what going back takes away for good.
 func (w *sheet) lost(p backout.Plan) {
 	if len(p.Waves) == 0 {
@@ -395,14 +409,7 @@ func (w *sheet) asked(p backout.Plan) {
 	case r.Approvers == 0:
 		w.say(2, "", "Not known yet: the policy has not ruled on it.")
 	default:
-		people := "One person"
-		if r.Approvers > 1 {
-			people = fmt.Sprintf("%d different people", r.Approvers)
-		}
-		if len(r.Among) > 0 {
-			people += ", among them one of " + strings.Join(r.Among, ", ") + ","
-		}
-		w.say(2, "", fmt.Sprintf("%s must approve or reject it; until then nothing is changed. Digest to approve: %.8s.", people, p.Digest))
+		w.say(2, "", fmt.Sprintf("%s must approve or reject it; until then nothing is changed. Digest to approve: %.8s.", people(r), p.Digest))
 	}
 	told := false
 	for _, why := range r.Reasons {
