@@ -15,20 +15,22 @@ import (
 // level, beyond what its actuator says: what was written since, what has passed
 // its point of no return, who breaks, what vulnerability opens.
 type limit struct {
-	barred  string // why it can't be; "" when it can
+	barred  string                    // why it can't be; "" when it can
+	kind    backout.ImpossibilityKind // of what bars it
 	loss    backout.Loss
 	lost    []string
-	dear    bool      // the loss is of data and has no price of its own
-	price   int64     // minor units that it costs for certain
-	exposes []string  // vulnerabilities that come back
-	until   time.Time // by when the move must have ended; zero = no hurry
-	why     string    // what follows then
-	notes   []string  // what people should know although nothing is lost
+	dear    bool                      // the loss is of data and has no price of its own
+	price   int64                     // minor units that it costs for certain
+	exposes []string                  // vulnerabilities that come back
+	until   time.Time                 // by when the move must have ended; zero = no hurry
+	why     string                    // what follows then
+	then    backout.ImpossibilityKind // and what it is
+	notes   []string                  // what people should know although nothing is lost
 }
 
 // join makes a limit out of two: the worse of each.
 func (a limit) join(b limit) limit {
-	a.barred = cmp.Or(a.barred, b.barred)
+	a.barred, a.kind = cmp.Or(a.barred, b.barred), cmp.Or(a.kind, b.kind)
 	a.loss = worse(a.loss, b.loss)
 	a.lost, a.notes = append(a.lost, b.lost...), append(a.notes, b.notes...)
 	a.dear, a.price = a.dear || b.dear, a.price+b.price
@@ -38,7 +40,7 @@ func (a limit) join(b limit) limit {
 		}
 	}
 	if !b.until.IsZero() && (a.until.IsZero() || b.until.Before(a.until)) {
-		a.until, a.why = b.until, b.why
+		a.until, a.why, a.then = b.until, b.why, b.then
 	}
 	return a
 }
@@ -60,8 +62,8 @@ type conditions struct {
 	formats   map[backout.ComponentID][]backout.DataFormat
 	noReturns map[backout.ComponentID][]backout.PointOfNoReturn
 	claims    map[backout.ComponentID][]claim
-	late      map[move]string // moves that were found to end too late
-	free      map[string]int  // what each pool's quota leaves
+	late      map[move]limit // moves that were found to end too late
+	free      map[string]int // what each pool's quota leaves
 	stakes    stakes
 }
 
@@ -88,7 +90,8 @@ func newConditions(req Request, stacks map[backout.ComponentID][]backout.Change)
 
 // of gathers what limits bringing a site to a level that its actuator can reach.
 func (c conditions) of(s *site, l int, r backout.Reachable) limit {
-	out := limit{loss: r.Loss, dear: r.Loss != backout.LossNone, barred: c.late[move{s.component.ID, s.versions[l]}]}
+	out := c.late[move{s.component.ID, s.versions[l]}]
+	out.loss, out.dear = r.Loss, r.Loss != backout.LossNone
 	if r.Lost != "" {
 		out.lost = []string{r.Lost}
 	}
@@ -117,7 +120,7 @@ func (c conditions) format(s *site, l int, f backout.DataFormat) limit {
 		lost: []string{fmt.Sprintf("%s, which %s has written%s and %s %s can't read (data format %s)", f.Lost, label(f.Writer), since, s.label(), to, f.ID)},
 	}
 	if f.Loss == backout.LossOneWay {
-		out.barred = fmt.Sprintf("there is no way back to %s %s: it can't read %s, which %s has written%s (data format %s)", s.label(), to, f.Lost, label(f.Writer), since, f.ID)
+		out.kind, out.barred = backout.ImpossibleOneWay, fmt.Sprintf("there is no way back to %s %s: it can't read %s, which %s has written%s (data format %s)", s.label(), to, f.Lost, label(f.Writer), since, f.ID)
 	}
 	return out
 }
@@ -163,7 +166,7 @@ func (c conditions) past(s *site, ch backout.Change, r backout.Reachable, p back
 	case p.After > 0 && !c.world.Now.Before(point):
 		return beyond(p, s, ch, "since "+hhmm(point))
 	case p.After > 0:
-		return limit{until: point, why: fmt.Sprintf("then %s %s passes its point of no return %s%s", s.label(), ch.To, p.ID, reasonOf(p.Reason))}
+		return limit{until: point, then: backout.ImpossibleOneWay, why: fmt.Sprintf("then %s %s passes its point of no return %s%s", s.label(), ch.To, p.ID, reasonOf(p.Reason))}
 	case p.Rows > 0:
 		return limit{notes: []string{fmt.Sprintf("%d of at most %d rows were written since %s: beyond that %s is lost (%s)", *r.Rows, p.Rows, hhmm(start), p.Lost, p.ID)}}
 	}
@@ -173,7 +176,7 @@ func (c conditions) past(s *site, ch backout.Change, r backout.Reachable, p back
 // beyond words a point of no return that is passed.
 func beyond(p backout.PointOfNoReturn, s *site, ch backout.Change, when string) limit {
 	if p.Loss == backout.LossOneWay {
-		return limit{loss: p.Loss, barred: fmt.Sprintf("there is no way back from %s %s: it has passed its point of no return %s, %s%s", s.label(), ch.To, p.ID, when, reasonOf(p.Reason))}
+		return limit{loss: p.Loss, kind: backout.ImpossibleOneWay, barred: fmt.Sprintf("there is no way back from %s %s: it has passed its point of no return %s, %s%s", s.label(), ch.To, p.ID, when, reasonOf(p.Reason))}
 	}
 	return limit{loss: p.Loss, dear: true, lost: []string{fmt.Sprintf("%s: %s has passed its point of no return %s, %s", p.Lost, ch.To, p.ID, when)}}
 }
@@ -202,7 +205,7 @@ func (c conditions) freezing(part backout.Component) limit {
 	out := limit{}
 	for _, f := range c.world.Policy.Freezes {
 		if !f.AllowRollbacks && f.Covers(part) && c.world.Now.Before(f.From) {
-			out = out.join(limit{until: f.From, why: "then a freeze begins" + reasonOf(f.Reason)})
+			out = out.join(limit{until: f.From, then: backout.ImpossibleForbidden, why: "then a freeze begins" + reasonOf(f.Reason)})
 		}
 	}
 	return out
@@ -238,17 +241,18 @@ func inTime(req Request) (model, []action, *instance, solution, *conflict) {
 
 // overdue lists the moves of the first wave that has any that would end after they
 // must have, each with the sentence that says so.
-func (m model) overdue(s solution, actions []action) map[move]string {
+func (m model) overdue(s solution, actions []action) map[move]limit {
 	waves := m.moves(s)
 	starts := begins(waves, actions)
 	for w, wave := range waves {
-		out := map[move]string{}
+		out := map[move]limit{}
 		for _, i := range wave {
 			site := m.sites[i]
 			lim := site.limits[s.target[i]]
 			if end := m.world.Now.Add(starts[w] + actions[i].takes); !lim.until.IsZero() && end.After(lim.until) {
 				to := site.versions[s.target[i]]
-				out[move{site.component.ID, to}] = fmt.Sprintf("%s can't be back at %s before %s, and %s", site.label(), to, hhmm(lim.until), lim.why)
+				words := fmt.Sprintf("%s can't be back at %s before %s, and %s", site.label(), to, hhmm(lim.until), lim.why)
+				out[move{site.component.ID, to}] = limit{barred: words, kind: lim.then}
 			}
 		}
 		if len(out) > 0 {
@@ -300,7 +304,7 @@ func (c conditions) claim(s *site, l int, k claim) limit {
 	out := limit{price: c.worth(k.consumer, broken)}
 	switch {
 	case broken > k.consumer.ForbiddenAbove:
-		out.barred = fmt.Sprintf("going back to %s %s %s, and at most %s may be broken", s.label(), s.versions[l], text, percent(k.consumer.ForbiddenAbove))
+		out.kind, out.barred = backout.ImpossibleImmovable, fmt.Sprintf("going back to %s %s %s, and at most %s may be broken", s.label(), s.versions[l], text, percent(k.consumer.ForbiddenAbove))
 	case broken > k.consumer.LossyAbove:
 		out.loss, out.lost = backout.LossSome, []string{"the service of some users: it " + text}
 	default:

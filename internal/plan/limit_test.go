@@ -349,3 +349,43 @@ func waveSizes(p backout.Plan) string {
 	}
 	return fmt.Sprint(out)
 }
+
+// What a limit bars is explained as what it is, with the way out that goes with it.
+func TestMake_limitsAreExplained(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(w *town, payment backout.ComponentID)
+		kind   backout.ImpossibilityKind
+	}{
+		"freeze": {func(w *town, _ backout.ComponentID) {
+			w.req.World.Policy.Freezes = []backout.Freeze{{From: noon, To: noon.Add(time.Hour), Reason: "sales"}}
+		}, backout.ImpossibleForbidden},
+		"freeze soon": {func(w *town, _ backout.ComponentID) {
+			w.req.World.Policy.Freezes = []backout.Freeze{{From: noon.Add(time.Minute), To: noon.Add(time.Hour), Reason: "sales"}}
+		}, backout.ImpossibleForbidden},
+		"budget": {func(w *town, _ backout.ComponentID) { w.req.World.Graph.Components[0].MinAvailable = 3 }, backout.ImpossibleForbidden},
+		"point passed": {func(w *town, payment backout.ComponentID) {
+			w.req.World.Graph.NoReturns = []backout.PointOfNoReturn{{ID: "P", Component: payment, Loss: backout.LossOneWay}}
+		}, backout.ImpossibleOneWay},
+		"point soon": {func(w *town, payment backout.ComponentID) {
+			w.req.World.Graph.NoReturns = []backout.PointOfNoReturn{{ID: "P", Component: payment, After: backout.Duration(21 * time.Minute), Loss: backout.LossOneWay}}
+		}, backout.ImpossibleOneWay},
+		"format": {func(w *town, payment backout.ComponentID) {
+			w.req.World.Graph.Formats = []backout.DataFormat{{ID: "F", Writer: payment, Reader: payment, Reads: backout.VersionRange{From: "2.14.0"}, Loss: backout.LossOneWay}}
+		}, backout.ImpossibleOneWay},
+		"users": {func(w *town, payment backout.ComponentID) {
+			app := id(backout.KindDeployment, "android")
+			w.req.World.Live[app] = backout.Live{Shares: map[backout.Version]float64{"5.2": 1}}
+			w.req.World.Graph.Consumers = []backout.Consumer{{ID: "android", Component: app, Users: "Android users", ForbiddenAbove: .1}}
+			w.needs("C-app", app, "5.2", payment, "2.14.0")
+		}, backout.ImpossibleImmovable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, payment := guilty()
+			tt.change(w, payment)
+			p := w.proven(t)
+			if p.Action != backout.ActionAsk || len(p.Impossible) != 1 || p.Impossible[0].Kind != tt.kind {
+				t.Errorf("%s, %+v: want to ask, with %s", p.Summary, p.Impossible, tt.kind)
+			}
+		})
+	}
+}

@@ -30,7 +30,7 @@ type Request struct {
 	// met the limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
 	// late are moves that were found to end too late, each with why.
-	late map[move]string
+	late map[move]limit
 }
 
 func (r Request) minute() time.Duration {

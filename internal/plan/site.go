@@ -182,6 +182,7 @@ func (s *site) bar(req Request, l int, limits conditions) string {
 	name, why := s.label(), frozen(req.World, s.component)
 	switch {
 	case why != "":
+		s.limits[l] = limit{kind: backout.ImpossibleForbidden}
 		return why
 	case req.Forbidden[s.component.ID] != "":
 		return req.Forbidden[s.component.ID]
@@ -215,10 +216,12 @@ func (s *site) bar(req Request, l int, limits conditions) string {
 		return why
 	}
 	if why := limits.cramped(s); why != "" {
+		s.limits[l] = limit{kind: backout.ImpossibleForbidden}
 		return why
 	}
 	lim := limits.of(s, l, r)
 	if lim.barred != "" {
+		s.limits[l] = lim
 		return lim.barred
 	}
 	r.Loss, r.Lost = lim.loss, strings.Join(lim.lost, "; ")
