@@ -194,7 +194,7 @@ func TestLoad_nothingToRead(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, name := range []string{"services.yaml", "backout.yaml"} {
+	for _, name := range []string{"services.yaml", "backout.yaml", "limits.yaml"} {
 		b, err := os.ReadFile(filepath.Join("testdata", "shop", name))
 		if err != nil {
 			f.Fatal(err)
