@@ -31,11 +31,14 @@ var mayImport = map[string][]string{
 	"metrics": {"root"}, "store": {"root"}, "store/storetest": {"root", "store"}, "render/picture": {"root", "render"},
 	"execute": {"root", "execute/engine"}, "notify": {"root", "render"}, "web": {"root", "render", "render/picture"},
 	"playground": {"root", "catalog", "testdata/scenarios"}, "playground/*": {"root", "playground"}, "simulate": {"root", "statistics"},
+	"infer": {"root", "infer/*"}, "infer/*": {"root"}, "execute/goose": {"root", "execute", "infer/migration"},
 	"replay": {"root", "catalog"}, "watch": {"root", "detect"},
-	"respond": {"root", "attribute", "forecast", "plan", "verify", "learn", "plan/check", "permit", "execute", "notify", "render"},
-	"drill":   {"root", "respond", "catalog"},
-	"app":     {"root", "*", "!cli"}, "app/*": {"root", "*", "!cli"},
-	"cli": {"root", "app", "app/*", "render", "render/picture", "web"},
+	// A plan file is a value that the command line checks before it sends it, and app when it arrives.
+	"planfile": {"root"},
+	"respond":  {"root", "attribute", "forecast", "plan", "verify", "learn", "plan/check", "permit", "execute", "notify", "render"},
+	"drill":    {"root", "respond", "catalog"},
+	"app":      {"root", "*", "!cli"}, "app/*": {"root", "*", "!cli"},
+	"cli": {"root", "app", "app/*", "planfile", "render", "render/picture", "web"},
 }
 
 // adapters are children of the verb whose port they meet: they may import the
@@ -44,7 +47,7 @@ var adapters = map[string]bool{"metrics": true, "ingest": true, "execute": true,
 
 // pure packages decide: they read no clock, draw no unseeded number and touch
 // nothing outside their arguments, so that every decision can be replayed.
-var pure = []string{"", "statistics", "detect", "attribute", "forecast", "plan", "plan/check", "verify", "learn"}
+var pure = []string{"", "statistics", "detect", "attribute", "forecast", "plan", "plan/check", "planfile", "verify", "learn", "infer", "infer/migration", "infer/spec"}
 
 var (
 	bannedImports = regexp.MustCompile(`^(os|net|database|log|math/rand|crypto/rand)(/|$)`)

@@ -2,6 +2,7 @@ package backout
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -32,6 +33,12 @@ type Observation struct {
 	// Attempt is set when the event is an effect of our own: a response, never a suspect.
 	Attempt   AttemptID `json:"attempt,omitempty"`
 	Simulated bool      `json:"simulated,omitempty"` // from a drill: never learnt from
+	// Attachments are files from which contracts are inferred. They are kept apart:
+	// an observation that was stored comes back without them.
+	Attachments []Attachment `json:"attachments,omitempty"`
+	// BuiltAgainst says of providers which of their versions To was built against,
+	// where that is not the one that was live when it was deployed.
+	BuiltAgainst map[ComponentID]Version `json:"built_against,omitempty"`
 }
 
 // ChangeID names a change; it derives from the merge key, so the same facts
@@ -55,6 +62,8 @@ type Change struct {
 	// Security names the vulnerability that the change closes: taking it back opens it.
 	Security  string `json:"security,omitempty"`
 	Simulated bool   `json:"simulated,omitempty"`
+	// BuiltAgainst says of providers which of their versions To was built against.
+	BuiltAgainst map[ComponentID]Version `json:"built_against,omitempty"`
 }
 
 // Exposure tells who met a change, and when. Stages are in order of time.
@@ -192,6 +201,9 @@ func join(c Change, o Observation) Change {
 	c.Title = cmp.Or(c.Title, o.Title)
 	c.Security = cmp.Or(c.Security, o.Security)
 	c.Simulated = c.Simulated || o.Simulated
+	if len(o.BuiltAgainst) > 0 {
+		c.BuiltAgainst = joined(c.BuiltAgainst, o.BuiltAgainst)
+	}
 	if !slices.Contains(c.Sources, o.Source) {
 		c.Sources = append(slices.Clone(c.Sources), o.Source)
 		slices.Sort(c.Sources)
@@ -202,4 +214,19 @@ func join(c Change, o Observation) Change {
 	}
 	c.Exposure.Stages = append(slices.Clone(st), ExposureStage{o.At, o.Share, o.Audience, o.Instances})
 	return c
+}
+
+// joined adds what another source knows; of two words on one provider the smaller
+// version stands, so that the order of sources does not matter.
+func joined(a, b map[ComponentID]Version) map[ComponentID]Version {
+	out := maps.Clone(a)
+	if out == nil {
+		out = map[ComponentID]Version{}
+	}
+	for id, v := range b {
+		if known, ok := out[id]; !ok || CompareVersions(v, known) < 0 {
+			out[id] = v
+		}
+	}
+	return out
 }

@@ -1,6 +1,9 @@
 package backout
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // VersionRange is an inclusive range of versions of one component, ordered by
 // [CompareVersions]. An empty end is open. A range with From = To is one version.
@@ -14,19 +17,41 @@ func (r VersionRange) Contains(v Version) bool {
 	return (r.From == "" || CompareVersions(v, r.From) >= 0) && (r.To == "" || CompareVersions(v, r.To) <= 0)
 }
 
-// ContractSource says how a contract became known; hand-written wins.
+// ContractSource says how something about two components became known. A better
+// source wins over a worse one whatever it says; worse ones fill gaps only.
 type ContractSource string
 
-// The sources of contracts, best first.
+// The sources, best first.
 const (
-	ContractDeclared ContractSource = "declared" // somebody wrote it down
-	ContractInferred ContractSource = "inferred" // derived from specs or migrations
-	ContractObserved ContractSource = "observed" // the pair was seen live together, healthy
+	ContractDeclared  ContractSource = "declared"  // somebody wrote it down
+	ContractSpec      ContractSource = "spec"      // inferred from two versions' API specs
+	ContractMigration ContractSource = "migration" // inferred from what a schema's migrations do
+	ContractObserved  ContractSource = "observed"  // the pair was seen live together, healthy
+	ContractSkew      ContractSource = "skew"      // the policy assumes it of neighbours few releases apart
 )
 
+// Words says for people where something is known from.
+func (s ContractSource) Words() string {
+	switch s {
+	case ContractDeclared:
+		return "written down"
+	case ContractSpec:
+		return "inferred from API specs"
+	case ContractMigration:
+		return "inferred from migrations"
+	case ContractObserved:
+		return "seen live together"
+	case ContractSkew:
+		return "assumed by the policy's skew"
+	}
+	return "of unknown source"
+}
+
 // Contract says which versions of two components may be live together. A
-// consumer at a version in When needs its provider at a version in Needs. Pairs
-// that no contract mentions are unknown, not allowed: see [World.Pairs].
+// consumer at a version in When needs its provider at a version in Needs. It
+// is about all versions of its two components; what is known of single pairs of
+// versions is a [Line] or a [Pair]. Two components that nothing of these mentions
+// are unknown to each other, not compatible.
 type Contract struct {
 	ID       string         `json:"id"`
 	Consumer ComponentID    `json:"consumer"`
@@ -55,13 +80,8 @@ func (c Contract) Allows(consumer, provider Version) bool {
 	return true
 }
 
-// Pair is two components' versions that were live together. Healthy pairs are
-// the evidence for going back where nobody wrote a contract.
-type Pair struct {
-	A        ComponentID `json:"a"`
-	B        ComponentID `json:"b"`
-	AVersion Version     `json:"a_version"`
-	BVersion Version     `json:"b_version"`
-	Healthy  bool        `json:"healthy"`
-	SeenAt   time.Time   `json:"seen_at"`
+// Speaks reports whether some rule is about a version of the consumer. Where none
+// is, the contract asks nothing, and what worse sources say counts.
+func (c Contract) Speaks(consumer Version) bool {
+	return slices.ContainsFunc(c.Rules, func(r ContractRule) bool { return r.When.Contains(consumer) })
 }

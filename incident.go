@@ -78,10 +78,13 @@ type Attempt struct {
 	Digest    string     `json:"digest"` // of the plan that was approved
 	Plan      Plan       `json:"plan"`
 	Approvals []Approval `json:"approvals"`
-	StartedAt time.Time  `json:"started_at"`
-	EndedAt   time.Time  `json:"ended_at,omitzero"`
-	Result    RunState   `json:"result"`
-	Why       string     `json:"why,omitempty"`
+	// FromFile is set when a person brought the plan: it stays the waiting one while
+	// the world it was made for stands.
+	FromFile  bool      `json:"from_file,omitempty"`
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	Result    RunState  `json:"result"`
+	Why       string    `json:"why,omitempty"`
 	// TakenBack is what the run left at an earlier version, from its journal.
 	TakenBack []TakenBack `json:"taken_back,omitempty"`
 }

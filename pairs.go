@@ -1,9 +1,51 @@
 package backout
 
 import (
+	"math"
 	"slices"
 	"time"
 )
+
+// Pair is two components' versions that were live together. Healthy pairs are
+// the evidence for going back where nobody wrote a contract.
+type Pair struct {
+	A        ComponentID `json:"a"`
+	B        ComponentID `json:"b"`
+	AVersion Version     `json:"a_version"`
+	BVersion Version     `json:"b_version"`
+	Healthy  bool        `json:"healthy"`
+	SeenAt   time.Time   `json:"seen_at"`
+	Times    int         `json:"times,omitempty"`  // separate spells; 0 counts as 1
+	Lasted   Duration    `json:"lasted,omitempty"` // all spells together; 0 = not known
+}
+
+// What [Pair.Confidence] assumes; docs/decisions/0220 says why.
+const (
+	pairPrior   = .5 // probability that two versions get along when nothing is known
+	pairShows   = 5  // minutes in which trouble between two versions shows, on average
+	pairDormant = .1 // share of troubles that don't show in a spell, however long
+)
+
+// Confidence is the probability that two versions get along that were seen live
+// together without trouble for T minutes in n spells. By Bayes' rule, with silence
+// for certain when they do, and when they don't of probability s + (1-s)exp(-T/5)
+// where s = 0.1^n:
+//
+//	0.5 / (0.5 + 0.5 (s + (1-s) exp(-T/5)))
+//
+// A moment is worth 0.5, half an hour 0.91, half an hour in two spells 0.99. It is
+// 0 for a pair that was not healthy. minute is a model minute's length.
+func (p Pair) Confidence(minute Duration) float64 {
+	if !p.Healthy {
+		return 0
+	}
+	if minute <= 0 {
+		minute = Duration(time.Minute)
+	}
+	asleep := math.Pow(pairDormant, float64(max(p.Times, 1)))
+	silence := asleep + (1-asleep)*math.Exp(-float64(p.Lasted)/float64(minute)/pairShows)
+	return pairPrior / (pairPrior + (1-pairPrior)*silence)
+}
 
 // SeenTogether derives from exposure which versions of related components were
 // live side by side before a moment, for at least the time given. Components are
@@ -68,6 +110,7 @@ func (e Exposure) whole(until time.Time) time.Time {
 
 func overlaps(a, b ComponentID, as, bs []span, atLeast time.Duration) []Pair {
 	out := []Pair{}
+	place := map[[2]Version]int{}
 	for _, x := range as {
 		for _, y := range bs {
 			from, to := x.from, x.until
@@ -77,12 +120,36 @@ func overlaps(a, b ComponentID, as, bs []span, atLeast time.Duration) []Pair {
 			if y.until.Before(to) {
 				to = y.until
 			}
-			if from.IsZero() && !to.IsZero() || !from.IsZero() && to.Sub(from) >= atLeast {
-				out = append(out, Pair{A: a, B: b, AVersion: x.version, BVersion: y.version, Healthy: true, SeenAt: to})
+			if from.IsZero() && to.IsZero() || !from.IsZero() && to.Sub(from) < atLeast {
+				continue
 			}
+			key := [2]Version{x.version, y.version}
+			at, seen := place[key]
+			if !seen {
+				at, place[key] = len(out), len(out)
+				out = append(out, Pair{A: a, B: b, AVersion: x.version, BVersion: y.version, Healthy: true})
+			}
+			out[at] = out[at].again(from, to)
 		}
 	}
 	return out
+}
+
+// always is how long a spell lasted whose beginning nobody knows: at least a day,
+// since it was there before all that is remembered.
+const always = Duration(24 * time.Hour)
+
+// again adds a spell; a zero from is "always".
+func (p Pair) again(from, to time.Time) Pair {
+	lasted := always
+	if !from.IsZero() {
+		lasted = Duration(to.Sub(from))
+	}
+	p.Times, p.Lasted = p.Times+1, p.Lasted+lasted
+	if to.After(p.SeenAt) {
+		p.SeenAt = to
+	}
+	return p
 }
 
 // related reports whether two components' versions can meet in one request.

@@ -48,6 +48,9 @@ type Plan struct {
 	// Cost is the expected loss with this plan, CostNothing without any.
 	Cost        Money `json:"cost"`
 	CostNothing Money `json:"cost_nothing"`
+	// Meetings are the versions that the plan brings together, each two with who says
+	// that they get along; those of which nobody says it are among the gaps.
+	Meetings []Meeting `json:"meetings"`
 	// Gaps names what the plan rests on without proof, such as pairs nobody has a
 	// contract for; a plan with gaps needs a person.
 	Gaps []string `json:"gaps"`
@@ -57,6 +60,8 @@ type Plan struct {
 	Ruling      Ruling      `json:"ruling"`
 	// Fingerprint is the world's, over the touched components, when it was made.
 	Fingerprint string `json:"fingerprint"`
+	// Grounds are what the fingerprint hashes.
+	Grounds []Ground `json:"grounds,omitempty"`
 	// Digest covers the executable part; approvals bind to it.
 	Digest string `json:"digest"`
 }

@@ -54,8 +54,33 @@ type Policy struct {
 	SecurityApprovers []string `json:"security_approvers,omitempty"`
 	// Rules are CEL expressions that must all be true for a plan to run by itself.
 	Rules []PolicyRule `json:"rules"`
+	// Skew is how many releases one of two neighbours may be from a version that ran
+	// together with the other and still be assumed to get along with it, as in
+	// Kubernetes' version skew: 1 is N-1, 0 assumes nothing.
+	Skew int `json:"skew,omitempty"`
+	// Trust is for each source the least confidence, in [0,1], from which on what it
+	// says is enough to run without a person; see [Policy.Enough].
+	Trust map[ContractSource]float64 `json:"trust,omitempty"`
 	// KillSwitch stops every effect at once.
 	KillSwitch bool `json:"kill_switch"`
+}
+
+// SkewConfidence is how sure it is what Skew assumes: nobody looked.
+const SkewConfidence = .5
+
+// Enough reports whether what a source says with a confidence needs no person's
+// look. What was written down never does; what was inferred or seen does not
+// unless Trust asks for more confidence; what is merely assumed does unless Trust
+// says from which confidence on it is enough.
+func (p Policy) Enough(s ContractSource, confidence float64) bool {
+	if s == ContractDeclared {
+		return true
+	}
+	least, named := p.Trust[s]
+	if !named {
+		return s != ContractSkew
+	}
+	return confidence >= least
 }
 
 // PolicyRule is one CEL expression with the sentence shown when it says no.

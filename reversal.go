@@ -26,6 +26,9 @@ type Reachable struct {
 	Verified bool `json:"verified"`
 	// Instances is how many copies it comes back with; 0 = as many as run now.
 	Instances int `json:"instances,omitempty"`
+	// Until is when this stops being so as far as is known, such as the end of a
+	// backup's retention; zero = no end is known.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Reversal is what an actuator says about taking a component back, without

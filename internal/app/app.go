@@ -44,6 +44,8 @@ type App struct {
 	executor  *execute.Executor
 	notifier  *notify.Outbox
 	alerts    *alerts
+	rules     *permit.Permit
+	ready     ready
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
@@ -140,22 +142,21 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.facts = &facts{catalog: a.catalog, store: a.store, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
-	rules, err := permit.Compile(a.catalog.Policy)
-	if err != nil {
+	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err
 	}
 	if a.engine, err = engine.New(ctx, engine.Config{File: a.file, Log: a.cfg.Log}); err != nil {
 		return err
 	}
 	a.onClose("engine", func() error { return a.engine.Close(5 * time.Second) })
-	if err := a.openExecutor(ctx, moving, rules); err != nil {
+	if err := a.openExecutor(ctx, moving, a.rules); err != nil {
 		return err
 	}
 	if err := a.openNotifier(); err != nil {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: rules,
+		Store: incidents{a.store, a.channels}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -174,7 +175,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 
@@ -211,6 +212,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.watch.Run(ctx) })
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
+	g.Go(func() error { return a.prepareChanges(ctx) })
 	return g.Wait()
 }
 

@@ -21,6 +21,8 @@ type past struct{}
 func (past) Observations(context.Context, time.Time) ([]backout.Observation, error) { return nil, nil }
 func (past) Priors(context.Context) (backout.Priors, error)                         { return backout.Priors{}, nil }
 func (past) Holds(context.Context, time.Time) ([]backout.Hold, error)               { return nil, nil }
+func (past) Attached(context.Context) ([]backout.Attached, error)                   { return nil, nil }
+func (past) AttachedState(context.Context) (string, error)                          { return "", nil }
 
 func TestFacts_versionsOfConsumers(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)

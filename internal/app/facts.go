@@ -25,6 +25,8 @@ type known interface {
 	Observations(ctx context.Context, since time.Time) ([]backout.Observation, error)
 	Priors(ctx context.Context) (backout.Priors, error)
 	Holds(ctx context.Context, now time.Time) ([]backout.Hold, error)
+	Attached(ctx context.Context) ([]backout.Attached, error)
+	AttachedState(ctx context.Context) (string, error)
 }
 
 // facts loads the world: the catalog, the observations in the store, and what
@@ -39,6 +41,8 @@ type facts struct {
 
 	mu       sync.Mutex
 	degraded []string // guarded by mu: what the last survey could not see
+
+	inferred inferred
 }
 
 // World gives the world at a moment. Without a survey it costs one read of the
@@ -65,8 +69,11 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 	for i, c := range w.Changes {
 		w.Changes[i].Services = servicesOf(w.Graph, c.Component)
 	}
+	if w.Lines, _, err = f.lines(ctx, w); err != nil {
+		return backout.World{}, fmt.Errorf("load world: %w", err)
+	}
 	if surveyed {
-		f.unseen(append(f.survey(ctx, &w), f.consumers(ctx, &w)...))
+		f.unseen(append(f.survey(ctx, &w, matter(w)), f.consumers(ctx, &w)...))
 		f.loads(ctx, &w)
 	}
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
@@ -108,14 +115,14 @@ func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
 	return []backout.ServiceID{c.Service}
 }
 
-// survey asks the actuators, side by side, about what matters for a plan. A
-// silent actuator leaves its component unknown, and its silence is given back.
-func (f *facts) survey(ctx context.Context, w *backout.World) []string {
+// survey asks the actuators, side by side, about components. A silent actuator leaves
+// its component unknown, and its silence is given back.
+func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) []string {
 	var mu sync.Mutex
 	var silent []string
 	var g errgroup.Group
 	g.SetLimit(8)
-	for _, id := range matter(*w) {
+	for _, id := range about {
 		c, ok := w.Graph.Component(id)
 		a := f.actuators[c.Actuator]
 		if !ok || a == nil {
@@ -145,8 +152,8 @@ func (f *facts) survey(ctx context.Context, w *backout.World) []string {
 	return silent
 }
 
-// matter lists the components that changed recently and those that a contract
-// ties to them.
+// matter lists the components that changed recently and those that a contract or a
+// forbidding line ties to them.
 func matter(w backout.World) []backout.ComponentID {
 	in := map[backout.ComponentID]bool{}
 	for _, c := range w.Changes {
@@ -156,6 +163,11 @@ func matter(w backout.World) []backout.ComponentID {
 	for _, c := range w.Contracts {
 		if in[c.Consumer] || in[c.Provider] {
 			out = append(out, c.Consumer, c.Provider)
+		}
+	}
+	for _, l := range w.Lines {
+		if !l.Allows && (in[l.Consumer] || in[l.Provider]) {
+			out = append(out, l.Consumer, l.Provider)
 		}
 	}
 	for id := range in {

@@ -51,6 +51,9 @@ func (l learner) SaveHold(ctx context.Context, h backout.Hold) error { return l.
 type recorder struct{ *store.Store }
 
 func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
+	if err := readable(obs); err != nil {
+		return err
+	}
 	_, err := r.Observe(ctx, obs)
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/watch"
+	"github.com/backout-dev/backout/internal/web"
 )
 
 // RecordedWorld is what was known at a moment of a recording, and an actuator
@@ -61,10 +62,7 @@ func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error)
 		return nil, err
 	}
 	c.Catalog.Policy.Autonomy = backout.AutonomyShadow
-	c.Catalog.Graph.Components = append([]backout.Component{}, c.Catalog.Graph.Components...)
-	for i := range c.Catalog.Graph.Components {
-		c.Catalog.Graph.Components[i].Actuator = recordedActuator
-	}
+	r.facts = recordedFacts(&c)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -88,7 +86,6 @@ func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error)
 		_ = r.db.Close()
 		return nil, err
 	}
-	r.facts = &facts{catalog: c.Catalog, store: c.World, actuators: map[string]execute.Actuator{recordedActuator: c.World}, minute: c.Minute, step: c.Step, sampler: c.Sampler}
 	r.responder, err = respond.New(respond.Config{
 		Store: incidents{Store: r.store}, Learner: learner{r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
 		Step: c.Step, Minute: c.Minute, Seed: c.Seed, Log: c.Log,
@@ -101,6 +98,40 @@ func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error)
 }
 
 const recordedActuator = "recorded"
+
+// recordedFacts reads a recording. In its catalog, and that of the configuration,
+// every component is one that the recording answers for.
+func recordedFacts(c *RecordedConfig) *facts {
+	c.Catalog.Graph.Components = append([]backout.Component{}, c.Catalog.Graph.Components...)
+	for i := range c.Catalog.Graph.Components {
+		c.Catalog.Graph.Components[i].Actuator = recordedActuator
+	}
+	return &facts{catalog: c.Catalog, store: c.World, actuators: map[string]execute.Actuator{recordedActuator: c.World}, minute: c.Minute, step: c.Step, sampler: c.Sampler}
+}
+
+// CheckRecorded answers a pipeline from facts that were written down: see
+// [App.Check]. Of the configuration it reads Catalog, World, Minute and Step.
+func CheckRecorded(ctx context.Context, c RecordedConfig, now time.Time, q web.Question) (backout.ReleaseCheck, error) {
+	rules, err := permit.Compile(c.Catalog.Policy)
+	if err != nil {
+		return backout.ReleaseCheck{}, err
+	}
+	return recordedFacts(&c).check(ctx, now, q, rules)
+}
+
+// PrepareRecorded gives what would lie ready for each change of facts that were
+// written down. Of the configuration it reads what [CheckRecorded] does.
+func PrepareRecorded(ctx context.Context, c RecordedConfig, now time.Time) ([]backout.Prepared, error) {
+	rules, err := permit.Compile(c.Catalog.Policy)
+	if err != nil {
+		return nil, err
+	}
+	w, err := recordedFacts(&c).World(ctx, now, true)
+	if err != nil {
+		return nil, err
+	}
+	return respond.Ready(w, rules), nil
+}
 
 // Close forgets everything.
 func (r *Recorded) Close() error { return r.db.Close() }

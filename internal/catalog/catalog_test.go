@@ -12,6 +12,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/backout-dev/backout"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -101,6 +103,9 @@ func TestLoad_namesWhatIsWrong(t *testing.T) {
 		"time":                {oursDoc("Policy", "{freezes: [{from: tomorrow, to: 2026-01-01T00:00:00Z}]}"), `spec.freezes[0].from: found "tomorrow": expected a time`},
 		"freeze":              {oursDoc("Policy", "{freezes: [{from: 2026-01-02T00:00:00Z, to: 2026-01-01T00:00:00Z}]}"), "expected from before to"},
 		"two policies":        {oursDoc("Policy", "{}") + "---\n" + oursDoc("Policy", "{}"), "x.yaml:6:: the policy stands at x.yaml:1 already"},
+		"skew":                {oursDoc("Policy", "{skew: 1}"), `spec.skew: found "1": expected N-1 for neighbours one release apart`},
+		"trust of a hand":     {oursDoc("Policy", "{trust: {declared: 1}}"), "spec.trust.declared: unknown source: expected one of [spec migration observed skew]"},
+		"trust above one":     {oursDoc("Policy", "{trust: {skew: 2}}"), "spec.trust.skew: found"},
 		"rule without expr":   {oursDoc("Policy", "{rules: [{name: r}]}"), "spec.rules[0]: expected name and expr"},
 		"range":               {oursDoc("Contract", "{consumer: '"+a+"', provider: '"+a+"', rules: [{when: {from: '2', to: '1'}}]}"), "from 2 comes after to 1"},
 		"signal kind":         {oursDoc("SignalSet", "{signals: [{name: s, kind: heat, direction: up, query: q}]}"), `found "heat": expected one of latency, errors`},
@@ -214,4 +219,19 @@ func FuzzLoad(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestLoad_policyOfSources(t *testing.T) {
+	c, err := Load(fstest.MapFS{"p.yaml": {Data: []byte(oursDoc("Policy", "{skew: N-2, trust: {observed: 0.9, skew: 0.5}}"))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[backout.ContractSource]float64{backout.ContractObserved: .9, backout.ContractSkew: .5}
+	if diff := cmp.Diff(want, c.Policy.Trust); diff != "" || c.Policy.Skew != 2 {
+		t.Errorf("skew %d (-want +got):\n%s", c.Policy.Skew, diff)
+	}
+	plain, err := Load(fstest.MapFS{"p.yaml": {Data: []byte(oursDoc("Policy", "{}"))}})
+	if err != nil || plain.Policy.Version == c.Policy.Version {
+		t.Errorf("%v: another trust is another policy", err)
+	}
 }

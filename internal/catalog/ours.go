@@ -173,10 +173,45 @@ func readPolicy(e *entity) {
 		"coldStart":     oneOf(&p.ColdStart, backout.ColdStartAsk, backout.ColdStartActIfReversible),
 		"minConfidence": share(&p.MinConfidence), "maxPNone": share(&p.MaxPNone), "maxSteps": whole(&p.MaxSteps, 0, 1000),
 		"maxServices": whole(&p.MaxServices, 0, 1000), "fourEyesTier": whole(&p.FourEyesTier, -1, 3), "approvalTimeout": span(&p.ApprovalTimeout),
-		"cooldown": span(&p.Cooldown), "maxAttempts": whole(&p.MaxAttempts, 0, 100), "freezes": readFreezes(e, p), "rules": readRules(p),
-		"limits": readLimits(&p.Limits), "securityApprovers": names(&p.SecurityApprovers),
+		"skew": skew(&p.Skew), "trust": readTrust(p), "cooldown": span(&p.Cooldown), "maxAttempts": whole(&p.MaxAttempts, 0, 100),
+		"freezes": readFreezes(e, p), "rules": readRules(p), "limits": readLimits(&p.Limits), "securityApprovers": names(&p.SecurityApprovers),
 	})
 	p.Version = policyVersion(*p)
+}
+
+// skew reads by how many releases neighbours may be apart: N-1, or 0 for none.
+func skew(into *int) func(cursor) {
+	return func(c cursor) {
+		s, ok := c.scalar()
+		if !ok {
+			return
+		}
+		n, err := strconv.Atoi(strings.TrimPrefix(s, "N-"))
+		if err != nil || n < 0 || n > 9 || !strings.HasPrefix(s, "N-") && s != "0" {
+			c.wrong("found %q: expected N-1 for neighbours one release apart (up to N-9), or 0 to assume nothing", s)
+			return
+		}
+		*into = n
+	}
+}
+
+// readTrust reads from which confidence on a source is enough without a person.
+func readTrust(p *backout.Policy) func(cursor) {
+	sources := []backout.ContractSource{backout.ContractSpec, backout.ContractMigration, backout.ContractObserved, backout.ContractSkew}
+	return func(c cursor) {
+		c.each(func(name string, v cursor) {
+			if !slices.Contains(sources, backout.ContractSource(name)) {
+				v.wrong("unknown source: expected one of %v", sources)
+				return
+			}
+			least := 0.0
+			share(&least)(v)
+			if p.Trust == nil {
+				p.Trust = map[backout.ContractSource]float64{}
+			}
+			p.Trust[backout.ContractSource(name)] = least
+		})
+	}
 }
 
 func readFreezes(e *entity, p *backout.Policy) func(cursor) {

@@ -38,6 +38,12 @@ spec: {signals: [{name: errors, kind: errors, direction: up, query: 'sum by (ser
 // serve runs a backout that can measure nothing, which is enough to take facts.
 func serve(t *testing.T, secrets string) *app.App {
 	t.Helper()
+	return serveShop(t, secrets, shop)
+}
+
+// serveShop is serve with a catalog.
+func serveShop(t *testing.T, secrets, shop string) *app.App {
+	t.Helper()
 	catalog, data := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(catalog, "shop.yaml"), []byte(shop), 0o600); err != nil {
 		t.Fatal(err)

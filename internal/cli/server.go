@@ -132,8 +132,11 @@ func (e *env) incidentCommand() *cobra.Command {
 	var c client
 	var output string
 	cmd := &cobra.Command{
-		Use: "show [INCIDENT]", Short: "one incident: suspects, forecast, plan", Args: cobra.MaximumNArgs(1),
+		Use: "show [INCIDENT|FILE]", Short: "one incident: suspects, forecast, plan; or a plan file in words", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && isFile(args[0]) {
+				return e.showPlan(args[0], output)
+			}
 			cl, err := c.open()
 			if err != nil {
 				return err

@@ -20,3 +20,10 @@ type Actuator interface {
 	// error says why. A stale IfVersion is not done with a conflict error.
 	Do(ctx context.Context, e backout.Effect) (backout.Outcome, error)
 }
+
+// Foreseer is met by actuators that can look at a version before it is there, such
+// as a migration that is not applied yet. Foresee answers what Survey would if all
+// of stack were in place. Of others Survey is asked.
+type Foreseer interface {
+	Foresee(ctx context.Context, c backout.Component, stack []backout.Change) (backout.Reversal, error)
+}

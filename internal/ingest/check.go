@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -71,6 +72,45 @@ func Check(o backout.Observation, now time.Time) []FieldError {
 	}
 	if !(o.Share > 0 && o.Share <= 1) { // NaN is wrong too
 		say("share_ratio", "%v: expected more than 0 and at most 1", o.Share)
+	}
+	return append(out, checkFiles(o)...)
+}
+
+// mostFiles is how many attachments one observation may carry.
+const mostFiles = 8
+
+// attachments are the kinds that can be handed in.
+var attachments = []backout.AttachmentKind{backout.AttachmentOpenAPI, backout.AttachmentProto, backout.AttachmentDescriptors, backout.AttachmentMigration}
+
+// checkFiles says what is wrong with what comes along with an observation, short of
+// reading it.
+func checkFiles(o backout.Observation) []FieldError {
+	var out []FieldError
+	say := func(field, format string, args ...any) {
+		out = append(out, FieldError{field, fmt.Sprintf(format, args...)})
+	}
+	if len(o.Attachments) > mostFiles {
+		say("attachments", "%d of them: expected at most %d", len(o.Attachments), mostFiles)
+	}
+	for i, a := range o.Attachments {
+		at := fmt.Sprintf("attachments[%d]", i)
+		if problem := text(a.Name, true); problem != "" {
+			say(at+".name", "%s", problem)
+		}
+		if !slices.Contains(attachments, a.Kind) {
+			say(at+".kind", "unknown kind %q: expected one of %v", a.Kind, attachments)
+		}
+		if len(a.Body) == 0 || len(a.Body) > backout.MaxAttachment {
+			say(at+".body", "%d bytes: expected 1 to %d", len(a.Body), backout.MaxAttachment)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.BuiltAgainst)) {
+		if problem := component(id); problem != "" {
+			say("built_against", "%s", problem)
+		}
+		if problem := text(string(o.BuiltAgainst[id]), true); problem != "" {
+			say(fmt.Sprintf("built_against[%s]", id), "%s", problem)
+		}
 	}
 	return out
 }

@@ -138,6 +138,10 @@ func fieldNames() map[string]string {
 			out[name] = "a number"
 		case f.Type.Kind() == reflect.Bool:
 			out[name] = "true or false"
+		case f.Type == reflect.TypeFor[[]backout.Attachment]():
+			out[name] = "an array of attachments, each with kind, name and body (base64)"
+		case f.Type.Kind() == reflect.Map:
+			out[name] = "an object of components and versions"
 		case f.Type.Kind() == reflect.Slice:
 			out[name] = "an array of texts"
 		default:

@@ -47,18 +47,21 @@ func TestRead_namesEveryMistake(t *testing.T) {
 		want []string // fields
 		says string
 	}{
-		"empty":             {``, []string{""}, "not JSON"},
-		"text":              {`"hello"`, []string{""}, "expected an observation or an array"},
-		"null":              {`null`, []string{""}, "expected an observation or an array"},
-		"empty array":       {`[]`, []string{""}, "at least one"},
-		"array of nothing":  {`[null, 3]`, []string{"[0]", "[1]"}, "expected an observation"},
-		"two values":        {good + good, []string{""}, "more after it"},
-		"cut short":         {good[:30], []string{""}, "not JSON"},
-		"nothing in it":     {`{}`, []string{"source", "native_id", "to", "component", "at"}, "missing"},
-		"wrong types":       {`{"source":1,"at":"yesterday","share_ratio":"half","instances":"a","simulated":"no"}`, []string{"at", "instances", "share_ratio", "simulated", "source"}, "expected a time such as"},
-		"unknown fields":    {strings.Replace(good, "{", `{"To":"3","colour":"red",`, 1), []string{"To", "colour"}, "unknown field; expected actor, at,"},
-		"position in array": {"[" + good + "," + strings.Replace(good, "cart@production/eu-1", "cart", 1) + "]", []string{"[1].component"}, "kind:name@environment/location"},
-		"too many":          {"[" + strings.Repeat(good+",", ingest.MaxReport) + good + "]", []string{""}, "at most 1000"},
+		"empty":            {``, []string{""}, "not JSON"},
+		"text":             {`"hello"`, []string{""}, "expected an observation or an array"},
+		"null":             {`null`, []string{""}, "expected an observation or an array"},
+		"empty array":      {`[]`, []string{""}, "at least one"},
+		"array of nothing": {`[null, 3]`, []string{"[0]", "[1]"}, "expected an observation"},
+		"two values":       {good + good, []string{""}, "more after it"},
+		"cut short":        {good[:30], []string{""}, "not JSON"},
+		"nothing in it":    {`{}`, []string{"source", "native_id", "to", "component", "at"}, "missing"},
+		"wrong types":      {`{"source":1,"at":"yesterday","share_ratio":"half","instances":"a","simulated":"no"}`, []string{"at", "instances", "share_ratio", "simulated", "source"}, "expected a time such as"},
+		"unknown fields":   {strings.Replace(good, "{", `{"To":"3","colour":"red",`, 1), []string{"To", "colour"}, "unknown field; expected actor, at,"},
+		"attachments": {strings.Replace(good, "{", `{"attachments":[{"kind":"pdf","name":"","body":""}],"built_against":{"payment":"1"},`, 1),
+			[]string{"attachments[0].name", "attachments[0].kind", "attachments[0].body", "built_against"}, "expected one of [openapi proto descriptors migration]"},
+		"attachments of texts": {strings.Replace(good, "{", `{"attachments":["a"],"built_against":3,`, 1), []string{"attachments", "built_against"}, "an array of attachments"},
+		"position in array":    {"[" + good + "," + strings.Replace(good, "cart@production/eu-1", "cart", 1) + "]", []string{"[1].component"}, "kind:name@environment/location"},
+		"too many":             {"[" + strings.Repeat(good+",", ingest.MaxReport) + good + "]", []string{""}, "at most 1000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, problems := ingest.Read([]byte(c.body), now)

@@ -599,13 +599,16 @@ func (m model) corrections(b blockage) []backout.WayOut {
 
 // correct is what somebody who knows better would write about x at a level together
 // with y as it is. It names every contract that says otherwise.
-func (m model) correct(t tie, c backout.Contract, x, lx, y int) backout.WayOut {
+func (m model) correct(t tie, best backout.Contract, x, lx, y int) backout.WayOut {
 	s, r := m.sites[x], m.sites[y]
-	vx, vy := clashing(c, s, lx, r, r.current)
+	vx, vy := clashing(best, s, lx, r, r.current)
 	pair := fmt.Sprintf("if you know that %s %s works with %s %s", s.label(), vx, r.label(), vy)
 	var wrong []string
 	declared := false
 	for _, c := range t.contracts {
+		if rank(c.Source) > rank(best.Source) {
+			continue // who is believed less needs no correction
+		}
 		if c.Consumer == s.component.ID && !c.Allows(vx, vy) || c.Consumer == r.component.ID && !c.Allows(vy, vx) {
 			declared = declared || rank(c.Source) == 0
 			wrong = append(wrong, fmt.Sprintf("%s (%s)", c.ID, cmp.Or(c.File, string(c.Source), "assumed")))

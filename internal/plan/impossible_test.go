@@ -102,7 +102,7 @@ func TestImpossible_doubtsTheWeakestSourceFirst(t *testing.T) {
 	b := w.part(backout.KindDeployment, "b", 20*time.Minute, "1", "2")
 	w.needs("C-written", b, "2", a, "2")
 	w.needs("C-guessed", a, "2", b, "2")
-	w.req.World.Contracts[1].Source = backout.ContractInferred
+	w.req.World.Contracts[1].Source = backout.ContractSpec
 	w.suspect(a, "2", .8)
 	got := w.stuck(t, a)
 	if text := ways(got); strings.Index(text, "C-guessed") < 0 || strings.Index(text, "C-guessed") > strings.Index(text, "C-written") {

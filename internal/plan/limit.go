@@ -73,11 +73,11 @@ type move struct {
 	to        backout.Version
 }
 
-func newConditions(req Request, stacks map[backout.ComponentID][]backout.Change) conditions {
+func newConditions(req Request, k knowledge, stacks map[backout.ComponentID][]backout.Change) conditions {
 	c := conditions{
 		world: req.World, stacks: stacks, stakes: stakesOf(req), late: req.late, free: freeOf(req.World.Graph),
 		formats: map[backout.ComponentID][]backout.DataFormat{}, noReturns: map[backout.ComponentID][]backout.PointOfNoReturn{},
-		claims: claims(req.World),
+		claims: claims(req.World, k),
 	}
 	for _, f := range req.World.Graph.Formats {
 		c.formats[f.Reader] = append(c.formats[f.Reader], f)
@@ -205,7 +205,7 @@ func (c conditions) freezing(part backout.Component) limit {
 	out := limit{}
 	for _, f := range c.world.Policy.Freezes {
 		if !f.AllowRollbacks && f.Covers(part) && c.world.Now.Before(f.From) {
-			out = out.join(limit{until: f.From, then: backout.ImpossibleForbidden, why: "then a freeze begins" + reasonOf(f.Reason)})
+			out = out.join(limit{until: f.From, then: backout.ImpossibleForbidden, why: "then nothing may be changed, not even back" + reasonOf(f.Reason)})
 		}
 	}
 	return out
@@ -215,7 +215,11 @@ func (c conditions) freezing(part backout.Component) limit {
 func frozen(w backout.World, part backout.Component) string {
 	for _, f := range w.Policy.Freezes {
 		if !w.Now.Before(f.From) && w.Now.Before(f.To) && !f.AllowRollbacks && f.Covers(part) {
-			return fmt.Sprintf("%s may not be changed until %s%s", label(part.ID), f.To.UTC().Format(time.RFC3339), reasonOf(f.Reason))
+			what := "nothing may be changed"
+			if !f.Covers(backout.Component{}) {
+				what = label(part.ID) + " may not be changed"
+			}
+			return fmt.Sprintf("%s until %s%s", what, f.To.UTC().Format(time.RFC3339), reasonOf(f.Reason))
 		}
 	}
 	return ""
@@ -267,23 +271,30 @@ func (m model) soon(until time.Time) bool {
 	return !until.IsZero() && until.Sub(m.world.Now) < 2*time.Duration(m.horizon)*m.minute/ticksPerMinute
 }
 
-// claim is a consumer outside our reach with the contracts by which it relies on a
-// component.
+// claim is a consumer outside our reach that relies on a component, by what is known
+// of the two.
 type claim struct {
-	consumer  backout.Consumer
-	contracts []backout.Contract
+	consumer backout.Consumer
+	known    knowledge
+	road     directed
 }
 
 // claims sorts what consumers outside our reach rely on by who provides it.
-func claims(w backout.World) map[backout.ComponentID][]claim {
+func claims(w backout.World, k knowledge) map[backout.ComponentID][]claim {
 	out := map[backout.ComponentID][]claim{}
 	for _, u := range w.Graph.Consumers {
 		met := map[backout.ComponentID]bool{}
-		for _, k := range w.Contracts {
-			if k.Consumer == u.Component && !met[k.Provider] {
-				met[k.Provider] = true
-				out[k.Provider] = append(out[k.Provider], claim{u, counting(w.Contracts, k.Consumer, k.Provider)})
+		add := func(consumer, provider backout.ComponentID) {
+			if consumer == u.Component && !met[provider] {
+				met[provider] = true
+				out[provider] = append(out[provider], claim{u, k, directed{consumer, provider}})
 			}
+		}
+		for _, c := range w.Contracts {
+			add(c.Consumer, c.Provider)
+		}
+		for _, l := range w.Lines {
+			add(l.Consumer, l.Provider)
 		}
 	}
 	return out
@@ -354,7 +365,8 @@ func span(all, some []backout.Version) string {
 }
 
 func (k claim) allows(consumer, provider backout.Version) bool {
-	return !slices.ContainsFunc(k.contracts, func(c backout.Contract) bool { return !c.Allows(consumer, provider) })
+	said := k.known.says(k.road, consumer, provider)
+	return !said.known || said.allows
 }
 
 // worth is what a share of a consumer's users would have brought until somebody

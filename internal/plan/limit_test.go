@@ -276,12 +276,12 @@ func TestMake_freezes(t *testing.T) {
 		action  backout.Action
 		says    string
 	}{
-		"in force":         {window(-time.Hour, time.Hour), func(*backout.Freeze) {}, backout.ActionAsk, "payment may not be changed until 2026-03-02T13:00:00Z: year end"},
+		"in force":         {window(-time.Hour, time.Hour), func(*backout.Freeze) {}, backout.ActionAsk, "nothing may be changed until 2026-03-02T13:00:00Z: year end"},
 		"exempt":           {window(-time.Hour, time.Hour), func(f *backout.Freeze) { f.AllowRollbacks = true }, backout.ActionRollBack, ""},
 		"another service":  {window(-time.Hour, time.Hour), func(f *backout.Freeze) { f.Services = []backout.ServiceID{"search"} }, backout.ActionRollBack, ""},
-		"this service":     {window(-time.Hour, time.Hour), func(f *backout.Freeze) { f.Services = []backout.ServiceID{"payment"} }, backout.ActionAsk, "year end"},
+		"this service":     {window(-time.Hour, time.Hour), func(f *backout.Freeze) { f.Services = []backout.ServiceID{"payment"} }, backout.ActionAsk, "payment may not be changed until 2026-03-02T13:00:00Z: year end"},
 		"another place":    {window(-time.Hour, time.Hour), func(f *backout.Freeze) { f.Location = "us-1" }, backout.ActionRollBack, ""},
-		"begins meanwhile": {window(2*time.Minute, time.Hour), func(*backout.Freeze) {}, backout.ActionAsk, "payment can't be back at 2.13.2 before 12:02 UTC, and then a freeze begins: year end"},
+		"begins meanwhile": {window(2*time.Minute, time.Hour), func(*backout.Freeze) {}, backout.ActionAsk, "payment can't be back at 2.13.2 before 12:02 UTC, and then nothing may be changed, not even back: year end"},
 		"begins later":     {window(time.Hour, 2*time.Hour), func(*backout.Freeze) {}, backout.ActionRollBack, ""},
 		"is over":          {window(-2*time.Hour, -time.Hour), func(*backout.Freeze) {}, backout.ActionRollBack, ""},
 	} {
@@ -311,7 +311,7 @@ func TestMake_lateBecauseOfOthers(t *testing.T) {
 	w.req.World.Policy.Freezes = []backout.Freeze{{From: ends.Add(-time.Second), To: ends.Add(time.Hour), Reason: "sales", Services: []backout.ServiceID{"payment"}}}
 	p := w.proven(t)
 	wantShape(t, p, backout.ActionAsk)
-	wantText(t, "summary", p.Summary, "then a freeze begins: sales")
+	wantText(t, "summary", p.Summary, "then nothing may be changed, not even back: sales")
 	w.req.World.Policy.Freezes[0].From = ends
 	wantShape(t, w.proven(t), backout.ActionRollBack, "checkout:7.0.0", "payment:2.13.2")
 }

@@ -49,6 +49,8 @@ type model struct {
 	onset     time.Time
 	minute    time.Duration
 	sites     []site
+	known     knowledge
+	seen      map[directed][]backout.Pair // healthy ones, by their components
 	ties      []tie
 	edges     []edge // of the ties, in their order
 	calls     map[[2]backout.ServiceID]bool
@@ -93,20 +95,22 @@ func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	p := backout.Plan{
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
-		Waves: m.waves(in, kept, actions), OrderReasons: slices.Concat(m.orderReasons(kept), m.paceReasons(kept), m.turnReasons(kept)), Gaps: gaps(m, kept),
+		Waves: m.waves(in, kept, actions), OrderReasons: slices.Concat(m.orderReasons(kept), m.paceReasons(kept), m.turnReasons(kept)),
 		Ruling: backout.Ruling{Reasons: []string{}},
 	}
 	p.Left, p.Impossible = m.left(in, kept)
 	if d.blocked != nil && !slices.ContainsFunc(p.Impossible, func(o backout.Impossibility) bool { return o.Component == d.blocked.Component }) {
 		p.Impossible = append([]backout.Impossibility{*d.blocked}, p.Impossible...)
 	}
+	p.Meetings, p.Gaps = rests(m, kept)
 	p.Gaps = append(p.Gaps, losses(p.Waves)...)
 	if d.gap != "" {
 		p.Gaps = append(p.Gaps, d.gap)
 	}
 	p.Success, p.Takes = m.success(kept, actions), m.takes(kept, actions)
 	m.score(&p, in, s, kept, actions)
-	p.Fingerprint = req.World.Fingerprint(p.Touched())
+	p.Grounds = req.World.Grounds(p.Touched())
+	p.Fingerprint = backout.FingerprintOf(p.Grounds)
 	p.Digest = p.ExecutableDigest()
 	if p.ID == "" {
 		p.ID = backout.PlanID("P-" + p.Digest[:8])
@@ -143,7 +147,7 @@ func newModel(req Request) model {
 	}
 	m := model{
 		request: req, world: req.World, stakes: stakesOf(req), minute: req.minute(),
-		sites: survey(req), calls: map[[2]backout.ServiceID]bool{}, none: 1, onset: req.Attribution.Onset,
+		known: know(req.World), seen: sightings(req.World), calls: map[[2]backout.ServiceID]bool{}, none: 1, onset: req.Attribution.Onset,
 	}
 	m.free = freeOf(req.World.Graph)
 	for _, c := range req.World.Graph.Components {
@@ -155,10 +159,11 @@ func newModel(req Request) model {
 	for _, d := range req.World.Graph.Dependencies {
 		m.calls[[2]backout.ServiceID{d.From, d.To}] = true
 	}
-	m.ties = ties(m.sites, req.World.Contracts)
+	m.sites = survey(req, m.known)
+	m.ties = ties(m.sites, req.World, m.known)
 	m.callers, m.spoken = callersOf(m.sites, req.World.Graph), map[[2]int]bool{}
 	for _, t := range m.ties {
-		m.spoken[[2]int{t.i, t.j}] = true
+		m.spoken[[2]int{t.i, t.j}] = len(m.ways(t.i, t.j)) > 0
 		m.edges = append(m.edges, t.table(m.sites))
 	}
 	m.together = m.turns()

@@ -235,7 +235,7 @@ func TestMake_handWrittenContractsWin(t *testing.T) {
 	checkout := w.part(backout.KindDeployment, "checkout", 20*time.Minute, "7.0.0", "7.1.0")
 	w.suspect(payment, "2.14.0", .8)
 	w.needs("C-guess", checkout, "7.1.0", payment, "2.14.0")
-	w.req.World.Contracts[0].Source = backout.ContractInferred
+	w.req.World.Contracts[0].Source = backout.ContractSpec
 	wantShape(t, w.make(t), backout.ActionRollBack, "checkout:7.0.0", "payment:2.13.2")
 	w.needs("C-hand", checkout, "7.1.0", payment, "2.13.0")
 	wantShape(t, w.make(t), backout.ActionRollBack, "payment:2.13.2")

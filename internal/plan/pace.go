@@ -96,6 +96,9 @@ func (m model) urgency(s solution) map[int]float64 {
 
 // waveOf is the wave of each site that moves.
 func (m model) waveOf(s solution) []int {
+	if m.in == nil {
+		return s.depth // not settled: nothing is known of room
+	}
 	out := make([]int, len(m.sites))
 	for w, wave := range m.moves(s) {
 		for _, i := range wave {

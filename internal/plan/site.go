@@ -14,6 +14,7 @@ import (
 // be brought to, and why not to the others.
 type site struct {
 	component backout.Component
+	known     knowledge        // for what its own instances demand of each other
 	name      string           // the short way people call it, with its location where several are called so
 	changes   []backout.Change // its recent changes, oldest first
 	base      int              // the component's own level that is level 0 here
@@ -28,7 +29,6 @@ type site struct {
 	hurts     []string                  // by change: the one audience that it hurts; "" = everybody
 	wanted    *int                      // the level that a person demands
 	counted   bool                      // its broken users are counted, so its contracts forbid nothing
-	selfRules []backout.Contract        // what its own instances demand of each other
 }
 
 // at gives the versions that are live while the component is at a level: at
@@ -78,9 +78,9 @@ func label(id backout.ComponentID) string {
 }
 
 // survey lists the components that matter: those with recent changes, and those
-// that a contract ties to them. They are sorted by id, so that the order of the
-// input decides nothing.
-func survey(req Request) []site {
+// that a contract or a forbidding line ties to them. They are sorted by id, so that
+// the order of the input decides nothing.
+func survey(req Request, k knowledge) []site {
 	ids := map[backout.ComponentID]bool{}
 	stacks := map[backout.ComponentID][]backout.Change{}
 	for _, c := range req.World.Changes {
@@ -92,6 +92,11 @@ func survey(req Request) []site {
 			ids[c.Consumer], ids[c.Provider] = true, true
 		}
 	}
+	for _, l := range req.World.Lines {
+		if !l.Allows && (len(stacks[l.Consumer]) > 0 || len(stacks[l.Provider]) > 0) {
+			ids[l.Consumer], ids[l.Provider] = true, true
+		}
+	}
 	known := map[backout.ComponentID]backout.Component{}
 	for _, c := range req.World.Graph.Components {
 		known[c.ID] = c
@@ -100,26 +105,20 @@ func survey(req Request) []site {
 	for _, s := range req.Attribution.Suspects {
 		suspicion[s.Change] = s
 	}
-	own := map[backout.ComponentID][]backout.Contract{}
-	for _, c := range req.World.Contracts {
-		if c.Consumer == c.Provider {
-			own[c.Consumer] = append(own[c.Consumer], c)
-		}
-	}
 	var sites []site
-	name, limits := naming(ids), newConditions(req, stacks)
+	name, limits := naming(ids), newConditions(req, k, stacks)
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		c, ok := known[id]
 		if !ok {
 			c = backout.Component{ID: id, Kind: id.Kind(), Name: id.Name(), Immovable: true} // not in the graph, so not ours to move
 		}
-		sites = append(sites, newSite(req, c, name(id), stacks[id], own[id], suspicion, limits))
+		sites = append(sites, newSite(req, k, c, name(id), stacks[id], suspicion, limits))
 	}
 	return sites
 }
 
-func newSite(req Request, c backout.Component, name string, stack []backout.Change, own []backout.Contract, suspicion map[backout.ChangeID]backout.Suspect, limits conditions) site {
-	s := site{component: c, name: name, selfRules: own, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, limits: map[int]limit{}, barred: map[int]string{}}
+func newSite(req Request, k knowledge, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect, limits conditions) site {
+	s := site{component: c, name: name, known: k, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, limits: map[int]limit{}, barred: map[int]string{}}
 	if extra := len(stack) - (maxLevels - 1); extra > 0 {
 		s.base, stack = extra, stack[extra:]
 	}
@@ -193,11 +192,11 @@ func (s *site) bar(req Request, l int, limits conditions) string {
 	case len(s.live) > 0 && !slices.Contains(s.live, s.versions[s.current]):
 		return fmt.Sprintf("%s runs %s, which none of its known changes led to", name, s.live[len(s.live)-1])
 	}
-	k := slices.IndexFunc(s.reversal.Levels, func(r backout.Reachable) bool { return int(r.Level) == s.base+l })
-	if k < 0 {
+	at := slices.IndexFunc(s.reversal.Levels, func(r backout.Reachable) bool { return int(r.Level) == s.base+l })
+	if at < 0 {
 		return cmp.Or(s.reversal.Why, fmt.Sprintf("%s can't be brought to %s any more", name, s.versions[l]))
 	}
-	r, to := s.reversal.Levels[k], s.versions[l]
+	r, to := s.reversal.Levels[at], s.versions[l]
 	switch {
 	case to == "" || r.Version != to:
 		return fmt.Sprintf("%s: its changes say level %d is %q, its actuator says %q", name, r.Level, to, r.Version)
@@ -235,10 +234,11 @@ func (s *site) mixes(to backout.Version) string {
 	if !s.reversal.Mixed {
 		return ""
 	}
-	for _, c := range counting(s.selfRules, s.component.ID, s.component.ID) {
-		for _, v := range s.live {
-			if !c.Allows(v, to) || !c.Allows(to, v) {
-				return fmt.Sprintf("%s %s and %s can't run side by side (contract %s)", s.label(), v, to, c.ID)
+	self := directed{s.component.ID, s.component.ID}
+	for _, v := range s.live {
+		for _, both := range [][2]backout.Version{{v, to}, {to, v}} {
+			if by := s.known.says(self, both[0], both[1]); by.known && !by.allows {
+				return fmt.Sprintf("%s %s and %s can't run side by side (contract %s)", s.label(), v, to, by.contract.ID)
 			}
 		}
 	}

@@ -165,7 +165,8 @@ func percent(p float64) string {
 	return fmt.Sprintf("%.0f %%", 100*p)
 }
 
-// orderReasons says for each wait which contract demands it.
+// orderReasons says for each wait which contract or line demands it, and from where
+// that is known.
 func (m model) orderReasons(s solution) []string {
 	out := []string{}
 	for k, t := range m.ties {

@@ -9,89 +9,83 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// counting are the contracts of a consumer with a provider that count: those of
-// the best source there is, since what somebody wrote down beats what was
-// inferred, and that beats what was merely observed.
-func counting(contracts []backout.Contract, consumer, provider backout.ComponentID) []backout.Contract {
-	var out []backout.Contract
-	for _, c := range contracts {
-		if c.Consumer == consumer && c.Provider == provider {
-			out = append(out, c)
-		}
-	}
-	if len(out) < 2 {
-		return out
-	}
-	best := slices.MinFunc(out, func(a, b backout.Contract) int { return cmp.Compare(rank(a.Source), rank(b.Source)) })
-	return slices.DeleteFunc(out, func(c backout.Contract) bool { return rank(c.Source) > rank(best.Source) })
-}
-
-func rank(s backout.ContractSource) int {
-	switch s {
-	case backout.ContractDeclared:
-		return 0
-	case backout.ContractInferred:
-		return 1
-	}
-	return 2
-}
-
-// tie is two sites (i < j) with the contracts between them, both ways.
+// tie is two sites (i < j) of which contracts or lines speak, one way or both.
 type tie struct {
-	i, j      int
+	i, j  int
+	known knowledge
+	roads []directed // the directions spoken of
+	// contracts are all that speak of the two, forbidding lines among them.
 	contracts []backout.Contract
 }
 
-// ties pairs up the sites that contracts speak of, in the order of sites.
-func ties(sites []site, contracts []backout.Contract) []tie {
+// ties pairs up the sites that contracts speak of or lines forbid something to, in
+// the order of sites.
+func ties(sites []site, w backout.World, k knowledge) []tie {
 	place := map[backout.ComponentID]int{}
-	for k, s := range sites {
-		place[s.component.ID] = k
+	for n, s := range sites {
+		place[s.component.ID] = n
 	}
-	byPair := map[[2]int][]backout.Contract{}
-	var pairs [][2]int
-	for _, c := range contracts {
+	roads, contracts := map[[2]int][]directed{}, map[[2]int][]backout.Contract{}
+	add := func(c backout.Contract) {
 		i, ok1 := place[c.Consumer]
 		j, ok2 := place[c.Provider]
 		if !ok1 || !ok2 || i == j {
-			continue
+			return
 		}
-		key := [2]int{min(i, j), max(i, j)}
-		if _, seen := byPair[key]; !seen {
-			pairs = append(pairs, key)
+		key, d := [2]int{min(i, j), max(i, j)}, directed{c.Consumer, c.Provider}
+		contracts[key] = append(contracts[key], c)
+		if !slices.Contains(roads[key], d) {
+			roads[key] = append(roads[key], d)
 		}
-		byPair[key] = append(byPair[key], c)
 	}
-	slices.SortFunc(pairs, func(a, b [2]int) int { return cmp.Or(a[0]-b[0], a[1]-b[1]) })
+	for _, c := range w.Contracts {
+		add(c)
+	}
+	for _, l := range w.Lines {
+		if !l.Allows {
+			add(asContract(l))
+		}
+	}
 	var out []tie
-	for _, key := range pairs {
-		a, b := sites[key[0]].component.ID, sites[key[1]].component.ID
-		out = append(out, tie{key[0], key[1], append(counting(byPair[key], a, b), counting(byPair[key], b, a)...)})
+	for key, ds := range roads {
+		slices.SortFunc(ds, func(a, b directed) int { return cmp.Compare(place[a.consumer], place[b.consumer]) })
+		out = append(out, tie{key[0], key[1], k, ds, contracts[key]})
 	}
+	slices.SortFunc(out, func(a, b tie) int { return cmp.Or(a.i-b.i, a.j-b.j) })
 	return out
 }
 
-// broken is the first contract that forbids two sites to be at two levels at the
-// same time, with the versions that clash.
+// broken is the contract that forbids two sites to be at two levels at the same
+// time, with the versions that clash. A line that forbids it comes as a contract.
 func (t tie) broken(sites []site, a, b int) (backout.Contract, string, bool) {
 	x, y := sites[t.i], sites[t.j]
-	for _, c := range t.contracts {
-		if x.counted && c.Consumer == x.component.ID || y.counted && c.Consumer == y.component.ID {
+	for _, d := range t.roads {
+		if x.counted && d.consumer == x.component.ID || y.counted && d.consumer == y.component.ID {
 			continue // whom it breaks is counted and priced, see [conditions.claim]
 		}
 		for _, va := range x.at(a) {
 			for _, vb := range y.at(b) {
-				consumer, provider := va, vb
-				if c.Consumer == y.component.ID {
-					consumer, provider = vb, va
+				cv, pv := va, vb
+				if d.consumer == y.component.ID {
+					cv, pv = vb, va
 				}
-				if !c.Allows(consumer, provider) {
-					return c, fmt.Sprintf("%s %s with %s %s", label(c.Consumer), consumer, label(c.Provider), provider), true
+				if s := t.known.says(d, cv, pv); s.known && !s.allows {
+					return s.contract, fmt.Sprintf("%s %s with %s %s", label(d.consumer), cv, label(d.provider), pv), true
 				}
 			}
 		}
 	}
 	return backout.Contract{}, "", false
+}
+
+// counts reports whether two sites are a consumer outside our reach and what it relies
+// on: whom a meeting breaks is counted, see [conditions.claim].
+func (m model) counts(i, j int) bool {
+	return (m.sites[i].counted || m.sites[j].counted) && slices.ContainsFunc(m.ties, func(t tie) bool {
+		return t.i == min(i, j) && t.j == max(i, j) && slices.ContainsFunc(t.roads, func(d directed) bool {
+			return m.sites[i].counted && d.consumer == m.sites[i].component.ID || m.sites[j].counted && d.consumer == m.sites[j].component.ID
+		})
+	})
 }
 
 // table compiles the contracts of a tie into the solver's form. A site whose
@@ -109,18 +103,18 @@ func (t tie) table(sites []site) edge {
 	return out
 }
 
-// gaps names every pair of versions that the plan brings together although no
-// contract speaks of the two components and nobody saw that pair live together.
-func gaps(m model, s solution) []string {
-	out := []string{}
+// rests says for every pair of versions that the plan brings together what it
+// rests on. Where that is nothing, or less than the policy trusts, it is a gap, as
+// is what a step's own target rests on without proof.
+func rests(m model, s solution) (met []backout.Meeting, gaps []string) {
+	met, gaps = []backout.Meeting{}, []string{}
 	s.depth = m.waveOf(s) // when moves run, not how early they might
-	spoken := map[[2]int]bool{}
 	for _, t := range m.ties {
-		spoken[[2]int{t.i, t.j}] = true
 		x, y := m.sites[t.i], m.sites[t.j]
-		if s.target[t.i] != x.current && len(y.live) == 0 || s.target[t.j] != y.current && len(x.live) == 0 {
-			out = append(out, fmt.Sprintf("contract %s can't be checked between %s and %s: what runs of one of them is not known",
-				t.contracts[0].ID, x.component.ID, y.component.ID))
+		unseen := s.target[t.i] != x.current && len(y.live) == 0 || s.target[t.j] != y.current && len(x.live) == 0
+		if by := m.ways(t.i, t.j); unseen && len(by) > 0 {
+			gaps = append(gaps, fmt.Sprintf("contract %s can't be checked between %s and %s: what runs of one of them is not known",
+				m.known.contracts[by[0]][0].ID, x.component.ID, y.component.ID))
 		}
 	}
 	var all, moved []int
@@ -135,20 +129,29 @@ func gaps(m model, s solution) []string {
 			others = all
 		}
 		for _, j := range others {
-			if j > i && !spoken[[2]int{i, j}] && m.related(i, j) {
-				out = append(out, m.strangers(s, i, j)...)
+			if j <= i || !m.spoken[[2]int{i, j}] && !m.related(i, j) || m.counts(i, j) {
+				continue
+			}
+			for _, at := range m.meetings(s, i, j) {
+				g, missing := m.ground(at)
+				if g.Source != "" {
+					met = append(met, g)
+				}
+				if missing != "" {
+					gaps = append(gaps, missing)
+				}
 			}
 		}
 	}
 	for i, site := range m.sites {
 		if l := s.target[i]; l != site.current {
-			out = append(out, doubts(site, l)...)
+			gaps = append(gaps, doubts(site, l)...)
 			for _, v := range site.limits[l].exposes {
-				out = append(out, fmt.Sprintf("going back to %s %s opens %s again", site.label(), site.versions[l], v))
+				gaps = append(gaps, fmt.Sprintf("going back to %s %s opens %s again", site.label(), site.versions[l], v))
 			}
 		}
 	}
-	return out
+	return met, gaps
 }
 
 // doubts are what a site's own target rests on without proof.
@@ -186,9 +189,8 @@ func touches(k backout.ComponentKind) bool {
 	return k != backout.KindTraffic && k != backout.KindInfrastructure
 }
 
-// strangers are the pairs of versions of i and j that the plan makes meet and
-// that never met before.
-func (m model) strangers(s solution, i, j int) []string {
+// meetings are the pairs of versions of i and j that the plan makes meet.
+func (m model) meetings(s solution, i, j int) []meeting {
 	x, y := m.sites[i], m.sites[j]
 	a, b := s.target[i], s.target[j]
 	cells := [][2]int{{a, b}}
@@ -200,47 +202,17 @@ func (m model) strangers(s solution, i, j int) []string {
 			cells = append(cells, [2]int{x.current, b})
 		}
 	}
-	var out []string
+	var out []meeting
 	for _, c := range cells {
 		for _, va := range x.at(c[0]) {
 			for _, vb := range y.at(c[1]) {
-				if va != "" && vb != "" && !m.met(i, va, j, vb) {
-					out = append(out, fmt.Sprintf("%s %s with %s %s: no contract, and never seen live together", x.component.ID, va, y.component.ID, vb))
+				if va != "" && vb != "" {
+					out = append(out, meeting{i, j, va, vb})
 				}
 			}
 		}
 	}
 	return out
-}
-
-// met reports whether two versions were live together: seen healthy by somebody,
-// live together now, or both live for a model minute before the trouble began.
-func (m model) met(i int, va backout.Version, j int, vb backout.Version) bool {
-	x, y := m.sites[i], m.sites[j]
-	if slices.Contains(x.live, va) && slices.Contains(y.live, vb) {
-		return true
-	}
-	for _, p := range m.world.Pairs {
-		if p.Healthy && (p.A == x.component.ID && p.B == y.component.ID && p.AVersion == va && p.BVersion == vb ||
-			p.B == x.component.ID && p.A == y.component.ID && p.BVersion == va && p.AVersion == vb) {
-			return true
-		}
-	}
-	for _, s := range x.spans(va, m.onset) {
-		for _, o := range y.spans(vb, m.onset) {
-			from, to := s[0], s[1]
-			if o[0].After(from) {
-				from = o[0]
-			}
-			if o[1].Before(to) {
-				to = o[1]
-			}
-			if to.Sub(from) >= m.minute {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // spans are the times before end at which a version ran, from its first exposure

@@ -36,6 +36,7 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	if err := valid(req); err != nil {
 		return backout.Timing{}, err
 	}
+	req.World.Changes = concerned(req)
 	m, actions, in, s, none := inTime(req)
 	if none != nil {
 		return backout.Timing{Words: "there is no plan to wait with"}, nil
@@ -64,10 +65,50 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	return out, nil
 }
 
+// concerned are the changes that a suspicion can reach: on the suspects' components
+// and on those that contracts tie to them, directly or through others that changed.
+func concerned(req Request) []backout.Change {
+	changed := map[backout.ComponentID]bool{}
+	for _, c := range req.World.Changes {
+		changed[c.Component] = true
+	}
+	tied := map[backout.ComponentID][]backout.ComponentID{}
+	for _, c := range req.World.Contracts {
+		tied[c.Consumer], tied[c.Provider] = append(tied[c.Consumer], c.Provider), append(tied[c.Provider], c.Consumer)
+	}
+	reached, queue := map[backout.ComponentID]bool{}, []backout.ComponentID{}
+	reach := func(id backout.ComponentID) {
+		if changed[id] && !reached[id] {
+			reached[id] = true
+			queue = append(queue, id)
+		}
+	}
+	for _, s := range req.Attribution.Suspects {
+		if s.P >= waitWorth {
+			reach(s.Component)
+		}
+	}
+	for at := 0; at < len(queue); at++ {
+		for _, id := range tied[queue[at]] {
+			reach(id)
+		}
+	}
+	var out []backout.Change
+	for _, c := range req.World.Changes {
+		if reached[c.Component] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 func words(t backout.Timing) string {
 	verdict := "it is time to act"
 	if t.Wait {
 		verdict = "it is worth the wait"
+	}
+	if t.Changes == 0 {
+		return fmt.Sprintf("another minute of evidence would not change the plan and costs %s: %s", t.Price, verdict)
 	}
 	return fmt.Sprintf("another minute of evidence would change the plan with %s; it is expected to save %s and costs %s: %s", percent(t.Changes), t.Gain, t.Price, verdict)
 }

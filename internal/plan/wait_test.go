@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -97,11 +98,35 @@ func TestWeigh_nothingToPutOff(t *testing.T) {
 	}
 }
 
+// What no suspicion can reach decides nothing about waiting.
+func TestWeigh_looksAtWhatIsConcerned(t *testing.T) {
+	w := twoSuspects(.6, .25)
+	payment := id(backout.KindDeployment, "payment")
+	checkout := w.part(backout.KindDeployment, "checkout", 10*time.Minute, "7.0.0", "7.1.0")
+	flag := w.part(backout.KindFlag, "wallet", 5*time.Minute, "off", "on")
+	w.needs("C-api", checkout, "7.1.0", payment, "2.14.0")
+	w.needs("C-flag", flag, "on", checkout, "7.1.0")
+	before := weigh(t, w, backout.Attribution{})
+	for k := range 30 {
+		w.part(backout.KindDeployment, fmt.Sprintf("other-%d", k), 30*time.Minute, "1", "2")
+	}
+	if got := concerned(w.req); len(got) != 4 {
+		t.Errorf("%d changes are concerned, want payment, search, checkout and the flag", len(got))
+	}
+	if after := weigh(t, w, backout.Attribution{}); after != before {
+		t.Errorf("with strangers %+v, without %+v", after, before)
+	}
+}
+
 func BenchmarkWeigh(b *testing.B) {
-	w := randomTown(7, 50)
-	for b.Loop() {
-		if _, err := Weigh(w.req, backout.Attribution{}); err != nil {
-			b.Fatal(err)
-		}
+	for _, n := range []int{50, 1000} {
+		b.Run(fmt.Sprintf("components=%d", n), func(b *testing.B) {
+			w := randomTown(7, n)
+			for b.Loop() {
+				if _, err := Weigh(w.req, backout.Attribution{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

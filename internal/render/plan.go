@@ -138,6 +138,7 @@ func (w *sheet) steps(p backout.Plan) {
 	if len(p.Waves) > 1 {
 		w.say(2, "", "A wave (W1, W2, ...) begins when the one before has passed its checks.")
 	}
+	w.say(2, "", "Where watching shows that things get worse, it stops and nothing further is done.")
 }
 
 func (w *sheet) step(lead string, st backout.Step) {
@@ -174,22 +175,19 @@ func stages(st backout.Step) string {
 	}
 	var out []string
 	for _, g := range st.Stages {
+		watched := fmt.Sprintf(", watched for at least %s", Span(g.Bake.Std()))
 		switch {
 		case g.Audience != "" && g.Share >= 1:
-			out = append(out, "for "+g.Audience+" alone; everybody else keeps what they have")
+			out = append(out, "for "+g.Audience+" alone (everybody else keeps what they have)"+watched)
+		case g.Share >= 1 && len(st.Stages) == 1:
+			out = append(out, "all at once"+watched)
 		case g.Share >= 1:
-			out = append(out, "all")
+			out = append(out, "all"+watched)
 		default:
-			out = append(out, fmt.Sprintf("%.0f %% %s", g.Share*100, of))
+			out = append(out, fmt.Sprintf("%.0f %% %s", g.Share*100, of)+watched)
 		}
 	}
-	switch {
-	case len(out) > 1:
-		return strings.Join(out, ", then ") + "; after each part its effect is checked"
-	case out[0] == "all":
-		return "all at once, then its effect is checked"
-	}
-	return strings.Join(out, "")
+	return strings.Join(out, "; if nothing is worse, ")
 }
 
 // impossible shows why a change can't go back, as a small table, and what would help.
@@ -200,7 +198,7 @@ func (w *sheet) impossible(o backout.Impossibility, told string) {
 		w.say(2, w.Paint(InkBad, w.Glyph("✖"))+" ", o.Why+".")
 	}
 	for _, x := range o.Waits {
-		w.say(4, "", fmt.Sprintf("%s must go back before %s: contract %s (%s) forbids %s", ShortName(x.First), ShortName(x.Then), x.Contract, cmp.Or(string(x.Source), "assumed"), x.Words))
+		w.say(4, "", fmt.Sprintf("%s must go back before %s: contract %s forbids %s", ShortName(x.First), ShortName(x.Then), sourced(x.Contract, x.Source), x.Words))
 	}
 	w.cells(o.Cells)
 	if len(o.WaysOut) > 0 {
@@ -229,7 +227,7 @@ func (w *sheet) cells(cells []backout.Cell) {
 		case c.Now:
 			text = "what runs now"
 		case !c.Allowed:
-			text = fmt.Sprintf("not allowed by contract %s (%s)", c.Contract, cmp.Or(string(c.Source), "assumed"))
+			text = "not allowed by contract " + sourced(c.Contract, c.Source)
 		}
 		state := []string{"", ", if " + a + " goes back alone", ", if " + b + " goes back alone", ", once both have gone back"}[min(k, 3)]
 		if _, reason, ok := strings.Cut(c.Words, ": "); ok {
@@ -249,6 +247,9 @@ func (w *sheet) safety(p backout.Plan) {
 			Plural(len(p.Certificate.Checks), "check")))
 	} else {
 		w.say(2, w.Paint(InkWaits, "!")+" ", "not proven safe: nothing is carried out")
+	}
+	if rests := Meetings(p.Meetings); rests != "" {
+		w.say(2, "  ", rests)
 	}
 	for _, r := range p.OrderReasons {
 		w.say(2, "order: ", r)

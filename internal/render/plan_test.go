@@ -33,7 +33,7 @@ func TestPlan_whatKeepsAChangeFromGoingBack(t *testing.T) {
 	pay, fraud := backout.ComponentID("deployment:payment@p/e"), backout.ComponentID("deployment:fraud@p/e")
 	p := backout.Plan{Action: backout.ActionAsk, Summary: "A person must decide.", Impossible: []backout.Impossibility{{
 		Component: pay, To: "2", P: .8, Why: "neither can go first", Change: "c",
-		Waits: []backout.Wait{{First: fraud, Then: pay, Contract: "K0", Source: backout.ContractInferred, Words: "fraud 2 with payment 1"}},
+		Waits: []backout.Wait{{First: fraud, Then: pay, Contract: "K0", Source: backout.ContractSpec, Words: "fraud 2 with payment 1"}},
 		Cells: []backout.Cell{
 			{A: pay, B: fraud, AVersion: "2", BVersion: "2", Now: true, Allowed: true}, {A: pay, B: fraud, AVersion: "1", BVersion: "2", Contract: "K1", Source: backout.ContractDeclared, Words: "fraud 2 with payment 1: it reads its events"},
 			{A: pay, B: fraud, AVersion: "2", BVersion: "1", Contract: "K2"}, {A: pay, B: fraud, AVersion: "1", BVersion: "1", Allowed: true},
@@ -42,7 +42,7 @@ func TestPlan_whatKeepsAChangeFromGoingBack(t *testing.T) {
 	}}, Left: []backout.Left{{Change: "c", Component: pay, To: "2", Why: "a long story"}}}
 	text := Plan(p, Style{Width: 100})
 	for _, want := range []string{
-		"What keeps payment 2 (80 %) from going back\n  ✖ neither can go first.\n", "fraud must go back before payment: contract K0 (inferred) forbids fraud 2 with payment 1",
+		"What keeps payment 2 (80 %) from going back\n  ✖ neither can go first.\n", "fraud must go back before payment: contract K0 (spec) forbids fraud 2 with payment 1",
 		"    payment  fraud  together\n    2        2      what runs now\n    1        2      not allowed by contract K1 (declared), if payment goes back alone: it reads its\n                    events\n",
 		"2        1      not allowed by contract K2 (assumed), if fraud goes back alone\n    1        1      allowed, once both have gone back\n",
 		"    1. ship another\n    2. fix it forward\n", "= payment 2: it can't go back, see above", "A decision: backout changes nothing by itself here",

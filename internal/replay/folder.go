@@ -121,7 +121,7 @@ func readSettings(f *Folder) error {
 	if err != nil || len(f.Catalog.Graph.Components) == 0 {
 		return err
 	}
-	return f.Settings.check(SettingsFile, f.Catalog.Graph)
+	return f.Settings.Check(SettingsFile, f.Catalog.Graph)
 }
 
 func findMetrics(f *Folder) error {

@@ -73,6 +73,7 @@ type Declared struct {
 	Component backout.ComponentID `yaml:"component"`
 	Loss      backout.Loss        `yaml:"loss"`
 	Lost      string              `yaml:"lost"`
+	Until     time.Time           `yaml:"until"` // when that stops being so; zero = no end is known
 	line      int
 }
 
@@ -105,7 +106,7 @@ func (k *Known) UnmarshalYAML(n *yaml.Node) error {
 // UnmarshalYAML remembers the line.
 func (d *Declared) UnmarshalYAML(n *yaml.Node) error {
 	type plain Declared
-	if err := strict(n, (*plain)(d), "component", "loss", "lost"); err != nil {
+	if err := strict(n, (*plain)(d), "component", "loss", "lost", "until"); err != nil {
 		return err
 	}
 	d.line = n.Line
@@ -197,8 +198,8 @@ func (s Settings) sane(name string) error {
 	return nil
 }
 
-// check holds names against the catalog.
-func (s Settings) check(name string, g backout.Graph) error {
+// Check holds names against the catalog.
+func (s Settings) Check(name string, g backout.Graph) error {
 	var out Problems
 	known := func(line int, field string, id backout.ComponentID) {
 		if _, ok := g.Component(id); !ok {

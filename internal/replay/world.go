@@ -67,6 +67,26 @@ func (w *World) Observations(_ context.Context, since time.Time) ([]backout.Obse
 	return slices.Clone(all[n:]), nil
 }
 
+// Attached are the attachments of what was reported up to the moment.
+func (w *World) Attached(context.Context) ([]backout.Attached, error) {
+	out := []backout.Attached{}
+	for _, o := range w.known(w.observations) {
+		for _, a := range o.Attachments {
+			out = append(out, backout.Attached{Attachment: a, Component: o.Component, Version: o.To, At: o.At})
+		}
+	}
+	return out, nil
+}
+
+// AttachedState changes when attachments do; "" when there are none.
+func (w *World) AttachedState(ctx context.Context) (string, error) {
+	all, err := w.Attached(ctx)
+	if err != nil || len(all) == 0 {
+		return "", err
+	}
+	return fmt.Sprint(len(all)), nil
+}
+
 // Priors says that nothing was learnt before.
 func (w *World) Priors(context.Context) (backout.Priors, error) { return backout.Priors{}, nil }
 
@@ -139,7 +159,7 @@ func (w *World) Survey(_ context.Context, c backout.Component, stack []backout.C
 			v = stack[l-1].To
 		}
 		if v != "" {
-			rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: d.Lost, Verified: lived(stack, l)})
+			rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: d.Lost, Until: d.Until, Verified: lived(stack, l)})
 		}
 	}
 	return rev, nil

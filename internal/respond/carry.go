@@ -18,8 +18,8 @@ func (r *Responder) start(ctx context.Context, now time.Time, inc backout.Incide
 	if err != nil {
 		return time.Time{}, err
 	}
-	if moved := w.Fingerprint(inc.Plan.Touched()) != inc.Plan.Fingerprint; moved {
-		_, err := r.move(ctx, now, inc, backout.StateAttributed, "the world moved since the plan was made: planning again")
+	if grounds := w.Grounds(inc.Plan.Touched()); backout.FingerprintOf(grounds) != inc.Plan.Fingerprint {
+		_, err := r.move(ctx, now, inc, backout.StateAttributed, "the world moved since the plan was made, so it is planned again: "+movedWords(inc.Plan.Grounds, grounds))
 		return now, err
 	}
 	inc.Attempts = withAttempt(inc)

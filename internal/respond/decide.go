@@ -46,8 +46,8 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	if err != nil {
 		return time.Time{}, err
 	}
-	if inc.State == backout.StateWaiting && inc.Attribution != nil && now.Sub(inc.OpenedAt) > r.minutes(longestLook) {
-		return r.reconsider(ctx, now, w, inc) // with what was found while the onset was fresh
+	if r.remembers(now, inc) {
+		return r.reconsider(ctx, now, w, inc)
 	}
 	before := inc.Attribution
 	att := r.rank(now, w, inc)
@@ -77,6 +77,12 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	inc.Plan.Timing = timing
 	_, err = r.move(ctx, now, inc, backout.StatePlanned, inc.Plan.Summary)
 	return now, err
+}
+
+// remembers reports whether an incident is decided with what was found while its
+// onset was fresh.
+func (r *Responder) remembers(now time.Time, inc backout.Incident) bool {
+	return inc.State == backout.StateWaiting && inc.Attribution != nil && now.Sub(inc.OpenedAt) > r.minutes(longestLook)
 }
 
 // rank weighs the suspects on everything from an hour before the incident opened

@@ -38,12 +38,17 @@ func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Inciden
 		_, err = r.move(ctx, now, inc, backout.StateApproved, "the policy lets it run: "+strings.Join(p.Ruling.Reasons, "; "))
 		return now, err
 	}
-	inc.Deadline = now.Add(w.Policy.ApprovalTimeout.Std())
-	if w.Policy.ApprovalTimeout == 0 {
-		inc.Deadline = now.Add(r.minutes(30))
-	}
+	inc.Deadline = r.deadline(now, w.Policy)
 	_, err = r.move(ctx, now, inc, backout.StateWaiting, "a person must decide: "+strings.Join(p.Ruling.Reasons, "; "))
 	return now.Add(r.minutes(1)), err
+}
+
+// deadline is until when a plan waits for people.
+func (r *Responder) deadline(now time.Time, p backout.Policy) time.Time {
+	if p.ApprovalTimeout == 0 {
+		return now.Add(r.minutes(30))
+	}
+	return now.Add(p.ApprovalTimeout.Std())
 }
 
 // reconsider looks again while a person is asked. A clearly different picture
@@ -54,6 +59,9 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 	if late := now.After(inc.Deadline) && inc.Plan.Action != backout.ActionRollForward; !inc.Deadline.IsZero() && late {
 		_, err := r.move(ctx, now, inc, backout.StateHalted, "nobody decided by the deadline; nothing was changed")
 		return time.Time{}, err
+	}
+	if kept(w, inc) {
+		return now.Add(r.minutes(1)), r.keepTelling(ctx, now, inc, nil)
 	}
 	next, err := r.plan(ctx, now, w, inc)
 	if err != nil {
@@ -92,6 +100,11 @@ func (r *Responder) answer(ctx context.Context, now time.Time, id backout.Incide
 	if err := answerable(inc, a); err != nil {
 		return inc, err
 	}
+	return r.record(ctx, now, inc, a)
+}
+
+// record saves an answer and what follows from it.
+func (r *Responder) record(ctx context.Context, now time.Time, inc backout.Incident, a backout.Approval) (backout.Incident, error) {
 	inc.Attempts = withAttempt(inc)
 	at := &inc.Attempts[len(inc.Attempts)-1]
 	for _, old := range at.Approvals {
@@ -103,6 +116,8 @@ func (r *Responder) answer(ctx context.Context, now time.Time, id backout.Incide
 	switch {
 	case !a.Yes:
 		return r.move(ctx, now, inc, backout.StateAborted, fmt.Sprintf("%s rejected the plan: %s", a.By.Name, a.Reason))
+	case lacking(inc.Plan.Ruling, at.Approvals) != "" && at.FromFile:
+		return r.move(ctx, now, inc, backout.StateWaiting, fmt.Sprintf("%s applied plan %.8s: %s; %s", a.By.Name, a.Digest, a.Reason, lacking(inc.Plan.Ruling, at.Approvals)))
 	case lacking(inc.Plan.Ruling, at.Approvals) != "":
 		return r.save(ctx, now, inc, fmt.Sprintf("%s approved %.8s: %s; %s", a.By.Name, a.Digest, a.Reason, lacking(inc.Plan.Ruling, at.Approvals)), nil)
 	}

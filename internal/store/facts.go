@@ -10,13 +10,18 @@ import (
 )
 
 // Observe appends observations and says how many were new. One that is known
-// already, by source and native id, is left as it is.
+// already, by source and native id, is left as it is. Attachments are kept apart,
+// also those of a known one: a pipeline may hand them in later.
 func (s *Store) Observe(ctx context.Context, obs []backout.Observation) (added int, err error) {
 	err = s.within(ctx, func(tx *sql.Tx) error {
 		for _, o := range obs {
 			if o.Source == "" || o.NativeID == "" {
 				return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("an observation of %s lacks source or native_id", o.Component)}
 			}
+			if err := attach(ctx, tx, o); err != nil {
+				return err
+			}
+			o.Attachments = nil
 			body, err := encode(o)
 			if err != nil {
 				return err

@@ -61,6 +61,18 @@ CREATE TABLE IF NOT EXISTS observation (
 );
 CREATE INDEX IF NOT EXISTS observation_at ON observation (at);
 
+-- What pipelines hand in with changes, kept apart from the observations so that
+-- those stay small. One file of one version; a later one replaces it.
+CREATE TABLE IF NOT EXISTS attachment (
+    component TEXT   NOT NULL,
+    version   TEXT   NOT NULL,
+    kind      TEXT   NOT NULL,
+    name      TEXT   NOT NULL,
+    at        BIGINT NOT NULL,
+    body      BLOB   NOT NULL,
+    PRIMARY KEY (component, version, kind, name)
+);
+
 CREATE TABLE IF NOT EXISTS pair (
     a         TEXT   NOT NULL,
     b         TEXT   NOT NULL,

@@ -47,7 +47,9 @@ func (s *Server) api() {
 		next(ctx)
 	})
 	s.factsAPI(api)
+	s.contractsAPI(api)
 	s.fixAPI(api)
+	s.plansAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})

@@ -43,12 +43,17 @@ func words() template.FuncMap {
 		"serious": func(p float64) bool { return p >= .05 },
 		"short":   func(s string) string { return s[:min(8, len(s))] },
 		"mark": func(st backout.State) template.HTML {
-			g, w, ink := render.StateMark(st)
-			class := [...]string{"plain", "plain", "muted", "ok", "waits", "bad", "running", "held"}[ink]
-			return template.HTML(fmt.Sprintf(`<span class="mark %s">%s %s</span>`, class, g, template.HTMLEscapeString(w)))
+			return mark(render.StateMark(st))
 		},
-		"entry": func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
+		"verdict": func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
+		"entry":   func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
 	}
+}
+
+// mark is a status as glyph, word and colour.
+func mark(glyph, words string, ink render.Ink) template.HTML {
+	class := [...]string{"plain", "plain", "muted", "ok", "waits", "bad", "running", "held"}[ink]
+	return template.HTML(fmt.Sprintf(`<span class="mark %s">%s %s</span>`, class, glyph, template.HTMLEscapeString(words)))
 }
 
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
@@ -139,13 +144,10 @@ func headline(inc backout.Incident) string {
 }
 
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
-	all, err := s.cfg.World.Changes(r.Context())
+	all, _, err := s.knownChanges(r.Context())
 	if err != nil {
 		s.problem(w, r, err)
 		return
-	}
-	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
-		all[i], all[j] = all[j], all[i]
 	}
 	s.page(w, r, "changes.html", "Changes", all)
 }

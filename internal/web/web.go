@@ -75,12 +75,15 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
 	World     World
-	Facts     Facts // nil = observations are not given out
+	Facts     Facts     // nil = observations are not given out
+	Contracts Contracts // nil = what is known of components is not given out
+	Plans     Plans     // nil = plans don't leave the program
+	Ahead     Ahead     // nil = nothing is prepared
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler

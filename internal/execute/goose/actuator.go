@@ -32,7 +32,10 @@ type Config struct {
 // Actuator moves schemas. It keeps no connection open between calls.
 type Actuator struct{ config Config }
 
-var _ execute.Actuator = (*Actuator)(nil)
+var (
+	_ execute.Actuator = (*Actuator)(nil)
+	_ execute.Foreseer = (*Actuator)(nil)
+)
 
 // New makes an actuator.
 func New(c Config) *Actuator {
@@ -159,7 +162,7 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 	}
 	p, err := a.locate(c)
 	if err == nil {
-		err = p.survey(ctx, stack, &rev)
+		err = p.survey(ctx, stack, &rev, nothingMore)
 	}
 	if err != nil {
 		rev.Why = err.Error()
@@ -167,7 +170,47 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 	return rev, nil
 }
 
-func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.Reversal) error {
+// Foresee says what going back would lose once the migrations up to the stack's
+// last version are applied; they must lie in the folder.
+func (a *Actuator) Foresee(ctx context.Context, c backout.Component, stack []backout.Change) (backout.Reversal, error) {
+	rev := backout.Reversal{Component: c.ID, Levels: []backout.Reachable{}, Shares: []float64{}, At: time.Now().UTC()}
+	if err := ctx.Err(); err != nil {
+		return rev, fmt.Errorf("foresee %s: %w", c.ID, err)
+	}
+	p, err := a.locate(c)
+	if err == nil {
+		err = p.survey(ctx, stack, &rev, upTo(stack))
+	}
+	if err != nil {
+		rev.Why = err.Error()
+	}
+	return rev, nil
+}
+
+func nothingMore([]int64, map[int64]file) ([]int64, error) { return nil, nil }
+
+// upTo lists the migrations between what is applied and a stack's last version.
+func upTo(stack []backout.Change) func([]int64, map[int64]file) ([]int64, error) {
+	return func(applied []int64, all map[int64]file) ([]int64, error) {
+		to, err := strconv.ParseInt(string(stack[len(stack)-1].To), 10, 64)
+		if err != nil {
+			return nil, invalid("version %q: expected a migration's number", stack[len(stack)-1].To)
+		}
+		if _, ok := all[to]; !ok {
+			return nil, &backout.Error{Code: backout.CodeNotFound, Message: fmt.Sprintf("the folder of migrations has no migration %d: nobody can say what undoing it loses", to)}
+		}
+		out := []int64{}
+		for v := range all {
+			if v > newest(applied) && v <= to {
+				out = append(out, v)
+			}
+		}
+		slices.Sort(out)
+		return out, nil
+	}
+}
+
+func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.Reversal, more func([]int64, map[int64]file) ([]int64, error)) error {
 	applied, err := p.applied(ctx)
 	if err != nil {
 		return err
@@ -176,6 +219,11 @@ func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.
 	if err != nil {
 		return err
 	}
+	ahead, err := more(applied, all)
+	if err != nil {
+		return err
+	}
+	applied = append(applied, ahead...)
 	rev.Known, rev.Current, rev.Shares, rev.Takes = true, p.version(newest(applied)), []float64{1}, backout.Duration(time.Second)
 	for l, ch := range stack {
 		v := ch.From

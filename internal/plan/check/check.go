@@ -22,6 +22,7 @@ const (
 	ReasonOrder        Reason = "order"        // a step starts before the wave before it has ended
 	ReasonIncompatible Reason = "incompatible" // versions that may not meet are live together
 	ReasonUnproven     Reason = "unproven"     // versions meet that nobody knows to be compatible, and the plan does not say so
+	ReasonSource       Reason = "source"       // the plan rests on a source that does not say so, or that a better one contradicts
 	ReasonHold         Reason = "hold"         // the target is marked bad
 	ReasonFreeze       Reason = "freeze"       // it may not be changed now
 	ReasonDeadline     Reason = "deadline"     // a step ends after a point of no return or into a freeze
@@ -60,6 +61,7 @@ func Plan(w backout.World, p backout.Plan) []Violation {
 		}
 	}
 	c.everything()
+	c.meetings()
 	return c.found
 }
 
@@ -92,6 +94,7 @@ func Certify(w backout.World, p backout.Plan) (backout.Certificate, []Violation)
 		"every target is an earlier level that its actuator can reach, and none is marked bad",
 		"stages rise and end at everything, and no component is moved twice",
 		"at every instant all versions that are live together may meet, by time and by wave",
+		"no worse source was used against a better one",
 		"pairs that nobody knows to be compatible are named among the gaps",
 		"no freeze is in force or begins before a step has ended, and no point of no return passes meanwhile",
 		"what each step loses is said, by its actuator, by data formats, by points of no return and by the users that it breaks",
@@ -109,8 +112,10 @@ type checker struct {
 	parts map[backout.ComponentID]backout.Component
 	live  map[backout.ComponentID][]backout.Version // what runs now
 	steps []backout.Step
-	wave  map[string]int                                // by step id
-	rules map[[2]backout.ComponentID][]backout.Contract // that count, by pair
+	wave  map[string]int                            // by step id
+	books map[[2]backout.ComponentID]book           // what is written, by pair
+	seen  map[[2]backout.ComponentID][]backout.Pair // healthy, by pair
+	calls map[[2]backout.ServiceID]bool             // caller and called
 	// fromStart is set when the plan is to be carried out from its beginning, now.
 	fromStart bool
 	found     []Violation
@@ -118,7 +123,15 @@ type checker struct {
 
 func newChecker(w backout.World, p backout.Plan) *checker {
 	c := &checker{w: w, p: p, steps: p.Steps(), parts: map[backout.ComponentID]backout.Component{}, wave: map[string]int{}, live: map[backout.ComponentID][]backout.Version{}}
-	c.rules = counting(w.Contracts)
+	c.books, c.seen, c.calls = books(w), map[[2]backout.ComponentID][]backout.Pair{}, map[[2]backout.ServiceID]bool{}
+	for _, d := range w.Graph.Dependencies {
+		c.calls[[2]backout.ServiceID{d.From, d.To}] = true
+	}
+	for _, p := range w.Pairs {
+		if p.Healthy {
+			c.seen[key(p.A, p.B)] = append(c.seen[key(p.A, p.B)], p)
+		}
+	}
 	for _, part := range w.Graph.Components {
 		c.parts[part.ID] = part
 	}

@@ -25,8 +25,8 @@ func world() backout.World {
 			ID: "C1", Consumer: checkout, Provider: payment, Source: backout.ContractDeclared,
 			Rules: []backout.ContractRule{{When: backout.VersionRange{From: "2"}, Needs: backout.VersionRange{From: "2"}}},
 		}, {
-			ID: "C0", Consumer: checkout, Provider: payment, Source: backout.ContractInferred, // worse source: does not count
-			Rules: []backout.ContractRule{{Needs: backout.VersionRange{From: "3"}}},
+			ID: "C0", Consumer: checkout, Provider: payment, Source: backout.ContractSpec, // worse source: does not count
+			Rules: []backout.ContractRule{{When: backout.VersionRange{From: "2"}, Needs: backout.VersionRange{From: "3"}}},
 		}},
 	}
 	for k, id := range []backout.ComponentID{payment, checkout, mobile} {

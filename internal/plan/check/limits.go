@@ -66,17 +66,13 @@ func (c *checker) passed(p backout.PointOfNoReturn, ch backout.Change, rows *int
 
 // breaks is what a step does to the users of a consumer outside our reach.
 func (c *checker) breaks(u backout.Consumer, s backout.Step) []verdict {
-	var relies []backout.Contract
-	for _, k := range c.rules[key(u.Component, s.Component)] {
-		if k.Consumer == u.Component {
-			relies = append(relies, k)
-		}
-	}
-	if len(relies) == 0 {
+	known := c.books[key(u.Component, s.Component)]
+	if !known.relies(u.Component) {
 		return nil
 	}
 	works := func(v, provider backout.Version) bool {
-		return !slices.ContainsFunc(relies, func(k backout.Contract) bool { return !k.Allows(v, provider) })
+		votes := known.votes(u.Component, v, s.Component, provider)
+		return len(votes) == 0 || votes[0].yes
 	}
 	var hurt, all float64
 	shares := c.w.Live[u.Component].Shares
@@ -279,12 +275,23 @@ func (c *checker) atStake(services map[backout.ServiceID]bool) float64 {
 	return float64(at) / float64(max(all, 1))
 }
 
-// uncounted drops the contracts of consumers whose broken users are counted instead,
-// see [checker.breaks].
-func (c *checker) uncounted(contracts []backout.Contract) []backout.Contract {
-	return slices.DeleteFunc(slices.Clone(contracts), func(k backout.Contract) bool {
-		return slices.ContainsFunc(c.w.Graph.Consumers, func(u backout.Consumer) bool { return u.Component == k.Consumer })
-	})
+// relies reports whether a component is the consumer in anything that is written.
+func (b book) relies(id backout.ComponentID) bool {
+	return slices.ContainsFunc(b.contracts, func(k backout.Contract) bool { return k.Consumer == id }) ||
+		slices.ContainsFunc(b.lines, func(l backout.Line) bool { return l.Consumer == id })
+}
+
+// uncounted drops what is written for consumers whose broken users are counted
+// instead, see [checker.breaks], and says whether there was any.
+func (c *checker) uncounted(b book) (book, bool) {
+	counted := func(id backout.ComponentID) bool {
+		return slices.ContainsFunc(c.w.Graph.Consumers, func(u backout.Consumer) bool { return u.Component == id })
+	}
+	left := book{
+		contracts: slices.DeleteFunc(slices.Clone(b.contracts), func(k backout.Contract) bool { return counted(k.Consumer) }),
+		lines:     slices.DeleteFunc(slices.Clone(b.lines), func(l backout.Line) bool { return counted(l.Consumer) }),
+	}
+	return left, len(left.contracts) < len(b.contracts) || len(left.lines) < len(b.lines)
 }
 
 func texts(vs []verdict) string {

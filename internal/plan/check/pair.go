@@ -81,7 +81,7 @@ func (c *checker) pairs() {
 			if o.moves && other < id {
 				continue // was looked at from the other side
 			}
-			c.pair(courses[id], o, c.rules[key(id, other)])
+			c.pair(courses[id], o, c.books[key(id, other)])
 		}
 	}
 }
@@ -96,26 +96,8 @@ func key(a, b backout.ComponentID) [2]backout.ComponentID {
 	return [2]backout.ComponentID{min(a, b), max(a, b)}
 }
 
-// counting are the contracts that count, by pair: for each consumer and provider
-// those of the best source.
-func counting(contracts []backout.Contract) map[[2]backout.ComponentID][]backout.Contract {
-	best := map[[2]backout.ComponentID]int{}
-	trust := map[backout.ContractSource]int{backout.ContractDeclared: 2, backout.ContractInferred: 1}
-	for _, k := range contracts {
-		directed := [2]backout.ComponentID{k.Consumer, k.Provider}
-		best[directed] = max(best[directed], trust[k.Source])
-	}
-	out := map[[2]backout.ComponentID][]backout.Contract{}
-	for _, k := range contracts {
-		if trust[k.Source] == best[[2]backout.ComponentID{k.Consumer, k.Provider}] {
-			out[key(k.Consumer, k.Provider)] = append(out[key(k.Consumer, k.Provider)], k)
-		}
-	}
-	return out
-}
-
-// neighbours lists for each component those it can meet: under a contract, or in
-// the graph.
+// neighbours lists for each component those it can meet: those that a contract or
+// a line speaks of, or that it meets in the graph.
 func (c *checker) neighbours() map[backout.ComponentID][]backout.ComponentID {
 	near := map[backout.ComponentID][]backout.ComponentID{}
 	meet := func(a, b backout.ComponentID) {
@@ -123,7 +105,7 @@ func (c *checker) neighbours() map[backout.ComponentID][]backout.ComponentID {
 			near[a], near[b] = append(near[a], b), append(near[b], a)
 		}
 	}
-	for pair := range c.rules {
+	for pair := range c.books {
 		meet(pair[0], pair[1])
 	}
 	of := map[backout.ServiceID][]backout.Component{}
@@ -174,31 +156,31 @@ func sameService(a, b backout.Component) bool {
 
 // pair checks two components at every instant at which what runs of them changes,
 // and in every wave.
-func (c *checker) pair(a, b course, contracts []backout.Contract) {
+func (c *checker) pair(a, b course, known book) {
 	told := map[string]bool{}
 	if atOnce(a, b) {
-		c.meet(a, b, a.after, b.after, contracts, "after the switch", told)
+		c.meet(a, b, a.after, b.after, known, "after the switch", told)
 		return
 	}
 	for _, at := range []backout.Duration{0, a.start, a.end, b.start, b.end} {
-		c.meet(a, b, a.during(at), b.during(at), contracts, fmt.Sprintf("%s after the start", at), told)
+		c.meet(a, b, a.during(at), b.during(at), known, fmt.Sprintf("%s after the start", at), told)
 	}
 	for k := range c.p.Waves {
-		c.meet(a, b, a.inWave(k), b.inWave(k), contracts, fmt.Sprintf("in wave %d", k+1), told)
+		c.meet(a, b, a.inWave(k), b.inWave(k), known, fmt.Sprintf("in wave %d", k+1), told)
 	}
 }
 
 // meet checks two sets of versions against each other. told keeps the same pair
 // from being reported for each instant.
-func (c *checker) meet(a, b course, as, bs []backout.Version, contracts []backout.Contract, when string, told map[string]bool) {
-	if len(contracts) > 0 && (len(as) == 0 || len(bs) == 0) {
+func (c *checker) meet(a, b course, as, bs []backout.Version, known book, when string, told map[string]bool) {
+	if len(known.contracts) > 0 && (len(as) == 0 || len(bs) == 0) {
 		if !told["unknown"] && !c.admitted(string(a.id), string(b.id)) {
-			c.report(ReasonUnproven, "", "what runs of %s or %s is not known, so contract %s can't be checked", a.id, b.id, contracts[0].ID)
+			c.report(ReasonUnproven, "", "what runs of %s or %s is not known, so contract %s can't be checked", a.id, b.id, known.contracts[0].ID)
 		}
 		told["unknown"] = true
 		return
 	}
-	strict := c.uncounted(contracts)
+	strict, counted := c.uncounted(known)
 	for _, va := range as {
 		for _, vb := range bs {
 			name := fmt.Sprintf("%s %s with %s %s", a.id, va, b.id, vb)
@@ -206,36 +188,20 @@ func (c *checker) meet(a, b course, as, bs []backout.Version, contracts []backou
 				continue
 			}
 			told[name] = true
-			if k, bad := forbidden(strict, a.id, va, vb); bad {
-				c.report(ReasonIncompatible, "", "%s, %s: contract %s forbids it", name, when, k.ID)
-			} else if len(contracts) == 0 && !c.met(a.id, va, b.id, vb) && !c.admitted(string(a.id)+" "+string(va), string(b.id)+" "+string(vb)) {
-				c.report(ReasonUnproven, "", "%s, %s: no contract, never seen together, and the plan's gaps don't say so", name, when)
+			if why := strict.refusal(a.id, va, b.id, vb); why != "" {
+				c.report(ReasonIncompatible, "", "%s, %s: %s", name, when, why)
+			} else if !counted && !c.proven(a.id, va, b.id, vb) && !c.admitted(string(a.id)+" "+string(va), string(b.id)+" "+string(vb)) {
+				c.report(ReasonUnproven, "", "%s, %s: no contract, never seen together or not for long enough, and the plan's gaps don't say so", name, when)
 			}
 		}
 	}
-}
-
-// forbidden finds the first contract that two versions break.
-func forbidden(contracts []backout.Contract, a backout.ComponentID, va, vb backout.Version) (backout.Contract, bool) {
-	for _, k := range contracts {
-		consumer, provider := va, vb
-		if k.Consumer != a {
-			consumer, provider = vb, va
-		}
-		if !k.Allows(consumer, provider) {
-			return k, true
-		}
-	}
-	return backout.Contract{}, false
 }
 
 // self checks that a step's old and new version can run side by side.
 func (c *checker) self(s backout.Step) {
-	for _, k := range c.rules[key(s.Component, s.Component)] {
-		for _, v := range c.live[s.Component] {
-			if !k.Allows(v, s.To) || !k.Allows(s.To, v) {
-				c.report(ReasonIncompatible, s.ID, "%s %s and %s side by side: contract %s forbids it", s.Component, v, s.To, k.ID)
-			}
+	for _, v := range c.live[s.Component] {
+		if why := c.books[key(s.Component, s.Component)].refusal(s.Component, v, s.Component, s.To); why != "" {
+			c.report(ReasonIncompatible, s.ID, "%s %s and %s side by side: %s", s.Component, v, s.To, why)
 		}
 	}
 }
@@ -246,27 +212,6 @@ func (c *checker) known(s backout.Step, v backout.Version) bool {
 	for l := s.ToLevel; l <= s.FromLevel; l++ {
 		if at, ok := c.w.VersionAt(s.Component, l); ok && at == v {
 			return true
-		}
-	}
-	return false
-}
-
-// met reports whether two versions were live together before: somebody saw the
-// pair healthy, or the world's changes say that both were exposed at some time.
-func (c *checker) met(a backout.ComponentID, va backout.Version, b backout.ComponentID, vb backout.Version) bool {
-	for _, p := range c.w.Pairs {
-		if !p.Healthy {
-			continue
-		}
-		if p.A == a && p.AVersion == va && p.B == b && p.BVersion == vb || p.B == a && p.BVersion == va && p.A == b && p.AVersion == vb {
-			return true
-		}
-	}
-	for _, x := range c.lives(a, va) {
-		for _, y := range c.lives(b, vb) {
-			if x.from.Before(y.to) && y.from.Before(x.to) {
-				return true
-			}
 		}
 	}
 	return false

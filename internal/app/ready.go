@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/respond"
+)
+
+// ready is what lies prepared for the changes that are known.
+type ready struct {
+	mu   sync.Mutex
+	all  []backout.Prepared // guarded by mu, oldest change first
+	at   time.Time          // guarded by mu: when the world of all was loaded
+	seen uint64             // of the reports and holds that all was made from; prepareChanges' own
+}
+
+// freshFor is how long what is prepared stands without another look: what actuators
+// see may move without a change being reported.
+const freshFor = 10 * time.Second
+
+// prepareChanges keeps a plan and a verdict ready for each change: soon after it
+// arrives, and again from time to time.
+func (a *App) prepareChanges(ctx context.Context) error {
+	tick := time.NewTicker(min(max(a.cfg.Step, 500*time.Millisecond), 2*time.Second))
+	defer tick.Stop()
+	for {
+		if err := a.prepareOnce(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("prepare plans", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// prepareOnce does so if something arrived or what there is has aged.
+func (a *App) prepareOnce(ctx context.Context, now time.Time) error {
+	obs, err := a.store.Observations(ctx, now.Add(-window*a.cfg.Minute))
+	if err != nil {
+		return err
+	}
+	holds, err := a.store.Holds(ctx, now)
+	if err != nil {
+		return err
+	}
+	seen := arrived(obs, holds)
+	a.ready.mu.Lock()
+	fresh := seen == a.ready.seen && now.Sub(a.ready.at) < max(freshFor, a.cfg.Minute)
+	a.ready.mu.Unlock()
+	if fresh {
+		return nil
+	}
+	w, err := a.facts.World(ctx, now, true)
+	if err != nil {
+		return err
+	}
+	all := respond.Ready(w, a.rules)
+	a.ready.mu.Lock()
+	defer a.ready.mu.Unlock()
+	a.ready.all, a.ready.at, a.ready.seen = all, now, seen
+	return nil
+}
+
+// arrived hashes what was reported and is held.
+func arrived(obs []backout.Observation, holds []backout.Hold) uint64 {
+	h := fnv.New64a()
+	for _, o := range obs {
+		fmt.Fprintf(h, "%q %q;", o.Source, o.NativeID)
+	}
+	for _, hold := range holds {
+		fmt.Fprintf(h, "%q %q %q;", hold.Component, hold.Owner, hold.BadTo)
+	}
+	return h.Sum64()
+}
+
+// Prepared gives what lies ready, oldest change first, and as of when.
+func (a *App) Prepared(context.Context) ([]backout.Prepared, time.Time) {
+	a.ready.mu.Lock()
+	defer a.ready.mu.Unlock()
+	return slices.Clone(a.ready.all), a.ready.at
+}
