@@ -30,7 +30,7 @@ func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules 
 	if err != nil {
 		return backout.ReleaseCheck{}, err
 	}
-	f.survey(ctx, &w, beside(w, releases))
+	f.unseen(f.survey(ctx, &w, beside(w, releases)))
 	f.loads(ctx, &w)
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
 	w, err = plan.Released(w, releases)
