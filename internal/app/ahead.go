@@ -30,7 +30,8 @@ func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules 
 	if err != nil {
 		return backout.ReleaseCheck{}, err
 	}
-	f.survey(ctx, &w, beside(w, releases))
+	f.unseen(f.survey(ctx, &w, beside(w, releases)))
+	f.loads(ctx, &w)
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
 	w, err = plan.Released(w, releases)
 	if err != nil {
@@ -51,6 +52,11 @@ func beside(w backout.World, releases []backout.Release) []backout.ComponentID {
 		for _, c := range w.Contracts {
 			if c.Consumer == r.Component || c.Provider == r.Component {
 				out = append(out, c.Consumer, c.Provider)
+			}
+		}
+		for _, l := range w.Lines {
+			if l.Consumer == r.Component || l.Provider == r.Component {
+				out = append(out, l.Consumer, l.Provider)
 			}
 		}
 	}
