@@ -48,13 +48,7 @@ func (o course) both() []backout.Version { return append(slices.Clone(o.before),
 
 // pairs looks at every two components of which at least one moves.
 func (c *checker) pairs() {
-	courses := map[backout.ComponentID]course{}
-	for id := range c.parts {
-		courses[id] = course{id: id, before: c.live[id]}
-	}
-	for id := range c.live {
-		courses[id] = course{id: id, before: c.live[id]}
-	}
+	courses := map[backout.ComponentID]course{} // of what moves
 	for _, s := range c.steps {
 		if c.done(s) {
 			continue
@@ -68,17 +62,14 @@ func (c *checker) pairs() {
 			wave: c.wave[s.ID], turn: s.Switch, start: s.Start, end: s.Start + s.Takes,
 		}
 	}
-	near := c.neighbours()
+	near := c.neighbours(courses)
 	for _, id := range slices.Sorted(maps.Keys(courses)) {
-		if !courses[id].moves {
-			continue
-		}
 		for _, other := range near[id] {
-			o, ok := courses[other]
-			if !ok {
-				o = course{id: other}
+			o, moves := courses[other]
+			if !moves {
+				o = course{id: other, before: c.live[other]}
 			}
-			if o.moves && other < id {
+			if moves && other < id {
 				continue // was looked at from the other side
 			}
 			c.pair(courses[id], o, c.books[key(id, other)])
@@ -98,12 +89,16 @@ func key(a, b backout.ComponentID) [2]backout.ComponentID {
 
 // neighbours lists for each component those it can meet: those that a contract or
 // a line speaks of, or that it meets in the graph.
-func (c *checker) neighbours() map[backout.ComponentID][]backout.ComponentID {
+func (c *checker) neighbours(moving map[backout.ComponentID]course) map[backout.ComponentID][]backout.ComponentID {
 	near := map[backout.ComponentID][]backout.ComponentID{}
-	meet := func(a, b backout.ComponentID) {
-		if a != b && !slices.Contains(near[a], b) {
-			near[a], near[b] = append(near[a], b), append(near[b], a)
+	note := func(a, b backout.ComponentID) {
+		if _, moves := moving[a]; moves && a != b && !slices.Contains(near[a], b) {
+			near[a] = append(near[a], b)
 		}
+	}
+	meet := func(a, b backout.ComponentID) {
+		note(a, b)
+		note(b, a)
 	}
 	for pair := range c.books {
 		meet(pair[0], pair[1])
