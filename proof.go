@@ -29,49 +29,59 @@ type CaseKind string
 // The kinds of case.
 const (
 	CaseSplit  CaseKind = "split"  // Movable is at Level, or at any other level that is left
-	CaseStrike CaseKind = "strike" // plans with a level in Struck are bound by Passes; the case that follows is about the others
-	CaseBound  CaseKind = "bound"  // Passes show what every plan of the case costs at least
+	CaseStrike CaseKind = "strike" // plans with a level in Struck are bound by Shifts; the case that follows is about the others
+	CaseBound  CaseKind = "bound"  // Shifts show what every plan of the case costs at least
 	CaseEmpty  CaseKind = "empty"  // no pair of levels that is left suits some tie, so the case has no plan
 	CaseCycle  CaseKind = "cycle"  // the decided moves in Cycle wait for each other in a ring, so the case has no plan
 )
 
 // Case is one node of the tree of cases.
 //
-// A bound is shown by a flow. Of a tie one may be able to say: "if I is at least at a,
-// then J is at least at b", because no two levels that are left contradict it. A
-// [Pass] puts an amount onto the price of being at a or above at I, and takes it off
-// the price of being at b or above at J. No plan of the case gets dearer by it, since
-// whoever pays it at I is given it back at J. So after any passes the cheapest levels
-// of the members, each priced by itself, add up to a bound. Those of a maximum flow
-// give the best one (Picard and Ratliff 1975), but nothing about them has to be
-// believed except that the implications hold.
+// A bound is shown by shifts. A [Shift] puts amounts onto the prices of the levels at
+// the two ends of a tie, and takes others off, such that for no two levels that may be
+// live together they add up to more than nothing: whoever pays at one end is given it
+// back at the other, so no plan of the case gets dearer. They may add up to the price
+// of a wait, where one end has to wait for the other at these levels and a [Charge]
+// says that this wait is counted here and nowhere else. After any such shifts the
+// cheapest levels of the members, each priced by itself, add up to a bound. Good
+// shifts come from the flow of a minimum cut (Picard and Ratliff 1975) and from
+// evening out what is left (Globerson and Jaakkola 2007), but nothing about them has
+// to be believed: bad ones show a bound that is too low.
 type Case struct {
 	Kind CaseKind `json:"kind"`
 	// Movable and Level are those of a split.
 	Movable int `json:"movable,omitempty"`
 	Level   int `json:"level,omitempty"`
-	// Passes show the bound of a bound or a strike.
-	Passes []Pass `json:"passes,omitempty"`
+	// Shifts show the bound of a bound or a strike.
+	Shifts []Shift `json:"shifts,omitempty"`
+	// Charges are the waits that the shifts make use of, at most one for each level.
+	Charges []Charge `json:"charges,omitempty"`
 	// Struck are the levels that a strike rules out.
 	Struck []Struck `json:"struck,omitempty"`
 	Cycle  []int    `json:"cycle,omitempty"`
 }
 
 // Struck is a level that a strike rules out: plans with it are bound by the strike's
-// passes, like a case of their own.
+// shifts, like a case of their own.
 type Struck struct {
 	Movable int `json:"movable"`
 	Level   int `json:"level"`
 }
 
-// Pass is an amount of flow along one implication of a tie: if From is at least at
-// FromLevel, the tie's other end is at least at ToLevel.
-type Pass struct {
-	Tie       int   `json:"tie"` // index into the problem's ties
-	From      int   `json:"from"`
-	FromLevel int   `json:"from_level"`
-	ToLevel   int   `json:"to_level"`
-	Amount    int64 `json:"amount"`
+// Shift is the amounts that one tie puts onto the prices of its ends: I by level of
+// the tie's movable I, J by level of its J.
+type Shift struct {
+	Tie int     `json:"tie"` // index into the problem's ties
+	I   []int64 `json:"i"`
+	J   []int64 `json:"j"`
+}
+
+// Charge says that the wait of a movable at a level is counted at one tie: of all that
+// it waits for only the longest counts, so only one may.
+type Charge struct {
+	Tie     int `json:"tie"`
+	Movable int `json:"movable"`
+	Level   int `json:"level"`
 }
 
 // Derivation is how a plan was found, in numbers, so that it can be proven by

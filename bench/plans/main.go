@@ -31,7 +31,7 @@ type options struct {
 	count, effort                 int
 	peers                         []string
 	limit                         time.Duration
-	brute                         bool
+	brute, partsOnly              bool
 }
 
 func main() {
@@ -52,6 +52,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.write, "write", "", "write the instances to this file")
 	peers := f.String("peers", "", "other solvers to run: clingo,z3,cbc")
 	f.DurationVar(&o.limit, "limit", 20*time.Second, "time for each run of another solver")
+	f.BoolVar(&o.partsOnly, "parts-only", false, "hand the other solvers our parts only, not whole instances")
 	f.BoolVar(&o.brute, "brute", false, "try every plan of instances with up to nine components")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -124,7 +124,7 @@ func one(ctx context.Context, in instance, o options, peers []peer) (r result, w
 		wrong = append(wrong, fmt.Sprintf("cost %d, the optimum is %d", a.Cost, *r.Optimum))
 	}
 	for _, each := range peers {
-		runs, err := each.compare(ctx, p, proof, o.limit)
+		runs, err := each.compare(ctx, p, proof, o)
 		if err != nil {
 			return r, nil, err
 		}

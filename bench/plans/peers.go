@@ -103,16 +103,20 @@ func findPeers(ctx context.Context, o options) ([]peer, error) {
 }
 
 // compare runs a solver on a whole problem and on the parts that ours split it into.
-func (p peer) compare(ctx context.Context, whole backout.Problem, proof backout.Proof, limit time.Duration) ([]peerRun, error) {
-	first, err := p.solve(ctx, whole, limit)
-	if err != nil {
-		return nil, err
+func (p peer) compare(ctx context.Context, whole backout.Problem, proof backout.Proof, o options) ([]peerRun, error) {
+	var runs []peerRun
+	if !o.partsOnly {
+		run, err := p.solve(ctx, whole, o.limit)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
 	}
 	all := peerRun{Peer: p.name, Parts: true}
 	parts, rest := split(whole, proof)
 	sum := &rest
 	for _, part := range parts {
-		run, err := p.solve(ctx, part, limit-time.Duration(all.MS)*time.Millisecond)
+		run, err := p.solve(ctx, part, o.limit-time.Duration(all.MS)*time.Millisecond)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +128,7 @@ func (p peer) compare(ctx context.Context, whole backout.Problem, proof backout.
 		*sum += *run.Cost
 	}
 	all.Cost = sum
-	return []peerRun{first, all}, nil
+	return append(runs, all), nil
 }
 
 // solve runs a solver once. Not to finish is an answer, to fail is an error.

@@ -147,10 +147,10 @@ func TestPlan_byFilesAndReplay(t *testing.T) {
 	release := filepath.Join("..", "app", "replay", "testdata", "release")
 	path := filepath.Join(t.TempDir(), "p.json")
 	code, out, errs := runAlone("plan", "--replay", release, "--at", "2026-11-24T10:05:00Z", "--out", path)
-	if code != 2 || !strings.Contains(out, "W1 payment: 2.4.0 → 2.3.1, begins at once") || strings.Contains(out, "backout apply") {
+	if code != 2 || !strings.Contains(out, "W1 - payment   2.4.0 → 2.3.1") || strings.Contains(out, "backout apply") {
 		t.Fatalf("replay: exit %d, %s%s", code, out, errs)
 	}
-	if code, out, _ := runAlone("show", path); code != 0 || !strings.Contains(out, "W1 payment: 2.4.0 → 2.3.1") {
+	if code, out, _ := runAlone("show", path); code != 0 || !strings.Contains(out, "W1 - payment   2.4.0 → 2.3.1") {
 		t.Errorf("show: exit %d, %s", code, out)
 	}
 	args := []string{"plan", "--catalog", filepath.Join(release, "catalog"), "--changes", filepath.Join(release, "changes.jsonl"), "--at", "2026-11-24T10:05:00Z"}

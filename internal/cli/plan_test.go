@@ -225,9 +225,9 @@ func TestPlan_toFileToApply(t *testing.T) {
 	var out string
 	f.until("there is a plan with steps", func() bool {
 		code, out, _ = runOn(t, f.a, "plan", "--out", path)
-		return code == 2 && strings.Contains(out, "W1 flag express: on → off")
+		return code == 2 && strings.Contains(out, "W1 ~ flag express   on → off")
 	})
-	for _, want := range []string{"What happens", "Why this is safe", "What it costs", "nothing, as far as its actuators can say", "the yes of 1 approver", "Kept in " + path} {
+	for _, want := range []string{"What happens", "Why it is safe", "What it costs", "No data, as far as anybody knows", "One person must approve or reject it", "Kept in " + path} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, out)
 		}
@@ -240,7 +240,7 @@ func TestPlan_toFileToApply(t *testing.T) {
 	if err != nil || !kept.Applyable || kept.Plan.Incident == "" {
 		t.Fatalf("%+v, %v", kept, err)
 	}
-	if code, shown, errs := runOn(t, f.a, "show", path); code != 0 || !strings.Contains(shown, "W1 flag express: on → off") {
+	if code, shown, errs := runOn(t, f.a, "show", path); code != 0 || !strings.Contains(shown, "W1 ~ flag express   on → off") {
 		t.Errorf("show: exit %d, %q %q", code, shown, errs)
 	}
 	prepared := filepath.Join(f.dir, "prepared.json")

@@ -38,7 +38,7 @@ func TestSolve_proofsAreAccepted(t *testing.T) {
 	kinds := map[backout.CaseKind]int{}
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(8, seed))
-		in := random(r, shape{n: 12 + int(seed%40), degree: 1 + float64(seed%4)/3, hot: .6, holes: float64(seed%3) * .12, band: seed%2 == 0})
+		in := random(r, shape{n: 12 + int(seed%40), degree: 1 + float64(seed%4)/2, hot: .6, holes: float64(seed%4) * .13, band: seed%2 == 0})
 		effort := 0
 		if seed%5 == 0 {
 			effort = 3
@@ -50,7 +50,7 @@ func TestSolve_proofsAreAccepted(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []backout.CaseKind{backout.CaseSplit, backout.CaseStrike, backout.CaseBound, backout.CaseEmpty} {
+	for _, k := range []backout.CaseKind{backout.CaseSplit, backout.CaseStrike, backout.CaseBound} {
 		if kinds[k] == 0 {
 			t.Errorf("no proof had a case of kind %s: %v", k, kinds)
 		}
@@ -83,6 +83,42 @@ func TestSolve_provesACycle(t *testing.T) {
 	}
 	if cycles == 0 {
 		t.Errorf("no cycle in %+v", proof.Parts[0].Cases)
+	}
+}
+
+// Four components must go to one of three levels, no two to the same, unless the first
+// pays for a fourth level: while it does not, no case has anything left in the end.
+func TestSolve_provesEmptyCases(t *testing.T) {
+	in := &instance{}
+	apart := make([][]bool, 5)
+	for a := range apart {
+		apart[a] = make([]bool, 5)
+		for b := range apart[a] {
+			apart[a][b] = a != b || a > 2
+		}
+	}
+	for i := range 4 {
+		in.current, in.duration, in.effect = append(in.current, 4), append(in.duration, 1), append(in.effect, 1)
+		in.domain = append(in.domain, 0b00111)
+		in.fixed, in.rate = append(in.fixed, []int64{0, 1, 2, 500, 0}), append(in.rate, make([]int64, 5))
+		for j := range i {
+			in.edges = append(in.edges, edge{j, i, apart})
+		}
+	}
+	in.domain[0] = 0b01001
+	a, proof := proven(t, in, 0)
+	if a.Cost != 503 {
+		t.Errorf("cost %d, want 503", a.Cost)
+	}
+	cases := proof.Parts[0].Cases
+	k := slices.IndexFunc(cases, func(c backout.Case) bool { return c.Kind == backout.CaseEmpty })
+	if k < 0 {
+		t.Fatalf("no empty case in %+v", cases)
+	}
+	forged := copied(proof)
+	forged.Parts[0].Cases = slices.Delete(forged.Parts[0].Cases, k, k+1)
+	if found := check.Optimum(in.problem(), a, forged); len(found) == 0 {
+		t.Error("an empty case left out was accepted")
 	}
 }
 
@@ -163,13 +199,30 @@ var mutations = map[string]func(r *rand.Rand, p backout.Problem, a *backout.Answ
 		return true
 	},
 	"forge a flow": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
-		return onCase(r, proof, backout.CaseBound, true, func(c *backout.Case) { c.Passes[r.IntN(len(c.Passes))].Amount = -1 })
+		return onShift(r, proof, func(amounts []int64) {
+			for l := range amounts {
+				amounts[l] += 1 << 50
+			}
+		})
 	},
-	"let more flow than there is": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
-		return onCase(r, proof, backout.CaseBound, true, func(c *backout.Case) { c.Passes[r.IntN(len(c.Passes))].Amount += 1 << 50 })
+	"take a flow away from everything": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
+		return onShift(r, proof, func(amounts []int64) {
+			for l := range amounts {
+				amounts[l] -= 1 << 50
+			}
+		})
 	},
-	"raise a level of an implication": func(r *rand.Rand, p backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
-		return onCase(r, proof, backout.CaseBound, true, func(c *backout.Case) { c.Passes[r.IntN(len(c.Passes))].ToLevel += 4 })
+	"let a flow go round in circles": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
+		return onShift(r, proof, func(amounts []int64) { amounts[r.IntN(len(amounts))] = 1 << 62 })
+	},
+	"put a flow on another tie": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
+		return onCase(r, proof, backout.CaseBound, true, func(c *backout.Case) { c.Shifts[r.IntN(len(c.Shifts))].Tie = -1 })
+	},
+	"shift between fewer levels": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
+		return onCase(r, proof, backout.CaseBound, true, func(c *backout.Case) {
+			s := &c.Shifts[r.IntN(len(c.Shifts))]
+			s.I = s.I[1:]
+		})
 	},
 	"drop a branch": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
 		for k, part := range proof.Parts {
@@ -183,7 +236,7 @@ var mutations = map[string]func(r *rand.Rand, p backout.Problem, a *backout.Answ
 	"call a case empty": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
 		return onCase(r, proof, backout.CaseBound, false, func(c *backout.Case) { c.Kind = backout.CaseEmpty })
 	},
-	"strike without passes": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
+	"strike nothing": func(r *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
 		return onCase(r, proof, backout.CaseStrike, true, func(c *backout.Case) { c.Struck = nil })
 	},
 	"speak of a component twice": func(_ *rand.Rand, _ backout.Problem, _ *backout.Answer, proof *backout.Proof) bool {
@@ -195,12 +248,20 @@ var mutations = map[string]func(r *rand.Rand, p backout.Problem, a *backout.Answ
 	},
 }
 
-// onCase changes one case of a kind, with passes if they are needed.
-func onCase(r *rand.Rand, proof *backout.Proof, kind backout.CaseKind, passes bool, change func(*backout.Case)) bool {
+// onShift changes the amounts at one end of one shift of a bound.
+func onShift(r *rand.Rand, proof *backout.Proof, change func(amounts []int64)) bool {
+	return onCase(r, proof, backout.CaseBound, true, func(c *backout.Case) {
+		s := c.Shifts[r.IntN(len(c.Shifts))]
+		change([2][]int64{s.I, s.J}[r.IntN(2)])
+	})
+}
+
+// onCase changes one case of a kind, with shifts if they are needed.
+func onCase(r *rand.Rand, proof *backout.Proof, kind backout.CaseKind, shifts bool, change func(*backout.Case)) bool {
 	var at []*backout.Case
 	for k := range proof.Parts {
 		for j := range proof.Parts[k].Cases {
-			if c := &proof.Parts[k].Cases[j]; c.Kind == kind && (!passes || len(c.Passes) > 0) {
+			if c := &proof.Parts[k].Cases[j]; c.Kind == kind && (!shifts || len(c.Shifts) > 0) {
 				at = append(at, c)
 			}
 		}
@@ -236,7 +297,11 @@ func copied(p backout.Proof) backout.Proof {
 	for _, part := range p.Parts {
 		q := backout.PartProof{Members: part.Members}
 		for _, c := range part.Cases {
-			c.Passes, c.Struck, c.Cycle = slices.Clone(c.Passes), slices.Clone(c.Struck), slices.Clone(c.Cycle)
+			c.Struck, c.Cycle = slices.Clone(c.Struck), slices.Clone(c.Cycle)
+			c.Shifts = slices.Clone(c.Shifts)
+			for k, s := range c.Shifts {
+				c.Shifts[k].I, c.Shifts[k].J = slices.Clone(s.I), slices.Clone(s.J)
+			}
 			q.Cases = append(q.Cases, c)
 		}
 		out.Parts = append(out.Parts, q)

@@ -57,14 +57,18 @@
 //	         2003), exact for windows that move upwards. The flow starts from that of
 //	         the node above, so little of it has to be found again
 //	look     if that assignment is a plan and costs what the bound says, the node is done
-//	strike   a level whose price after the flow lifts the bound to the best plan's cost
-//	         is in no better plan (reduced cost fixing)
+//	even     where it has a forbidden pair, or a wait that the bound did not see, prices
+//	         are shifted between the ends of ties until none promises what the other
+//	         denies (Globerson and Jaakkola 2007). This lifts the bound over what no
+//	         implication says: tables with holes, and waits, each charged to one tie
+//	strike   a level whose shifted price lifts the bound to the best plan's cost is in no
+//	         better plan (reduced cost fixing)
 //	branch   on what was wrong: a forbidden pair, a ring of waits, or a wait that the
 //	         bound did not see; first to the level that the cut chose
 //
-// Nothing is copied on the way down but the flow: what was narrowed is on a trail, and
-// taken back on the way up. The tree of cases with the flow at each leaf is the proof;
-// [backout.Proof] tells how to read it. The search counts its work, not the time, so
+// Nothing is copied on the way down but flow and shifts: what was narrowed is on a
+// trail, and taken back on the way up. The tree of cases with the shifts at each leaf
+// is the proof; [backout.Proof] tells how to read it. The search counts its work, not the time, so
 // that the same question always gets the same answer; when the work is used up, what
 // is open is bounded once more, and the answer is the best plan with a proven gap.
 //

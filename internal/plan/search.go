@@ -4,24 +4,28 @@ import "github.com/backout-dev/backout"
 
 // search is branch and bound over domains. Its bound is the relaxation; it
 // branches on what the relaxation got wrong: a forbidden cell, a cycle in the
-// order, or a wait that was not reckoned with. It writes down the tree of cases that
+// order, or a wait that was not reckoned with. See the package comment. It writes down the tree of cases that
 // it went through, which is the proof of its result.
 type search struct {
-	p     *problem
-	state *state
-	relax *relaxation
-	clock clock
+	p      *problem
+	state  *state
+	relax  *relaxation
+	clock  clock
+	price  [][]int64 // by component and level, after the shifts and the flow of the last bound
+	saved  []carried // by depth: what the nodes below start from
+	nodes  int
+	limit  int  // of effort
+	clash  bool // the relaxation's choice has a forbidden pair
+	charge bool // some wait is charged to an edge
+
+	// The result.
 	best  int64
 	pick  []int // of the best plan so far
-	lower int64 // the least bound of what was left open
-	nodes int
-	limit int   // of effort
+	lower int64 // the least bound of all cases
 	cut   bool  // the limit ended the search early
 	ring  []int // the last cycle that ruled a target out
 	empty int   // the last edge that did
-	flows [][]int64
 	cases []backout.Case
-	price [][]int64 // by component and level, after the passes of the last bound
 	// What the part's components and edges are called outside.
 	members, ties []int
 }
@@ -37,7 +41,9 @@ func (s *search) effort() int {
 // visit explores the plans within the domains, which are narrowed.
 func (s *search) visit(depth int) {
 	s.nodes++
-	s.resume(depth)
+	if depth > 0 {
+		s.relax.copyFrom(&s.saved[depth-1])
+	}
 	for {
 		value := s.relax.bound(s.state)
 		if value >= s.best {
@@ -45,11 +51,12 @@ func (s *search) visit(depth int) {
 			return
 		}
 		at := s.wrong()
-		switch {
-		case at == ringed:
+		if at == ringed {
 			s.cases = append(s.cases, backout.Case{Kind: backout.CaseCycle, Cycle: s.named(s.ring)})
 			return
-		case value >= s.best, at == nothing, s.effort() >= s.limit:
+		}
+		value = s.even()
+		if value >= s.best || at == nothing || s.effort() >= s.limit {
 			s.cut = s.cut || value < s.best
 			s.closed(value)
 			return
@@ -89,21 +96,15 @@ func (s *search) split(depth, at int) {
 // closed ends a case with its bound.
 func (s *search) closed(value int64) {
 	s.lower = min(s.lower, value)
-	s.cases = append(s.cases, backout.Case{Kind: backout.CaseBound, Passes: s.passes()})
+	s.cases = append(s.cases, backout.Case{Kind: backout.CaseBound, Shifts: s.shown(), Charges: s.charged()})
 }
 
-// resume gives the relaxation the flow that the node above ended with, keep saves it.
-func (s *search) resume(depth int) {
-	if depth > 0 {
-		copy(s.relax.flow, s.flows[depth-1])
-	}
-}
-
+// keep saves what the nodes below are to start from.
 func (s *search) keep(depth int) {
-	if len(s.flows) == depth {
-		s.flows = append(s.flows, make([]int64, len(s.relax.flow)))
+	if len(s.saved) == depth {
+		s.saved = append(s.saved, newCarried(s.p))
 	}
-	copy(s.flows[depth], s.relax.flow)
+	s.saved[depth].copyFrom(&s.relax.carried)
 }
 
 // What wrong answers in place of a component.
@@ -116,8 +117,10 @@ const (
 // far. It returns the component to branch on, or one of the answers above.
 func (s *search) wrong() int {
 	pick := s.relax.pick
+	s.clash = false
 	for k, e := range s.p.edges {
 		if !s.p.suits[k][0][pick[e.i]].has(pick[e.j]) {
+			s.clash = true
 			if s.state.domain[e.i].single() {
 				return e.j
 			}
@@ -136,7 +139,26 @@ func (s *search) wrong() int {
 	if c := s.p.cost(pick, s.clock.start); c < s.best {
 		s.best, s.pick = c, append(s.pick[:0], pick...)
 	}
-	return s.delayed()
+	if at := s.delayed(); at != nothing {
+		return at
+	}
+	return s.slack()
+}
+
+// slack finds the tie whose shifts take most from the relaxation's choice: they are
+// what is left between a plan's cost and the bound when no wait is.
+func (s *search) slack() int {
+	at, most := nothing, int64(0)
+	for k, e := range s.p.edges {
+		x, y := s.relax.sides(s.relax.shift, k)
+		a, b := s.relax.pick[e.i], s.relax.pick[e.j]
+		if lost := s.relax.waiting(s.state, k, a, b) - x[a] - y[b]; lost > most {
+			if at, most = e.i, lost; s.state.domain[e.i].single() {
+				at = e.j
+			}
+		}
+	}
+	return at
 }
 
 // delayed finds the costliest wait that the bound did not see, and on the chain
@@ -144,7 +166,10 @@ func (s *search) wrong() int {
 func (s *search) delayed() int {
 	at, worst := nothing, int64(0)
 	for i, l := range s.relax.pick {
-		gap := s.p.price(i, l, s.clock.start[i]) - s.relax.price[i][l]
+		gap := s.p.price(i, l, s.clock.start[i]) - s.p.price(i, l, s.state.earliest[i][l])
+		if gap > 0 {
+			s.blame(i, l)
+		}
 		if gap <= worst {
 			continue
 		}
@@ -159,12 +184,25 @@ func (s *search) delayed() int {
 	return at
 }
 
-// strike rules out every level that the flow proves to be in no plan cheaper than the
-// best: after the passes each level has a price of its own, and a plan with it costs
+// blame charges the wait of a move to the edge that causes it. It can be charged to
+// one only, since of several waits only the longest counts.
+func (s *search) blame(i, l int) {
+	if s.relax.charge[i][l] >= 0 {
+		return
+	}
+	for _, k := range s.p.touching[i] {
+		if b := s.p.waitsFor(k, i, s.relax.pick); b >= 0 && s.clock.start[b]+s.p.duration[b] == s.clock.start[i] {
+			s.relax.charge[i][l], s.relax.charged[k], s.charge = k, true, true
+			return
+		}
+	}
+}
+
+// strike rules out every level that is proven to be in no plan cheaper than the
+// best: after shifts and flow each level has a price of its own, and a plan with it costs
 // at least the bound and the difference to its component's cheapest level. It reports
 // whether it struck any, and whether plans are left after that.
 func (s *search) strike(value int64) (struck, alive bool) {
-	s.reprice()
 	var out []backout.Struck
 	for i, d := range s.state.domain {
 		if d.single() {
@@ -184,66 +222,10 @@ func (s *search) strike(value int64) (struck, alive bool) {
 	if out == nil {
 		return false, true
 	}
-	s.cases = append(s.cases, backout.Case{Kind: backout.CaseStrike, Passes: s.passes(), Struck: out})
+	s.cases = append(s.cases, backout.Case{Kind: backout.CaseStrike, Shifts: s.shown(), Charges: s.charged(), Struck: out})
 	for k, x := range out {
 		s.state.keep(x.Movable, s.state.domain[x.Movable]&^(1<<x.Level))
 		out[k].Movable = s.members[x.Movable]
 	}
 	return true, s.state.narrow() < 0
-}
-
-// reprice gives each level that is left its price after the passes.
-func (s *search) reprice() {
-	r := s.relax
-	for i, price := range r.price {
-		copy(s.price[i], price)
-	}
-	s.eachPass(func(k, x, y, a, b int, amount int64) {
-		for l := range (s.state.domain[x] >> a << a).all() {
-			s.price[x][l] += amount
-		}
-		for l := range (s.state.domain[y] >> b << b).all() {
-			s.price[y][l] -= amount
-		}
-	})
-}
-
-// eachPass goes through the flow along implications: on edge k, if x is at least at a
-// then y is at least at b.
-func (s *search) eachPass(f func(k, x, y, a, b int, amount int64)) {
-	r := s.relax
-	for k, e := range s.p.edges {
-		at := r.slot[k]
-		s.passesOf(k, 0, e.i, e.j, r.flow[at:], f)
-		s.passesOf(k, 1, e.j, e.i, r.flow[at+len(s.p.fixed[e.i]):], f)
-	}
-}
-
-func (s *search) passesOf(k, side, x, y int, flow []int64, f func(k, x, y, a, b int, amount int64)) {
-	var with levels
-	for rest := s.state.domain[x]; rest != 0; {
-		a := rest.highest()
-		rest &^= 1 << a
-		with |= s.p.suits[k][side][a] & s.state.domain[y]
-		if flow[a] > 0 {
-			f(k, x, y, a, with.lowest(), flow[a])
-		}
-	}
-}
-
-// passes are the proof of the last bound.
-func (s *search) passes() []backout.Pass {
-	var out []backout.Pass
-	s.eachPass(func(k, x, _, a, b int, amount int64) {
-		out = append(out, backout.Pass{Tie: s.ties[k], From: s.members[x], FromLevel: a, ToLevel: b, Amount: amount})
-	})
-	return out
-}
-
-func (s *search) named(part []int) []int {
-	out := make([]int, len(part))
-	for k, i := range part {
-		out[k] = s.members[i]
-	}
-	return out
 }

@@ -45,14 +45,14 @@ func solve(in *instance, limit int) (solution, *conflict) {
 	for i, l := range in.current {
 		out.lower += in.fixed[i][l]
 	}
-	parts := p.split(all.domain)
+	parts, place := p.split(all.domain), make([]int, len(in.current))
 	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(len(a.members), len(b.members)) })
 	for _, q := range parts {
 		out.largest = max(out.largest, len(q.members))
 		if !q.worthwhile(in, all.domain) {
 			continue
 		}
-		found, why := q.solve(p, all, max(1, limit-out.nodes))
+		found, why := q.solve(p, all, place, max(1, limit-out.nodes))
 		if why != nil {
 			return solution{}, why
 		}
@@ -159,8 +159,8 @@ func (q part) worthwhile(in *instance, domain []levels) bool {
 // solve searches one part. Costs are multiplied by one more than the number of
 // components, and each move then costs one: that makes "fewest moves among the
 // cheapest" a matter of cost alone.
-func (q part) solve(whole *problem, all *state, limit int) (solution, *conflict) {
-	p, scale := q.extract(whole), int64(len(q.members)+1)
+func (q part) solve(whole *problem, all *state, place []int, limit int) (solution, *conflict) {
+	p, scale := q.extract(whole, place), int64(len(q.members)+1)
 	dom := make([]levels, len(q.members))
 	for k, i := range q.members {
 		dom[k] = all.domain[i]
@@ -204,10 +204,9 @@ func (q part) mayStay(in *instance, domain []levels) bool {
 }
 
 // extract builds the part's own problem with scaled costs; the relations stay as
-// they are.
-func (q part) extract(p *problem) *problem {
+// they are. place is room for the members' places in the part.
+func (q part) extract(p *problem, place []int) *problem {
 	sub, scale := &instance{}, int64(len(q.members)+1)
-	place := make([]int, len(p.current))
 	for k, i := range q.members {
 		place[i] = k
 		fixed, rate := make([]int64, len(p.fixed[i])), make([]int64, len(p.rate[i]))

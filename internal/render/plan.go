@@ -138,6 +138,7 @@ func (w *sheet) steps(p backout.Plan) {
 	if len(p.Waves) > 1 {
 		w.say(2, "", "A wave (W1, W2, ...) begins when the one before has passed its checks.")
 	}
+	w.say(2, "", "Where watching shows that things get worse, it stops and nothing further is done.")
 }
 
 func (w *sheet) step(lead string, st backout.Step) {
@@ -174,22 +175,19 @@ func stages(st backout.Step) string {
 	}
 	var out []string
 	for _, g := range st.Stages {
+		watched := fmt.Sprintf(", watched for at least %s", Span(g.Bake.Std()))
 		switch {
 		case g.Audience != "" && g.Share >= 1:
-			out = append(out, "for "+g.Audience+" alone; everybody else keeps what they have")
+			out = append(out, "for "+g.Audience+" alone (everybody else keeps what they have)"+watched)
+		case g.Share >= 1 && len(st.Stages) == 1:
+			out = append(out, "all at once"+watched)
 		case g.Share >= 1:
-			out = append(out, "all")
+			out = append(out, "all"+watched)
 		default:
-			out = append(out, fmt.Sprintf("%.0f %% %s", g.Share*100, of))
+			out = append(out, fmt.Sprintf("%.0f %% %s", g.Share*100, of)+watched)
 		}
 	}
-	switch {
-	case len(out) > 1:
-		return strings.Join(out, ", then ") + "; after each part its effect is checked"
-	case out[0] == "all":
-		return "all at once, then its effect is checked"
-	}
-	return strings.Join(out, "")
+	return strings.Join(out, "; if nothing is worse, ")
 }
 
 // impossible shows why a change can't go back, as a small table, and what would help.

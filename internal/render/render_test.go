@@ -37,7 +37,7 @@ func example() backout.Plan {
 
 func TestPlan_saysWhatWhyAndWhatNot(t *testing.T) {
 	text := Plan(example(), Style{})
-	for _, want := range []string{"Take payment back", "W1 - payment", "2 → 1", "33 % of the instances, then all", "why: it is the cause", "1 step in 1 wave", "by itself: caches start cold (about €60)\n", "by itself: a queue grows; not priced\n", "= flag x", "not chosen: do nothing", "not proven: a pair nobody knows", "✔ proven safe by an independent checker (2 checks)"} {
+	for _, want := range []string{"Take payment back", "W1 - payment", "2 → 1", "33 % of the instances, watched for", "why: it is the cause", "1 step in 1 wave", "by itself: caches start cold (about €60)\n", "by itself: a queue grows; not priced\n", "= flag x", "not chosen: do nothing", "not proven: a pair nobody knows", "✔ proven safe by an independent checker (2 checks)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, text)
 		}

@@ -29,7 +29,8 @@ type prover struct {
 	before  []change
 	todo    []int
 	waiting []bool
-	price   [][]int64 // by movable and level: its price after the passes of a case
+	counted map[[2]int]int // by movable and level: the tie at which its wait is counted
+	price   [][]int64      // by movable and level: its price after the shifts of a case
 	// The part at hand.
 	members []int
 	scale   int64
@@ -52,7 +53,7 @@ func newProver(p backout.Problem) *prover {
 	n := len(p.Movables)
 	v := &prover{
 		problem: p, may: make([]set, n), begin: make([][]int, n), price: make([][]int64, n), at: make([][]int, n),
-		ties: make([]sides, len(p.Ties)), active: make([]bool, len(p.Ties)), waiting: make([]bool, n), members: make([]int, n), scale: 1,
+		ties: make([]sides, len(p.Ties)), active: make([]bool, len(p.Ties)), waiting: make([]bool, n), members: make([]int, n), scale: 1, counted: map[[2]int]int{},
 	}
 	for i, m := range p.Movables {
 		for _, l := range m.Levels {
@@ -148,7 +149,7 @@ func cheapest(m backout.Movable, may set) int64 {
 	return least
 }
 
-// never is the cost of what can't be, most what all passes of a case may move: with
+// never is the cost of what can't be, most what all shifts of a case may move: with
 // the problem's own limits no sum of them overflows.
 const (
 	never = int64(1) << 61
@@ -254,16 +255,16 @@ func (v *prover) isMember(i int) bool {
 	return ok
 }
 
-// bound prices every level by itself, lets the passes shift amounts between them, and
-// adds up what is cheapest. A strike goes on without the levels it rules out.
+// bound prices every level by itself, lets the shifts change the prices, and adds up
+// what is cheapest. A strike goes on without the levels it rules out.
 func (v *prover) bound(c backout.Case) (int64, error) {
 	v.reprice()
+	if err := v.count(c.Charges); err != nil {
+		return 0, err
+	}
 	var moved int64
-	for _, p := range c.Passes {
-		if moved += p.Amount; p.Amount < 0 || p.Amount > most || moved > most {
-			return 0, fmt.Errorf("a pass of %d along tie %d: amounts are not negative, nor beyond all costs", p.Amount, p.Tie)
-		}
-		if err := v.pass(p); err != nil {
+	for _, s := range c.Shifts {
+		if err := v.shift(s, &moved); err != nil {
 			return 0, err
 		}
 	}
@@ -286,7 +287,7 @@ func (v *prover) cheapestAt(i int) int64 {
 }
 
 // strike rules levels out: a plan with one of them is bound by its price after the
-// passes and everybody else's cheapest.
+// shifts and everybody else's cheapest.
 func (v *prover) strike(c backout.Case, sum int64) (int64, error) {
 	if len(c.Struck) == 0 {
 		return 0, fmt.Errorf("a strike strikes nothing")
@@ -335,33 +336,68 @@ func (v *prover) reprice() {
 	}
 }
 
-// pass shifts an amount, if the implication that it goes along is true.
-func (v *prover) pass(p backout.Pass) error {
-	if p.Tie < 0 || p.Tie >= len(v.ties) || !v.active[p.Tie] {
-		return fmt.Errorf("a pass along tie %d, which is not among the part's", p.Tie)
+// shift changes the prices at both ends of a tie, if no two levels that may meet get
+// dearer together. moved sums up the amounts, so that nothing overflows.
+func (v *prover) shift(s backout.Shift, moved *int64) error {
+	if s.Tie < 0 || s.Tie >= len(v.ties) || !v.active[s.Tie] {
+		return fmt.Errorf("a shift along tie %d, which is not among the part's", s.Tie)
 	}
-	t, side := v.problem.Ties[p.Tie], 0
-	to := t.J
-	if p.From == t.J {
-		side, to = 1, t.I
-	} else if p.From != t.I {
-		return fmt.Errorf("a pass along tie %d from movable %d, which is not at it", p.Tie, p.From)
+	t := v.problem.Ties[s.Tie]
+	if len(s.I) != len(v.price[t.I]) || len(s.J) != len(v.price[t.J]) {
+		return fmt.Errorf("a shift along tie %d has %d and %d levels, its movables have %d and %d", s.Tie, len(s.I), len(s.J), len(v.price[t.I]), len(v.price[t.J]))
 	}
-	if p.FromLevel < 0 || p.FromLevel >= len(v.price[p.From]) || p.ToLevel < 0 || p.ToLevel >= len(v.price[to]) {
-		return fmt.Errorf("a pass along tie %d between levels %d and %d, which it does not have", p.Tie, p.FromLevel, p.ToLevel)
-	}
-	low := set(1)<<p.ToLevel - 1
-	for d := v.may[p.From] >> p.FromLevel << p.FromLevel; d != 0; d &= d - 1 {
-		l := d.least()
-		if v.ties[p.Tie].meet[side][l]&v.may[to]&low != 0 {
-			return fmt.Errorf("a pass along tie %d: movable %d at level %d does not need movable %d to be at least at %d", p.Tie, p.From, l, to, p.ToLevel)
+	for _, amounts := range [2][]int64{s.I, s.J} {
+		for _, a := range amounts {
+			if a < -most || a > most {
+				return fmt.Errorf("a shift of %d along tie %d, which is beyond all costs", a, s.Tie)
+			}
+			if *moved += max(a, -a); *moved > most {
+				return fmt.Errorf("the shifts of a case add up to more than all costs")
+			}
 		}
-		v.price[p.From][l] += p.Amount
 	}
-	for d := v.may[to] &^ low; d != 0; d &= d - 1 {
-		v.price[to][d.least()] -= p.Amount
+	for d := v.may[t.I]; d != 0; d &= d - 1 {
+		a := d.least()
+		for with := v.ties[s.Tie].meet[0][a] & v.may[t.J]; with != 0; with &= with - 1 {
+			if b := with.least(); s.I[a]+s.J[b] > v.wait(s.Tie, 0, t.I, a, t.J, b)+v.wait(s.Tie, 1, t.J, b, t.I, a) {
+				return fmt.Errorf("a shift along tie %d makes levels %d and %d dearer than they can be, which may meet", s.Tie, a, b)
+			}
+		}
+		v.price[t.I][a] += s.I[a]
+	}
+	for d := v.may[t.J]; d != 0; d &= d - 1 {
+		v.price[t.J][d.least()] += s.J[d.least()]
 	}
 	return nil
+}
+
+// count notes at which tie the wait of a level is counted: at one at most.
+func (v *prover) count(charges []backout.Charge) error {
+	clear(v.counted)
+	for _, c := range charges {
+		if c.Tie < 0 || c.Tie >= len(v.ties) || !v.active[c.Tie] {
+			return fmt.Errorf("a wait is charged to tie %d, which is not among the part's", c.Tie)
+		}
+		at := [2]int{c.Movable, c.Level}
+		if _, twice := v.counted[at]; twice {
+			return fmt.Errorf("the wait of movable %d at level %d is charged twice", c.Movable, c.Level)
+		}
+		v.counted[at] = c.Tie
+	}
+	return nil
+}
+
+// wait is what movable i pays at least, beyond its price, for going to level l after
+// movable j has gone to another, if that wait is counted at their tie and has to be.
+func (v *prover) wait(tie, side, i, l, j, other int) int64 {
+	if len(v.counted) == 0 || !v.ties[tie].after[side][l].has(other) {
+		return 0
+	}
+	if at, ok := v.counted[[2]int{i, l}]; !ok || at != tie {
+		return 0
+	}
+	ticks := v.begin[j][other] + v.problem.Movables[j].Duration - v.begin[i][l]
+	return v.problem.Movables[i].Rate[l] * v.scale * int64(max(0, ticks))
 }
 
 // cycle checks that decided moves wait for each other in a ring.
