@@ -31,6 +31,7 @@ func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules 
 		return backout.ReleaseCheck{}, err
 	}
 	f.survey(ctx, &w, beside(w, releases))
+	f.loads(ctx, &w)
 	if w.Pairs, err = f.seen(ctx, w, w.Changes, window); err != nil {
 		return backout.ReleaseCheck{}, err
 	}
@@ -53,6 +54,11 @@ func beside(w backout.World, releases []backout.Release) []backout.ComponentID {
 		for _, c := range w.Contracts {
 			if c.Consumer == r.Component || c.Provider == r.Component {
 				out = append(out, c.Consumer, c.Provider)
+			}
+		}
+		for _, l := range w.Lines {
+			if l.Consumer == r.Component || l.Provider == r.Component {
+				out = append(out, l.Consumer, l.Provider)
 			}
 		}
 	}

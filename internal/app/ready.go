@@ -18,11 +18,16 @@ type ready struct {
 	all  []backout.Prepared // guarded by mu, oldest change first
 	at   time.Time          // guarded by mu: when the world of all was loaded
 	seen uint64             // of the reports and holds that all was made from; prepareChanges' own
+	rest time.Time          // no look before this; prepareChanges' own
 }
 
 // freshFor is how long what is prepared stands without another look: what actuators
 // see may move without a change being reported.
 const freshFor = 10 * time.Second
+
+// restAfter is how often the time that a look took passes until the next begins, so
+// that preparing never takes more than a fifth of what actuators and we can bear.
+const restAfter = 5
 
 // prepareChanges keeps a plan and a verdict ready for each change: soon after it
 // arrives, and again from time to time.
@@ -30,8 +35,11 @@ func (a *App) prepareChanges(ctx context.Context) error {
 	tick := time.NewTicker(min(max(a.cfg.Step, 500*time.Millisecond), 2*time.Second))
 	defer tick.Stop()
 	for {
-		if err := a.prepareOnce(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
-			a.cfg.Log.Error("prepare plans", "err", err)
+		if now := time.Now().UTC(); now.After(a.ready.rest) {
+			if err := a.prepareOnce(ctx, now); err != nil && ctx.Err() == nil {
+				a.cfg.Log.Error("prepare plans", "err", err)
+			}
+			a.ready.rest = now.Add(restAfter * time.Since(now))
 		}
 		select {
 		case <-ctx.Done():

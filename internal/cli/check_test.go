@@ -87,7 +87,7 @@ func TestCheck_byFiles(t *testing.T) {
 		"what runs is not known":      {nil, 1, []string{"it is not known what runs of deployment:payment@production/eu-1: expected the version to go back to, by --from"}},
 		"the neighbour's version too": {[]string{"--from", "2.14.0"}, 2, []string{"? can go back, not proven", "contract old-payment-old-ledger can't be checked"}},
 		"with a one-way migration": {append([]string{"--changes", changes, "--settings", oneWay}, ledger...), 2,
-			[]string{"payment 2.15.0: ✖ one way", "2.14 and earlier read the column that 43 drops", "what to do: split the migration of schema ledger", "schema ledger 43: ✖ one way", "nobody could promise to undo this"}},
+			[]string{"payment 2.15.0: ✖ one way", "payment 2.14.0 does not work with schema ledger 43 (contract old-payment-old-ledger)", "what to do: split the migration of schema ledger", "schema ledger 43: ✖ one way", "nobody could promise to undo this"}},
 		"with a migration that can be undone": {append([]string{"--changes", changes, "--settings", lossless}, ledger...), 0,
 			[]string{"✔ can go back until 2026-11-25 00:00 UTC", "schema ledger goes back with it to 42"}},
 		"nobody says what the migration loses": {append([]string{"--changes", changes}, ledger...), 2, []string{"schema ledger 43: ? nobody knows", "a recording can't tell what taking a schema back loses"}},

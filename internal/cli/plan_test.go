@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/app"
 	"github.com/backout-dev/backout/internal/planfile"
+	"github.com/backout-dev/backout/internal/web"
 )
 
 // flagShop is a product whose one movable thing is a flag in a file.
@@ -289,6 +291,36 @@ func TestPlan_toFileToApply(t *testing.T) {
 	incidents, err := f.a.Incidents(t.Context())
 	if err != nil || len(incidents) != 1 || len(incidents[0].Attempts) != 1 || incidents[0].Attempts[0].Digest != kept.Plan.Digest || incidents[0].Attempts[0].Approvals[0].By.Name != "ann" {
 		t.Errorf("%+v, %v: want one attempt of the plan in the file, approved by ann", incidents, err)
+	}
+}
+
+// What can't be carried out is not even sent; sent all the same, it is refused.
+func TestApply_whatIsNoPlan(t *testing.T) {
+	f := serveFlags(t, "")
+	nothing := backout.Plan{Format: 1, Action: backout.ActionNone, Summary: "No action."}
+	nothing.Fingerprint = backout.FingerprintOf(nil)
+	nothing.Digest = nothing.ExecutableDigest()
+	for name, file := range map[string]backout.PlanFile{
+		"no world": planfile.Errored(backout.Plan{}, errors.New("no world")), "No action.": planfile.Make(nothing),
+	} {
+		b, err := planfile.Write(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(f.dir, "none.json")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errs := runAlone("apply", path, "--reason", "reviewed", "--server", "http://127.0.0.1:1")
+		if code != 1 || !strings.Contains(errs, "there is nothing in it to carry out: "+name) {
+			t.Errorf("%s: exit %d, %q", name, code, errs)
+		}
+		if _, err := f.a.Apply(t.Context(), web.Application{Incident: "INC-1", File: b, Reason: "reviewed"}); err == nil || file.Errored && !strings.Contains(err.Error(), "plan file: errored") {
+			t.Errorf("%s: %v: want it refused for what it is", name, err)
+		}
+	}
+	if _, err := f.a.Apply(t.Context(), web.Application{Incident: "INC-1", File: []byte(`{"format":1}`)}); backout.CodeOf(err) != backout.CodeInvalid || !strings.Contains(err.Error(), "plan file: plan.format") {
+		t.Errorf("%v: want the field named", err)
 	}
 }
 

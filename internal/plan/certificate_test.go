@@ -149,6 +149,30 @@ func TestOptimum_mutations(t *testing.T) {
 	t.Log(tried)
 }
 
+// Waits that shifts make use of have to be charged, each at one tie.
+func TestOptimum_needsItsCharges(t *testing.T) {
+	refused := 0
+	for seed := range uint64(60) {
+		in := random(rand.New(rand.NewPCG(17, seed)), shape{n: 40, degree: 1.6, hot: .6, band: true})
+		p := in.problem()
+		a, proof := proven(t, in, 0)
+		forged := copied(proof)
+		for k := range forged.Parts {
+			for j, c := range forged.Parts[k].Cases {
+				if len(c.Charges) > 1 {
+					forged.Parts[k].Cases[j].Charges = c.Charges[:1]
+				}
+			}
+		}
+		if len(check.Optimum(p, a, forged)) > 0 {
+			refused++
+		}
+	}
+	if refused < 5 {
+		t.Errorf("%d of 60 proofs were refused without their charges", refused)
+	}
+}
+
 // mutations are what a forger may try. Each reports whether there was occasion.
 var mutations = map[string]func(r *rand.Rand, p backout.Problem, a *backout.Answer, proof *backout.Proof) bool{
 	"swap two waits": func(_ *rand.Rand, p backout.Problem, a *backout.Answer, _ *backout.Proof) bool {

@@ -11,6 +11,7 @@ import (
 type near struct {
 	world      backout.World
 	components map[backout.ComponentID]backout.Component
+	parts      map[backout.ServiceID][]backout.Component
 	changes    map[backout.ComponentID][]backout.Change
 	contracts  map[backout.ComponentID][]int // places in the world's contracts
 	lines      map[backout.ComponentID][]int // places in the world's lines
@@ -22,12 +23,15 @@ type near struct {
 
 func neighbourhood(w backout.World) near {
 	n := near{
-		world: w, components: map[backout.ComponentID]backout.Component{}, changes: map[backout.ComponentID][]backout.Change{},
+		world: w, components: map[backout.ComponentID]backout.Component{}, parts: map[backout.ServiceID][]backout.Component{}, changes: map[backout.ComponentID][]backout.Change{},
 		contracts: map[backout.ComponentID][]int{}, lines: map[backout.ComponentID][]int{}, pairs: map[backout.ComponentID][]int{}, holds: map[backout.ComponentID][]backout.Hold{},
 		changed: map[backout.ServiceID][]backout.ComponentID{}, calls: map[backout.ServiceID][]backout.Dependency{},
 	}
 	for _, c := range w.Graph.Components {
 		n.components[c.ID] = c
+		if c.Service != "" {
+			n.parts[c.Service] = append(n.parts[c.Service], c)
+		}
 	}
 	for _, c := range w.Changes {
 		if s := n.components[c.Component].Service; s != "" && len(n.changes[c.Component]) == 0 {
@@ -127,9 +131,14 @@ func (n near) cut(in map[backout.ComponentID]bool, dependencies []backout.Depend
 	w.Changes, w.Contracts, w.Lines, w.Pairs, w.Holds = nil, nil, nil, nil, nil
 	w.Live, w.Reversals = map[backout.ComponentID]backout.Live{}, map[backout.ComponentID]backout.Reversal{}
 	contracts := []int{}
+	whole := map[backout.ServiceID]bool{}
 	for _, id := range sorted(in) {
-		if c, ok := n.components[id]; ok {
+		switch c, ok := n.components[id]; {
+		case ok && c.Service == "":
 			w.Graph.Components = append(w.Graph.Components, c)
+		case ok && !whole[c.Service]: // all of its parts: prices count its places, ways out its routers
+			whole[c.Service] = true
+			w.Graph.Components = append(w.Graph.Components, n.parts[c.Service]...)
 		}
 		if l, ok := n.world.Live[id]; ok {
 			w.Live[id] = l

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -119,6 +118,8 @@ func prepare(w backout.World, ch backout.Change, forbidden map[backout.Component
 	x := slices.IndexFunc(m.sites[i].changes, func(c backout.Change) bool { return c.ID == ch.ID })
 	site := m.sites[i]
 	switch {
+	case !known(w, ch.Component):
+		return unfit(out, backout.RollbackUnknown, fmt.Sprintf("the catalog knows no component %s", ch.Component))
 	case x < 0:
 		return unfit(out, backout.RollbackUnknown, fmt.Sprintf("%s changed too often since: only its newest %d changes are looked at", site.label(), maxLevels-1))
 	case x >= site.current:
@@ -132,6 +133,11 @@ func prepare(w backout.World, ch backout.Change, forbidden map[backout.Component
 		return m.stuck(out, i, x)
 	}
 	return m.judged(out, i, x)
+}
+
+func known(w backout.World, id backout.ComponentID) bool {
+	_, ok := w.Graph.Component(id)
+	return ok
 }
 
 func unfit(p backout.Prepared, v backout.Rollbackability, why string) backout.Prepared {
@@ -154,11 +160,12 @@ func atStake(w backout.World, id backout.ComponentID) backout.Forecast {
 }
 
 // aimed is the plan that takes change x of site i back whatever it costs, to the
-// newest state before it that can be reached safely; the last one tried where there
-// is none.
+// newest state before it that can be reached safely. Where there is none it is the plan
+// that says why: of the newest state that could be reached but for others, else of the
+// newest.
 func (m model) aimed(i, x int) (p backout.Plan, found bool) {
 	id := m.sites[i].component.ID
-	tried := map[backout.Version]bool{"": true}
+	tried, told := map[backout.Version]bool{"": true}, false
 	for l := x; l >= 0; l-- {
 		v := m.sites[i].versions[l]
 		if tried[v] {
@@ -171,9 +178,11 @@ func (m model) aimed(i, x int) (p backout.Plan, found bool) {
 		if err != nil {
 			continue // the request is ours: it makes sense
 		}
-		p = next
-		if p.Action == backout.ActionRollBack && slices.ContainsFunc(p.Steps(), func(s backout.Step) bool { return s.Component == id }) {
-			return prepared(p, m.sites[i], x), true
+		if next.Action == backout.ActionRollBack && slices.ContainsFunc(next.Steps(), func(s backout.Step) bool { return s.Component == id }) {
+			return prepared(next, m.sites[i], x), true
+		}
+		if _, reachable := m.sites[i].reach[l]; p.Digest == "" || reachable && !told {
+			p, told = next, reachable
 		}
 	}
 	return p, false
@@ -200,6 +209,13 @@ func (m model) judged(p backout.Prepared, i, x int) backout.Prepared {
 		} else {
 			p.With = append(p.With, s.Component)
 			p.Reasons = append(p.Reasons, fmt.Sprintf("%s goes back with it to %s: %s", m.label(s.Component), s.To, s.Why))
+		}
+		for _, e := range s.SideEffects {
+			if e.Kind == backout.SideEffectData {
+				p.Lost = append(p.Lost, fmt.Sprintf("%s: %s", m.label(s.Component), e.Words))
+			} else {
+				p.Reasons = append(p.Reasons, "by itself: "+e.Words)
+			}
 		}
 		if s.Loss == backout.LossSome {
 			p.Lost = append(p.Lost, fmt.Sprintf("%s: %s", m.label(s.Component), cmp.Or(s.Lost, "something that its actuator does not name")))
@@ -276,31 +292,43 @@ func (m model) place(id backout.ComponentID) int {
 
 // stuck is the verdict where there is no plan.
 func (m model) stuck(p backout.Prepared, i, x int) backout.Prepared {
-	s := m.sites[i]
-	for l := x; l >= 0; l-- {
-		if _, ok := s.reach[l]; ok { // by itself it could go back: others stand in the way
-			return m.hindered(p, i, l)
+	s, no := m.sites[i], m.obstacle(p.Plan, i, x)
+	p.Reasons = append(p.Reasons, no.Why)
+	for _, w := range no.Waits {
+		p.Reasons = append(p.Reasons, fmt.Sprintf("%s would have to go back before %s: contract %s asks for it: %s", m.nameOf(w.First), m.nameOf(w.Then), w.Contract, w.Words))
+	}
+	for _, way := range no.WaysOut {
+		if way.Kind != backout.WayOutForward { // that mends, and does not make it reversible
+			p.Advice = append(p.Advice, way.Words)
 		}
 	}
-	p.Reasons = append(p.Reasons, s.barred[x])
+	p.Verdict = backout.RollbackBlocked
+	if no.Kind == backout.ImpossiblePair && len(no.Cells) == 0 { // the pair is its own old and new
+		p.Advice = append(p.Advice, fmt.Sprintf("ship an intermediate version of %s that can run beside both, or switch it whole", s.label()))
+	}
 	switch {
-	case s.component.Immovable:
-		p.Verdict = backout.RollbackBlocked
-	case s.component.Actuator == "" || !s.reversal.Known && m.request.Forbidden[s.component.ID] == "":
-		p.Verdict = backout.RollbackUnknown
-		p.Advice = append(p.Advice, fmt.Sprintf("give %s an actuator that answers for it", s.label()))
-	case m.request.Forbidden[s.component.ID] != "":
-		p.Verdict = backout.RollbackBlocked
+	case s.component.Immovable || no.Kind == backout.ImpossibleHeld || no.Kind == backout.ImpossiblePair || no.Kind == backout.ImpossibleCycle:
+	case s.component.Actuator == "":
+		p.Verdict, p.Advice = backout.RollbackUnknown, []string{fmt.Sprintf("give %s an actuator that answers for it", s.label())}
+	case no.Kind == backout.ImpossibleForbidden:
+	case no.Kind == backout.ImpossibleImmovable:
+		return m.against(p, i, no)
 	case m.oneWay(i, x):
-		p.Verdict = backout.RollbackOneWay
-		p.Advice = append(p.Advice, m.saving(s.component.ID))
-	default:
-		p.Verdict = backout.RollbackBlocked
-		if s.mixes(s.versions[x]) != "" {
-			p.Advice = append(p.Advice, fmt.Sprintf("ship an intermediate version of %s that can run beside both, or switch it whole", s.label()))
-		}
+		p.Verdict, p.Advice = backout.RollbackOneWay, []string{m.saving(s.component.ID)}
+	case no.Kind == backout.ImpossibleUnknown:
+		p.Verdict = backout.RollbackUnknown
 	}
 	return p
+}
+
+// obstacle is what the plan says of why a change can't go back.
+func (m model) obstacle(p backout.Plan, i, x int) backout.Impossibility {
+	s := m.sites[i]
+	k := slices.IndexFunc(p.Impossible, func(o backout.Impossibility) bool { return o.Component == s.component.ID })
+	if k < 0 {
+		return backout.Impossibility{Kind: m.barKind(s, x), Why: cmp.Or(s.barred[x], p.Summary)}
+	}
+	return p.Impossible[k]
 }
 
 // oneWay reports whether no state of a site before change x can be reached at all,
@@ -312,52 +340,19 @@ func (m model) oneWay(i, x int) bool {
 	})
 }
 
-// hindered is the verdict where contracts with others stand in the way to level l.
-func (m model) hindered(p backout.Prepared, i, l int) backout.Prepared {
-	p.Verdict = backout.RollbackBlocked
-	m.sites = slices.Clone(m.sites)
-	m.sites[i].wanted = &l
-	_, in, _, c := m.settle()
-	if c == nil {
-		return unfit(p, p.Verdict, "no safe plan was found")
-	}
-	no := m.impossible(in, *c, i, l)
-	p.Reasons = append(p.Reasons, no.Why)
-	for _, cell := range no.Cells {
-		if _, reason, ok := strings.Cut(cell.Words, ": "); ok && !cell.Allowed {
-			p.Reasons = append(p.Reasons, fmt.Sprintf("contract %s: %s", cell.Contract, reason))
-		}
-	}
-	if c.edge < 0 {
-		names := []string{}
-		for _, k := range c.cycle {
-			names = append(names, m.sites[k].label())
-		}
-		p.Advice = append(p.Advice, fmt.Sprintf("ship an intermediate version that works with both neighbours' versions for one of %s, or switch them all at once", strings.Join(names, ", ")))
+// against is the verdict where a neighbour can't follow a change back. If there is
+// no way back for the neighbour, there is none for the change.
+func (m model) against(p backout.Prepared, i int, no backout.Impossibility) backout.Prepared {
+	if len(no.Cells) == 0 {
 		return p
 	}
-	t := m.ties[c.edge]
-	j := t.i + t.j - i
-	if t.i != i && t.j != i { // the clash is further away: name both
-		p.Advice = append(p.Advice, fmt.Sprintf("ship an intermediate version of %s or %s that works with the old and the new of the other", m.sites[t.i].label(), m.sites[t.j].label()))
-		return p
-	}
-	return m.against(p, i, j)
-}
-
-// against says what to do when one neighbour can't follow a change back.
-func (m model) against(p backout.Prepared, i, j int) backout.Prepared {
-	s, o := m.sites[i], m.sites[j]
-	switch {
-	case o.component.Immovable || len(o.changes) == 0:
-		p.Advice = append(p.Advice, fmt.Sprintf("keep in %s what %s %s needs until nothing runs it any more", s.label(), o.label(), o.versions[o.current]))
-	case o.current > 0 && m.oneWay(j, o.current-1):
+	j := m.place(no.Cells[0].B)
+	switch o := m.sites[j]; {
+	case o.current > 0 && !o.component.Immovable && m.oneWay(j, o.current-1):
 		p.Verdict = backout.RollbackOneWay
-		p.Advice = append(p.Advice, m.saving(o.component.ID))
-	case o.current > 0 && !o.reversal.Known:
-		p.Advice = append(p.Advice, fmt.Sprintf("give %s an actuator that answers for it", o.label()))
-	default:
-		p.Advice = append(p.Advice, fmt.Sprintf("ship an intermediate version of %s that works with %s before and after, or switch both at once", s.label(), o.label()))
+		p.Advice = append([]string{m.saving(o.component.ID)}, p.Advice...)
+	case o.component.Immovable || len(o.changes) == 0:
+		p.Advice = append(p.Advice, fmt.Sprintf("keep in %s what %s %s needs until nothing runs it any more", m.sites[i].label(), o.label(), o.versions[o.current]))
 	}
 	return p
 }

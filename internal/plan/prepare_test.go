@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,12 +51,16 @@ func TestPrepare_verdicts(t *testing.T) {
 		}, backout.RollbackBlocked, "nothing may be changed until 2026-03-02T13:00:00Z: year end", ""},
 		"policy": {func(_ *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			return map[backout.ComponentID]string{payment: "policy keeps payment"}
-		}, backout.RollbackBlocked, "policy keeps payment", ""},
+		}, backout.RollbackBlocked, "policy keeps payment", "have whoever answers for that rule allow it"},
 		"lossy": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			l := &w.req.World.Reversals[payment].Levels[0]
 			l.Loss, l.Lost = backout.LossSome, "the new keys"
 			return nil
 		}, backout.RollbackLossy, "payment goes back", "keep what payment had before reachable"},
+		"what was written since is lost": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Graph.Components[0].Rollback = &backout.Rollback{Writes: &backout.Writes{Unit: "orders", Fate: backout.FateLost}}
+			return nil
+		}, backout.RollbackLossy, "payment goes back", ""},
 		"nobody knows what is lost": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Reversals[payment].Levels[0].Loss = backout.LossUnknown
 			return nil
@@ -75,15 +81,19 @@ func TestPrepare_verdicts(t *testing.T) {
 		"nobody answers": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Reversals[payment] = backout.Reversal{Component: payment, Why: "registry unreachable"}
 			return nil
-		}, backout.RollbackUnknown, "registry unreachable", "give payment an actuator"},
+		}, backout.RollbackUnknown, "registry unreachable", "see to it that whoever moves payment answers"},
 		"nothing can move it": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Graph.Components[0].Actuator = ""
 			return map[backout.ComponentID]string{payment: "no actuator can move it"}
 		}, backout.RollbackUnknown, "no actuator can move it", "give payment an actuator"},
+		"not in the catalog": {func(w *town, _ backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Graph.Components = nil
+			return nil
+		}, backout.RollbackUnknown, "the catalog knows no component deployment:payment@production/eu-1", ""},
 		"marked bad": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Holds = []backout.Hold{{Component: payment, Owner: "ann", Reason: "leaks", BadTo: "2.13.2", Until: noon.Add(time.Hour)}}
 			return nil
-		}, backout.RollbackBlocked, "marked bad by ann", ""},
+		}, backout.RollbackBlocked, "marked bad by ann", "end the hold on payment 2.13.2"},
 		"taken back": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Live[payment] = backout.Live{Shares: map[backout.Version]float64{"2.13.2": 1}}
 			return nil
@@ -107,7 +117,7 @@ func TestPrepare_verdicts(t *testing.T) {
 			w.needs("C-there", peer, "2", payment, "2.14.0")
 			w.needs("C-back", payment, "2.14.0", peer, "2")
 			return nil
-		}, backout.RollbackBlocked, "neither can go back first", "ship an intermediate version of payment that works with peer before and after"},
+		}, backout.RollbackBlocked, "neither can go back first", "ship a version of peer that works with payment 2.13.2 to 2.14.0"},
 		"circle": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			a := w.part(backout.KindDeployment, "a", 20*time.Minute, "1", "2")
 			b := w.part(backout.KindDeployment, "b", 20*time.Minute, "1", "2")
@@ -115,7 +125,7 @@ func TestPrepare_verdicts(t *testing.T) {
 			w.needs("C2", b, "2", a, "2")
 			w.needs("C3", payment, "2.14.0", b, "2")
 			return nil
-		}, backout.RollbackBlocked, "in a circle", "or switch them all at once"},
+		}, backout.RollbackBlocked, "in a circle", "switch a, b and payment at once"},
 		"own instances": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
 			w.needs("C-self", payment, "2.14.0", payment, "2.14.0")
 			return nil
@@ -178,15 +188,28 @@ func TestPrepare_saysWhatGoesWithIt(t *testing.T) {
 // is the world's, and the checker finds it safe there. And the neighbourhood decides
 // as the whole world would.
 func TestPrepare_neighbourhoodIsEnough(t *testing.T) {
-	plans := 0
+	plans, verdicts := 0, map[backout.Rollbackability]int{}
 	for seed := range uint64(60) {
 		w := randomTown(seed, 9)
+		r := rand.New(rand.NewPCG(seed, 7))
+		for _, rev := range w.req.World.Reversals {
+			for l := range rev.Levels {
+				rev.Levels[l].Loss = []backout.Loss{backout.LossNone, backout.LossNone, backout.LossNone, backout.LossSome, backout.LossOneWay, backout.LossUnknown}[r.IntN(6)]
+			}
+		}
 		for _, p := range Prepare(w.req.World, nil) {
 			whole := prepare(w.req.World, changeOf(w.req.World, p.Change), nil)
 			if whole.Verdict != p.Verdict || whole.Plan.Digest != p.Plan.Digest {
 				t.Fatalf("seed %d, %s: %s with %.8s near by, %s with %.8s in the whole world\n%q\n%q", seed, p.Change, p.Verdict, p.Plan.Digest, whole.Verdict, whole.Plan.Digest, p.Reasons, whole.Reasons)
 			}
+			if p.Verdict.Reversible() && (len(p.Plan.Steps()) == 0 || len(p.Plan.Gaps)+len(p.Lost) > 0 || lossy(p.Plan)) {
+				t.Fatalf("seed %d, %s: %s with %d steps, gaps %q, lost %q", seed, p.Change, p.Verdict, len(p.Plan.Steps()), p.Plan.Gaps, p.Lost)
+			}
+			verdicts[p.Verdict]++
 			if len(p.Plan.Steps()) == 0 {
+				if len(p.Reasons) == 0 {
+					t.Fatalf("seed %d, %s: %s without a reason", seed, p.Change, p.Verdict)
+				}
 				continue
 			}
 			plans++
@@ -195,9 +218,13 @@ func TestPrepare_neighbourhoodIsEnough(t *testing.T) {
 			}
 		}
 	}
-	if plans < 200 {
-		t.Errorf("only %d plans were tried", plans)
+	if plans < 200 || len(verdicts) < 5 {
+		t.Errorf("only %d plans were tried, with verdicts %v", plans, verdicts)
 	}
+}
+
+func lossy(p backout.Plan) bool {
+	return slices.ContainsFunc(p.Steps(), func(s backout.Step) bool { return s.Loss != backout.LossNone })
 }
 
 func changeOf(w backout.World, id backout.ChangeID) backout.Change {

@@ -53,6 +53,7 @@ func Compare(a, b backout.PlanFile) Difference {
 	d.word("what stays", left(p), left(q))
 	d.word("not proven", strings.Join(p.Gaps, "; "), strings.Join(q.Gaps, "; "))
 	d.word("reasons of the order", strings.Join(p.OrderReasons, "; "), strings.Join(q.OrderReasons, "; "))
+	d.word("what can't go back", impossible(p), impossible(q))
 	d.word("alternatives", alternatives(p), alternatives(q))
 	d.word("timing", timing(p.Timing), timing(q.Timing))
 	d.word("proven safe", fmt.Sprint(p.Certificate.Safe), fmt.Sprint(q.Certificate.Safe))
@@ -97,6 +98,7 @@ func (d *Difference) step(id string, a, b *place) {
 	d.word("reason for "+id, a.Why, b.Why)
 	d.word("probability of "+id, fmt.Sprintf("%.2f", a.P), fmt.Sprintf("%.2f", b.P))
 	d.word("loss of "+id, strings.TrimSpace(string(a.Loss)+" "+a.Lost), strings.TrimSpace(string(b.Loss)+" "+b.Lost))
+	d.word("side effects of "+id, sideEffects(a.SideEffects), sideEffects(b.SideEffects))
 	d.word("start of "+id, a.Start.String(), b.Start.String())
 }
 
@@ -128,6 +130,22 @@ func alternatives(p backout.Plan) string {
 	out := []string{}
 	for _, a := range p.Alternatives {
 		out = append(out, fmt.Sprintf("%s at %s: %s", a.Name, a.Cost, a.Why))
+	}
+	return strings.Join(out, "; ")
+}
+
+func impossible(p backout.Plan) string {
+	out := []string{}
+	for _, o := range p.Impossible {
+		out = append(out, fmt.Sprintf("%s: %s", o.Change, o.Why))
+	}
+	return strings.Join(out, "; ")
+}
+
+func sideEffects(all []backout.SideEffect) string {
+	out := []string{}
+	for _, e := range all {
+		out = append(out, e.Words)
 	}
 	return strings.Join(out, "; ")
 }

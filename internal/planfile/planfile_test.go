@@ -165,6 +165,8 @@ func TestCompare(t *testing.T) {
 	}{
 		"words":       {func(p *backout.Plan) { p.Summary = "Both back." }, true, Detail{"summary", "Take both back.", "Both back."}},
 		"probability": {func(p *backout.Plan) { p.Waves[0].Steps[0].P = .9 }, true, Detail{"probability of " + string(flag), "0.80", "0.90"}},
+		"side effect": {func(p *backout.Plan) { p.Waves[1].Steps[0].SideEffects = []backout.SideEffect{{Words: "cold cache"}} }, true, Detail{"side effects of " + string(payment), "", "cold cache"}},
+		"impossible":  {func(p *backout.Plan) { p.Impossible = []backout.Impossibility{{Change: "c", Why: "held"}} }, true, Detail{"what can't go back", "", "c: held"}},
 		"what stays":  {func(p *backout.Plan) { p.Left = nil }, true, Detail{"what stays", "c: additive", ""}},
 		"a step less": {func(p *backout.Plan) { p.Waves = p.Waves[:1] }, false, Detail{"step " + string(payment), "2 to 1", ""}},
 		"target":      {func(p *backout.Plan) { p.Waves[1].Steps[0].To = "0" }, false, Detail{"step " + string(payment), "2 to 1", "2 to 0"}},

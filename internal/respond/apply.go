@@ -162,7 +162,7 @@ func restated(w backout.World, p backout.Plan, att backout.Attribution) backout.
 	for _, s := range att.Suspects {
 		suspicion[s.Change] = s.P
 	}
-	p.Certificate = backout.Certificate{LowerCost: backout.Money{Currency: p.Cost.Currency}}
+	p.Certificate = backout.Certificate{LowerCost: backout.Money{Currency: p.Cost.Currency}, Gap: p.Cost}
 	p.Waves = slices.Clone(p.Waves)
 	for k, wave := range p.Waves {
 		steps := slices.Clone(wave.Steps)

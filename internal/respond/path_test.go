@@ -261,6 +261,9 @@ func TestPath_recovers(t *testing.T) {
 	tw := newTown(t, true, nil)
 	id := tw.detect()
 	inc := tw.until(id, backout.StateExecuting)
+	if c := inc.Plan.Certificate; !c.Optimal || c.Gap.Minor != 0 || c.LowerCost != inc.Plan.Cost {
+		t.Errorf("certificate %+v for a cost of %s: the checker should have proven it optimal", c, inc.Plan.Cost)
+	}
 	if len(tw.runner.started) != 1 || tw.runner.started[0].Digest != inc.Plan.Digest || !inc.Plan.Certificate.Safe {
 		t.Fatalf("started %+v for plan %.8s (safe %t)", tw.runner.started, inc.Plan.Digest, inc.Plan.Certificate.Safe)
 	}

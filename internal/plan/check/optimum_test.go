@@ -49,13 +49,23 @@ func TestOptimum_byHand(t *testing.T) {
 		"dearer pair": {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) {
 			bound(proof).Shifts[0].I[0] = 92
 		}},
-		"too little": {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) { bound(proof).Shifts[0].I[0] = 80 }},
+		"too little":  {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) { bound(proof).Shifts[0].I[0] = 80 }},
+		"understated": {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) { proof.Lower-- }},
 		"overflow": {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) {
 			bound(proof).Shifts[0].J = []int64{-1 << 63, -1 << 63}
 		}},
-		"overflow in many steps": {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) {
-			s := backout.Shift{Tie: 0, I: []int64{-most / 2, -most / 2}, J: []int64{0, 0}}
-			bound(proof).Shifts = slices.Repeat([]backout.Shift{s}, 8)
+		"round the clock": {ReasonProof, func(_ *backout.Problem, a *backout.Answer, proof *backout.Proof) {
+			// Sixteen times -2^60 is nothing in 64 bits, while the other end gains: staying
+			// would look like the optimum.
+			*a = backout.Answer{Targets: []int{1, 1}, Starts: []int{0, 0}, Cost: 100}
+			proof.Lower = 100
+			for k := range 16 {
+				gain := int64(10)
+				if k == 0 {
+					gain = 14
+				}
+				bound(proof).Shifts = append(bound(proof).Shifts, backout.Shift{I: []int64{-most, -most}, J: []int64{gain, gain}})
+			}
 		}},
 		"no shift": {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) { bound(proof).Shifts = nil }},
 		"a wait twice": {ReasonProof, func(_ *backout.Problem, _ *backout.Answer, proof *backout.Proof) {
