@@ -27,6 +27,9 @@ type Observation struct {
 	Instances []string `json:"instances,omitempty"`
 	Actor     string   `json:"actor,omitempty"`
 	Title     string   `json:"title,omitempty"`
+	// Security names the vulnerability that the change closes, such as CVE-2026-1234;
+	// empty when it closes none.
+	Security string `json:"security,omitempty"`
 	// Attempt is set when the event is an effect of our own: a response, never a suspect.
 	Attempt   AttemptID `json:"attempt,omitempty"`
 	Simulated bool      `json:"simulated,omitempty"` // from a drill: never learnt from
@@ -48,15 +51,17 @@ type Change struct {
 	Kind      ComponentKind `json:"kind"`
 	Component ComponentID   `json:"component"`
 	// Services whose behaviour the change alters first.
-	Services  []ServiceID `json:"services"`
-	From      Version     `json:"from,omitempty"`
-	To        Version     `json:"to"`
-	Digest    string      `json:"digest,omitempty"`
-	Exposure  Exposure    `json:"exposure"`
-	Sources   []string    `json:"sources"`
-	Actor     string      `json:"actor,omitempty"`
-	Title     string      `json:"title,omitempty"`
-	Simulated bool        `json:"simulated,omitempty"`
+	Services []ServiceID `json:"services"`
+	From     Version     `json:"from,omitempty"`
+	To       Version     `json:"to"`
+	Digest   string      `json:"digest,omitempty"`
+	Exposure Exposure    `json:"exposure"`
+	Sources  []string    `json:"sources"`
+	Actor    string      `json:"actor,omitempty"`
+	Title    string      `json:"title,omitempty"`
+	// Security names the vulnerability that the change closes: taking it back opens it.
+	Security  string `json:"security,omitempty"`
+	Simulated bool   `json:"simulated,omitempty"`
 	// BuiltAgainst says of providers which of their versions To was built against.
 	BuiltAgainst map[ComponentID]Version `json:"built_against,omitempty"`
 }
@@ -194,6 +199,7 @@ func join(c Change, o Observation) Change {
 	c.Digest = cmp.Or(c.Digest, o.Digest)
 	c.Actor = cmp.Or(c.Actor, o.Actor)
 	c.Title = cmp.Or(c.Title, o.Title)
+	c.Security = cmp.Or(c.Security, o.Security)
 	c.Simulated = c.Simulated || o.Simulated
 	if len(o.BuiltAgainst) > 0 {
 		c.BuiltAgainst = joined(c.BuiltAgainst, o.BuiltAgainst)

@@ -252,3 +252,16 @@ func TestVersionAt_levels(t *testing.T) {
 		t.Error("a level above the current is known")
 	}
 }
+
+// One source that knows of the vulnerability is enough, whichever comes first.
+func TestFold_securityIsKept(t *testing.T) {
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	plain := backout.Observation{Source: "ci", NativeID: "1", At: at, Component: "deployment:payment@production/eu-1", To: "2", Share: 1}
+	knows := plain
+	knows.Source, knows.Security = "scanner", "CVE-2026-1234"
+	for _, obs := range [][]backout.Observation{{plain, knows}, {knows, plain}} {
+		if changes, _ := backout.Fold(obs); len(changes) != 1 || changes[0].Security != "CVE-2026-1234" {
+			t.Errorf("changes %+v, want one that closes the vulnerability", changes)
+		}
+	}
+}

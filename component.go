@@ -80,6 +80,10 @@ type Component struct {
 	Locator     string        `json:"locator,omitempty"` // where that actuator finds it
 	Instances   int           `json:"instances"`         // how many copies run; 0 = not counted
 	Immovable   bool          `json:"immovable"`         // external consumers and providers: never a step
+	// MinAvailable is how many instances must stay in service while it moves, and
+	// MaxSurge how many may exist beyond Instances meanwhile; 0 = none.
+	MinAvailable int `json:"min_available,omitempty"`
+	MaxSurge     int `json:"max_surge,omitempty"`
 	// Rollback is what going back with it does by itself; nil = nobody said.
 	Rollback *Rollback `json:"rollback,omitempty"`
 }

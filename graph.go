@@ -29,6 +29,13 @@ type Graph struct {
 	Journeys     []Journey    `json:"journeys"`
 	Features     []Feature    `json:"features"`
 	Clients      []Client     `json:"clients"`
+	// What limits the way back: data that older versions can't read, points of no
+	// return, shared capacity, software outside our reach, and what can be turned at once.
+	Formats   []DataFormat      `json:"formats,omitempty"`
+	NoReturns []PointOfNoReturn `json:"no_returns,omitempty"`
+	Pools     []Pool            `json:"pools,omitempty"`
+	Consumers []Consumer        `json:"consumers,omitempty"`
+	Switches  []Switch          `json:"switches,omitempty"`
 }
 
 // Service finds a service by id.

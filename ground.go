@@ -34,8 +34,9 @@ func (m Moved) String() string {
 
 // Grounds lists what a plan over these components rests on: their live versions,
 // changes, reachable levels and holds, those of their neighbours under contracts
-// and forbidding lines, the contracts, those lines, and the policy's version. Metrics and the time are left out, so
-// they stay equal while nothing relevant moved.
+// and forbidding lines, the contracts, those lines, what limits their way back, and the
+// policy's version. Metrics and the time are left out, so they stay equal while nothing
+// relevant moved.
 func (w World) Grounds(touched []ComponentID) []Ground {
 	near := slices.Clone(touched)
 	out := []Ground{}
@@ -50,9 +51,11 @@ func (w World) Grounds(touched []ComponentID) []Ground {
 		out = append(out, Ground{fmt.Sprintf("what is %s", l.Source.Words()), l.String(), "not together"})
 	}
 	slices.Sort(near)
-	for _, id := range slices.Compact(near) {
+	near = slices.Compact(near)
+	for _, id := range near {
 		out = append(out, w.groundsOf(id)...)
 	}
+	out = append(out, w.Graph.limits(near)...)
 	out = append(out, Ground{"policy", "version", w.Policy.Version}, Ground{"policy", "kill switch", fmt.Sprint(w.Policy.KillSwitch)})
 	slices.SortFunc(out, func(a, b Ground) int {
 		return cmp.Or(cmp.Compare(a.Of, b.Of), cmp.Compare(a.What, b.What), cmp.Compare(a.Is, b.Is))
@@ -65,6 +68,9 @@ func (w World) groundsOf(id ComponentID) []Ground {
 	out := []Ground{{of, "live version", string(w.Live[id].Version())}}
 	for _, c := range w.Stack(id) {
 		out = append(out, Ground{of, "change " + string(c.ID), fmt.Sprintf("%s to %s", cmp.Or(c.From, "unknown"), c.To)})
+		if c.Security != "" {
+			out = append(out, Ground{of, "what " + string(c.ID) + " closed", c.Security})
+		}
 	}
 	for _, r := range w.Reversals[id].Levels {
 		out = append(out, Ground{of, fmt.Sprintf("way back to level %d", r.Level), fmt.Sprintf("%s, %s", r.Version, r.Loss)})
@@ -72,6 +78,49 @@ func (w World) groundsOf(id ComponentID) []Ground {
 	for _, h := range w.Holds {
 		if h.Component == id {
 			out = append(out, Ground{of, "hold by " + h.Owner, "keeps away " + cmp.Or(string(h.BadTo), "everything")})
+		}
+	}
+	return out
+}
+
+// limits are the grounds of what limits the way back of some components. A graph
+// without limits gives none.
+func (g Graph) limits(near []ComponentID) []Ground {
+	var out []Ground
+	say := func(of, what, format string, args ...any) {
+		out = append(out, Ground{of, what, fmt.Sprintf(format, args...)})
+	}
+	for _, c := range g.Components {
+		if !slices.Contains(near, c.ID) {
+			continue
+		}
+		if c.MinAvailable > 0 || c.MaxSurge > 0 {
+			say(string(c.ID), "disruption budget", "%d of %d instances stay, surge %d", c.MinAvailable, c.Instances, c.MaxSurge)
+		}
+		for _, p := range g.Pools {
+			if p.Has(c) {
+				say(string(c.ID), "pool "+p.ID, "quota %d, at most %d out", p.Quota, p.MaxUnavailable)
+			}
+		}
+	}
+	for _, f := range g.Formats {
+		if slices.Contains(near, f.Reader) {
+			say(string(f.Reader), "data format "+f.ID, "written by %s %s..%s, read by %s..%s, else %s", f.Writer, f.Writes.From, f.Writes.To, f.Reads.From, f.Reads.To, f.Loss)
+		}
+	}
+	for _, p := range g.NoReturns {
+		if slices.Contains(near, p.Component) {
+			say(string(p.Component), "point of no return "+p.ID, "%s..%s after %s or %d rows, then %s", p.Versions.From, p.Versions.To, p.After, p.Rows, p.Loss)
+		}
+	}
+	for _, u := range g.Consumers {
+		if slices.Contains(near, u.Component) {
+			say(string(u.Component), "consumer "+u.ID, "lossy above %g, forbidden above %g", u.LossyAbove, u.ForbiddenAbove)
+		}
+	}
+	for _, s := range g.Switches {
+		if slices.ContainsFunc(s.Members, func(id ComponentID) bool { return slices.Contains(near, id) }) {
+			say("switch "+s.ID, "members", "%v by %s", s.Members, s.Router)
 		}
 	}
 	return out

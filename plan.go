@@ -89,14 +89,22 @@ type Step struct {
 	Demanded bool    `json:"demanded"`
 	Stages   []Stage `json:"stages"`
 	// Start is when the step begins, counted from the plan's start.
-	Start        Duration `json:"start"`
-	Takes        Duration `json:"takes"`
-	Loss         Loss     `json:"loss"`
-	Lost         string   `json:"lost,omitempty"`
-	Precondition string   `json:"precondition"`
-	Check        string   `json:"check"`
-	WayBack      string   `json:"way_back"` // or the admission that there is none
-	Why          string   `json:"why"`
+	Start Duration `json:"start"`
+	Takes Duration `json:"takes"`
+	Loss  Loss     `json:"loss"`
+	Lost  string   `json:"lost,omitempty"`
+	// Exposes names the vulnerabilities that come back with this step.
+	Exposes []string `json:"exposes,omitempty"`
+	// Until is when the step must have ended, because a point of no return or a freeze
+	// follows; zero when nothing does.
+	Until time.Time `json:"until,omitzero"`
+	// Switch names the switch that turns this step's component together with those of
+	// the other steps of its wave that name it; empty when it moves by itself.
+	Switch       string `json:"switch,omitempty"`
+	Precondition string `json:"precondition"`
+	Check        string `json:"check"`
+	WayBack      string `json:"way_back"` // or the admission that there is none
+	Why          string `json:"why"`
 	// SideEffects are what the step does by itself; their prices are in the cost.
 	SideEffects []SideEffect `json:"side_effects,omitempty"`
 }
@@ -200,6 +208,9 @@ func (p Plan) ExecutableDigest() string {
 	for i, w := range p.Waves {
 		for _, s := range w.Steps {
 			fmt.Fprintf(h, "%d %q %q %q %q %d %d\n", i, s.ID, s.Component, s.From, s.To, s.FromLevel, s.ToLevel)
+			if s.Switch != "" {
+				fmt.Fprintf(h, " switch %q\n", s.Switch)
+			}
 			for _, g := range s.Stages {
 				fmt.Fprintf(h, " %.6f %q %s\n", g.Share, g.Audience, g.Bake)
 			}

@@ -1,6 +1,9 @@
 package backout
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Autonomy says how far backout may go by itself.
 type Autonomy string
@@ -44,6 +47,11 @@ type Policy struct {
 	Cooldown        Duration `json:"cooldown"`     // between two automatic attempts on one component
 	MaxAttempts     int      `json:"max_attempts"` // automatic attempts per incident
 	Freezes         []Freeze `json:"freezes"`
+	// Limits bound what may be moving at one instant.
+	Limits Limits `json:"limits,omitzero"`
+	// SecurityApprovers are the people of whom one must agree before a vulnerability
+	// is opened again. With nobody named it must be an admin.
+	SecurityApprovers []string `json:"security_approvers,omitempty"`
 	// Rules are CEL expressions that must all be true for a plan to run by itself.
 	Rules []PolicyRule `json:"rules"`
 	// Skew is how many releases one of two neighbours may be from a version that ran
@@ -82,12 +90,39 @@ type PolicyRule struct {
 	Deny string `json:"deny"`
 }
 
+// Limits bound what a plan may have under way at one instant, so that a plan that
+// goes wrong goes wrong for few. 0 = no bound. What they forbid to run side by side
+// runs one after the other.
+type Limits struct {
+	Components int `json:"components,omitempty"` // components moving at once
+	Services   int `json:"services,omitempty"`   // services they belong to
+	// Instances is the share of all counted instances whose component is moving, in
+	// (0,1]. A component that is larger than that by itself moves alone.
+	Instances float64 `json:"instances_ratio,omitempty"`
+	// Value is the share of the value of all journeys whose critical path has a service
+	// with a moving component, in (0,1]: whose customers a bad step can hit at once. A
+	// component that carries more by itself moves alone.
+	Value float64 `json:"value_ratio,omitempty"`
+}
+
 // Freeze is a window in which nothing is changed but, where it says so, taken back.
+// It covers the services and the place that it names, and everything when it names
+// none.
 type Freeze struct {
 	From           time.Time `json:"from"`
 	To             time.Time `json:"to"`
 	Reason         string    `json:"reason"`
 	AllowRollbacks bool      `json:"allow_rollbacks"`
+	// Services, Environment and Location narrow the window; empty = all.
+	Services    []ServiceID `json:"services,omitempty"`
+	Environment Environment `json:"environment,omitempty"`
+	Location    Location    `json:"location,omitempty"`
+}
+
+// Covers reports whether a component lies in the window's scope.
+func (f Freeze) Covers(c Component) bool {
+	return (len(f.Services) == 0 || slices.Contains(f.Services, c.Service)) &&
+		(f.Environment == "" || f.Environment == c.Environment) && (f.Location == "" || f.Location == c.Location)
 }
 
 // Role is what a principal may do.
@@ -134,6 +169,9 @@ type Ruling struct {
 	// Forbidden is set when it may not run at all.
 	Forbidden bool `json:"forbidden"`
 	// Approvers is how many different people must say yes; 0 when Automatic.
-	Approvers int      `json:"approvers"`
-	Reasons   []string `json:"reasons"` // each condition that spoke, in words
+	Approvers int `json:"approvers"`
+	// Among is set when one of the approvers must be among those named: what the plan
+	// gives up is theirs to give. An admin is named as the role admin.
+	Among   []string `json:"among,omitempty"`
+	Reasons []string `json:"reasons"` // each condition that spoke, in words
 }

@@ -106,4 +106,7 @@ type Derivation struct {
 	Unit     int64         `json:"unit"`
 	Currency string        `json:"currency"`
 	Rest     int64         `json:"rest"`
+	// Nothing says why nothing is shown, and so nothing claimed about cost; empty when
+	// the rest is there.
+	Nothing string `json:"nothing,omitempty"`
 }

@@ -19,6 +19,9 @@ type Reachable struct {
 	Version Version `json:"version"`
 	Loss    Loss    `json:"loss"`
 	Lost    string  `json:"lost,omitempty"` // what is lost, in words
+	// Rows is how many rows were written since that this level does not know; nil when
+	// nobody counted.
+	Rows *int64 `json:"rows,omitempty"`
 	// Verified is set when this version was seen live and healthy.
 	Verified bool `json:"verified"`
 	// Instances is how many copies it comes back with; 0 = as many as run now.

@@ -75,7 +75,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	if surveyed {
-		f.survey(ctx, &w, matter(w))
+		f.unseen(append(f.survey(ctx, &w, matter(w)), f.consumers(ctx, &w)...))
 		f.loads(ctx, &w)
 	}
 	if w.Pairs, err = f.seen(ctx, w, w.Changes, window); err != nil {
@@ -132,9 +132,9 @@ func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
 	return []backout.ServiceID{c.Service}
 }
 
-// survey asks the actuators, side by side, about components. A
-// silent actuator leaves its component unknown, and says so.
-func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) {
+// survey asks the actuators, side by side, about components. A silent actuator leaves
+// its component unknown, and its silence is given back.
+func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) []string {
 	var mu sync.Mutex
 	var silent []string
 	var g errgroup.Group
@@ -166,10 +166,7 @@ func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.Co
 		})
 	}
 	_ = g.Wait() // the functions never fail: silence is an answer
-	slices.Sort(silent)
-	f.mu.Lock()
-	f.degraded = silent
-	f.mu.Unlock()
+	return silent
 }
 
 // matter lists the components that changed recently and those that a contract or a

@@ -227,6 +227,7 @@ func readers() map[string]func(*entity) {
 		backstage + " System": readSystem, backstage + " Group": readGroup,
 		ours + " Component": readComponent, ours + " Journey": readJourney, ours + " Feature": readFeature,
 		ours + " Client": readClient, ours + " Contract": readContract, ours + " Policy": readPolicy,
-		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook, ours + " Notify": readNotify,
+		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook,
+		ours + " DataFormat": readFormat, ours + " PointOfNoReturn": readNoReturn, ours + " Pool": readPool, ours + " Consumer": readConsumer, ours + " Switch": readSwitch, ours + " Notify": readNotify,
 	}
 }

@@ -78,7 +78,7 @@ func TestLoad_namesWhatIsWrong(t *testing.T) {
 		"not a mapping":       {"- a\n", "x.yaml:1:: expected a mapping"},
 		"no version":          {"kind: Component\n", "x.yaml:1:: apiVersion: expected backstage.io/v1alpha1 or backout.dev/v1alpha1"},
 		"other version":       {"apiVersion: v2\nkind: Pod\n", `x.yaml:1:apiVersion: found "v2": expected one of`},
-		"other kind":          {oursDoc("Pod", "{}"), `x.yaml:1:: kind "Pod": expected one of Client, Component, Contract`},
+		"other kind":          {oursDoc("Pod", "{}"), `x.yaml:1:: kind "Pod": expected one of Client, Component, Consumer, Contract, DataFormat`},
 		"no name":             {"apiVersion: backout.dev/v1alpha1\nkind: Journey\nspec: {}\n", "metadata.name: expected a name"},
 		"bad name":            {"apiVersion: backout.dev/v1alpha1\nkind: Client\nmetadata: {name: a@b}\nspec: {audience: a}\n", "expected no spaces"},
 		"unknown field":       {oursDoc("Journey", "{services: [a], tear: 1}"), "x.yaml:4:spec.tear: unknown field: expected one of services, tier, title, valuePerMinute"},
@@ -119,6 +119,27 @@ func TestLoad_namesWhatIsWrong(t *testing.T) {
 		"rollback writes":     {oursDoc("Component", "{kind: deployment, service: a, environment: q, location: l, rollback: {writes: {query: q, fate: lost}}}"), "x.yaml:4:spec.rollback.writes: expected query, unit"},
 		"rollback fate":       {oursDoc("Component", "{kind: deployment, service: a, environment: q, location: l, rollback: {writes: {query: q, unit: orders, fate: gone}}}"), `spec.rollback.writes.fate: found "gone": expected one of unreadable, lost, migrated`},
 		"owner":               {service("b", "", "owner: nobody") + "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: g}\nspec: {type: team}\n", `spec.owner: no group "nobody"`},
+		"budget":              {"apiVersion: backout.dev/v1alpha1\nkind: Component\nmetadata: {name: b}\nspec: {kind: deployment, service: a, environment: p, location: l, instances: 2, minAvailable: 3}\n", "x.yaml:1:: spec.minAvailable: found 3 of 2 instances: expected at most as many"},
+		"surge":               {oursDoc("Component", "{kind: deployment, service: a, environment: p, location: l, maxSurge: -1}"), `x.yaml:4:spec.maxSurge: found "-1": expected a whole number from 0 to`},
+		"format":              {oursDoc("DataFormat", "{writer: '"+a+"', writes: {from: '2'}, reads: {from: '2'}}"), "spec.lost: expected a value"},
+		"format reads":        {oursDoc("DataFormat", "{writer: '"+a+"', writes: {from: '2'}, lost: l}"), "spec.reads: expected a value"},
+		"format loss":         {oursDoc("DataFormat", "{writer: '"+a+"', writes: {from: '2'}, reads: {from: '2'}, lost: l, loss: lossless}"), `spec.loss: found "lossless": expected one of lossy, one_way`},
+		"format writer":       {oursDoc("DataFormat", "{writer: 'deployment:z@p/l', writes: {from: '2'}, reads: {from: '2'}, lost: l}"), `spec.writer: no component "deployment:z@p/l"`},
+		"point":               {oursDoc("PointOfNoReturn", "{component: '"+a+"', lost: l}"), "spec.versions: expected a value"},
+		"point rows":          {oursDoc("PointOfNoReturn", "{component: '"+a+"', versions: {from: '2'}, lost: l, rows: 0}"), `x.yaml:4:spec.rows: found "0": expected a whole number from 1 to`},
+		"pool of nothing":     {oursDoc("Pool", "{quota: 3}"), "expected either components or an environment"},
+		"pool of both":        {oursDoc("Pool", "{components: ['"+a+"'], environment: p, quota: 3}"), "expected either components or an environment"},
+		"pool without bounds": {oursDoc("Pool", "{environment: p}"), "expected quota, maxUnavailable or both"},
+		"pool nowhere":        {oursDoc("Pool", "{environment: q, quota: 1}"), "no component is in q"},
+		"pool too small":      {oursDoc("Pool", "{environment: p, quota: 1}") + "---\napiVersion: backout.dev/v1alpha1\nkind: Component\nmetadata: {name: b}\nspec: {kind: deployment, service: a, environment: p, location: l, instances: 2}\n", "spec.quota: found 1, and its members have 2 instances"},
+		"consumer of ours":    {oursDoc("Consumer", "{component: '"+a+"'}"), "spec.component: " + a + " is ours to move: expected one with immovable: true"},
+		"consumer thresholds": {oursDoc("Consumer", "{component: '"+a+"', lossyAbove: 0.2, forbiddenAbove: 0.1}"), "found 0.2 above forbiddenAbove 0.1"},
+		"switch of one":       {oursDoc("Switch", "{members: ['"+a+"'], router: '"+a+"'}"), "spec.members: found one"},
+		"switch by code":      {oursDoc("Switch", "{members: ['"+a+"'], router: '"+a+"'}"), "spec.router: " + a + ": expected a component of kind traffic"},
+		"limit of nothing":    {oursDoc("Policy", "{limits: {instances: 0}}"), "x.yaml:4:spec.limits.instances: found 0: expected a number above 0"},
+		"limit unknown":       {oursDoc("Policy", "{limits: {clients: 1}}"), "spec.limits.clients: unknown field: expected one of components, instances, services, value"},
+		"approver twice":      {oursDoc("Policy", "{securityApprovers: [ann, ann]}"), `spec.securityApprovers[1]: found "ann": expected a name, once`},
+		"freeze of nobody":    {oursDoc("Policy", "{freezes: [{from: 2026-01-01T00:00:00Z, to: 2026-01-02T00:00:00Z, services: [z]}]}"), `spec.freezes[0].services[0]: no service "z"`},
 		"cycle": {service("b", "", "dependsOn: ['component:c']") + service("c", "", "dependsOn: ['component:b']"),
 			"hard dependencies form a cycle: b > c > b"},
 	} {
@@ -178,7 +199,7 @@ func TestLoad_nothingToRead(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, name := range []string{"services.yaml", "backout.yaml"} {
+	for _, name := range []string{"services.yaml", "backout.yaml", "limits.yaml"} {
 		b, err := os.ReadFile(filepath.Join("testdata", "shop", name))
 		if err != nil {
 			f.Fatal(err)

@@ -16,8 +16,25 @@
 //
 // Our own entities (apiVersion backout.dev/v1alpha1) say the rest: Component
 // (what can be changed), Journey, Feature, Client, Contract, Policy, SignalSet,
-// Playbook and Notify (how people are told; see [LoadNotify]). Their fields are
+// Playbook, Notify (how people are told; see [LoadNotify]), and what limits the way
+// back: DataFormat, PointOfNoReturn, Pool, Consumer and Switch. Their fields are
 // camelCase and are those of the glossary.
+//
+// What limits the way back is written so:
+//
+//	Component        minAvailable, maxSurge: instances that stay in service, and that may
+//	                 exist beyond the usual ones, while it moves
+//	DataFormat       writer, writes {from, to}, reader (default: the writer), reads {from,
+//	                 to}, lost, loss (lossy or one_way), reason
+//	PointOfNoReturn  component, versions {from, to}, after (a duration), rows, lost, loss
+//	                 (one_way or lossy), reason
+//	Pool             components, or environment and location; quota, maxUnavailable
+//	Consumer         component (immovable), users, query (PromQL, one series a version),
+//	                 versionLabel, lossyAbove, forbiddenAbove (shares of the users),
+//	                 journeys, share (of their attempts)
+//	Switch           members, router (of kind traffic), reason
+//	Policy           limits {components, services, instances, value}, securityApprovers,
+//	                 and in freezes services, environment and location
 //
 // [Load] is strict: an unknown field, a name used twice, a reference that leads
 // nowhere, a second currency or a cycle of hard dependencies is an error. It

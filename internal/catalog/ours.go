@@ -51,7 +51,7 @@ func refers[T ~string](e *entity, kind string, into *[]T) func(cursor) {
 
 // required reports fields that were left out.
 func (e *entity) required(fields map[string]bool) {
-	for _, name := range []string{"kind", "service", "environment", "location", "services", "flag", "audience", "consumer", "provider", "rules", "signals", "component", "text"} {
+	for _, name := range []string{"kind", "service", "environment", "location", "services", "flag", "audience", "consumer", "provider", "rules", "signals", "component", "text", "writer", "writes", "reads", "versions", "lost", "members", "router"} {
 		if missing, asked := fields[name]; asked && missing {
 			e.wrong("spec.%s: expected a value", name)
 		}
@@ -63,9 +63,10 @@ func readComponent(e *entity) {
 	e.spec.fields(map[string]func(cursor){
 		"kind":    oneOf(&c.Kind, backout.KindDeployment, backout.KindConfig, backout.KindFlag, backout.KindSchema, backout.KindTraffic, backout.KindInfrastructure),
 		"service": refer(e, "service", &c.Service), "environment": text(&c.Environment), "location": text(&c.Location),
-		"actuator": text(&c.Actuator), "locator": text(&c.Locator), "instances": whole(&c.Instances, 0, 1_000_000), "immovable": yes(&c.Immovable),
-		"rollback": readRollback(&c.Rollback),
+		"actuator": text(&c.Actuator), "locator": text(&c.Locator), "instances": whole(&c.Instances, 0, mostInstances), "immovable": yes(&c.Immovable),
+		"minAvailable": whole(&c.MinAvailable, 0, mostInstances), "maxSurge": whole(&c.MaxSurge, 0, mostInstances), "rollback": readRollback(&c.Rollback),
 	})
+	e.budget(c)
 	e.required(map[string]bool{"service": c.Service == "", "environment": c.Environment == "", "location": c.Location == ""})
 	if c.Kind == "" && !e.has(e.file, "spec.kind") {
 		e.required(map[string]bool{"kind": true})
@@ -172,7 +173,8 @@ func readPolicy(e *entity) {
 		"coldStart":     oneOf(&p.ColdStart, backout.ColdStartAsk, backout.ColdStartActIfReversible),
 		"minConfidence": share(&p.MinConfidence), "maxPNone": share(&p.MaxPNone), "maxSteps": whole(&p.MaxSteps, 0, 1000),
 		"maxServices": whole(&p.MaxServices, 0, 1000), "fourEyesTier": whole(&p.FourEyesTier, -1, 3), "approvalTimeout": span(&p.ApprovalTimeout),
-		"skew": skew(&p.Skew), "trust": readTrust(p), "cooldown": span(&p.Cooldown), "maxAttempts": whole(&p.MaxAttempts, 0, 100), "freezes": readFreezes(p), "rules": readRules(p),
+		"skew": skew(&p.Skew), "trust": readTrust(p), "cooldown": span(&p.Cooldown), "maxAttempts": whole(&p.MaxAttempts, 0, 100),
+		"freezes": readFreezes(e, p), "rules": readRules(p), "limits": readLimits(&p.Limits), "securityApprovers": names(&p.SecurityApprovers),
 	})
 	p.Version = policyVersion(*p)
 }
@@ -212,11 +214,12 @@ func readTrust(p *backout.Policy) func(cursor) {
 	}
 }
 
-func readFreezes(p *backout.Policy) func(cursor) {
+func readFreezes(e *entity, p *backout.Policy) func(cursor) {
 	return func(c cursor) {
 		c.list(func(x cursor) {
 			var f backout.Freeze
-			x.fields(map[string]func(cursor){"from": moment(&f.From), "to": moment(&f.To), "reason": text(&f.Reason), "allowRollbacks": yes(&f.AllowRollbacks)})
+			x.fields(map[string]func(cursor){"from": moment(&f.From), "to": moment(&f.To), "reason": text(&f.Reason), "allowRollbacks": yes(&f.AllowRollbacks),
+				"services": refers(e, "service", &f.Services), "environment": text(&f.Environment), "location": text(&f.Location)})
 			if !f.From.Before(f.To) {
 				x.wrong("expected from before to")
 			}

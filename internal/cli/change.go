@@ -163,6 +163,7 @@ func (r *record) flags(cmd *cobra.Command) {
 	f.StringVar(&r.at, "at", "", "when, such as 2006-01-02T15:04:05Z; empty = now")
 	f.StringVar(&r.o.Actor, "actor", cmp.Or(os.Getenv("GITHUB_ACTOR"), os.Getenv("GITLAB_USER_LOGIN"), os.Getenv("USER")), "who changed it")
 	f.StringVar(&r.o.Title, "title", "", "what for, in a line")
+	f.StringVar(&r.o.Security, "security", "", "vulnerability that it closes, such as CVE-2026-1234; taking it back needs an approval of its own")
 	f.StringArrayVar(&r.files, "spec", nil, "file with the API that it serves now: OpenAPI 3 (.yaml, .yml, .json), .proto or a descriptor set (.binpb, .pb, ...); may be repeated")
 	f.StringArrayVar(&r.files, "migration", nil, "file with the migration that leads to it: .sql with goose's Up and Down sections; may be repeated")
 	f.StringArrayVar(&r.builtAgainst, "built-against", nil, "provider=version that it was built against, such as payment=2.13 or a whole component id; empty = what was live when it was deployed")

@@ -84,7 +84,7 @@ func TestChangeRecord_andStatusShowIt(t *testing.T) {
 	}
 	a := serve(t, "")
 	at := time.Now().UTC().Add(-time.Minute).Format(time.RFC3339)
-	step := []string{"change", "record", "--service", "payment", "--location", "eu-1", "--from", "2.13.2", "--to", "2.14.0", "--share", ".5", "--at", at, "-o", "json"}
+	step := []string{"change", "record", "--service", "payment", "--location", "eu-1", "--from", "2.13.2", "--to", "2.14.0", "--share", ".5", "--security", "CVE-2026-1234", "--at", at, "-o", "json"}
 	for range 2 { // a step that is run again
 		code, out, errs := runOn(t, a, step...)
 		var said struct {
@@ -99,7 +99,7 @@ func TestChangeRecord_andStatusShowIt(t *testing.T) {
 		t.Errorf("exit %d, %q", code, out)
 	}
 	changes, err := a.Changes(t.Context())
-	if err != nil || len(changes) != 2 || len(changes[0].Exposure.Stages) != 1 {
+	if err != nil || len(changes) != 2 || len(changes[0].Exposure.Stages) != 1 || changes[0].Security != "CVE-2026-1234" {
 		t.Errorf("%+v, %v: want two changes", changes, err)
 	}
 	if _, out, _ := runOn(t, a, "status"); !strings.Contains(out, "? 1 change on components that the catalog does not know: flag:express@production/eu-1") {

@@ -44,6 +44,7 @@ func Check(o backout.Observation, now time.Time) []FieldError {
 		{"audience", o.Audience, false},
 		{"actor", o.Actor, false},
 		{"title", o.Title, false},
+		{"security", o.Security, false},
 		{"attempt", string(o.Attempt), false},
 	} {
 		if problem := text(f.value, f.required); problem != "" {

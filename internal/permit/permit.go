@@ -158,6 +158,8 @@ func (p *Permit) PerAction(w backout.World) map[backout.ComponentID]string {
 		switch {
 		case all != "":
 			out[c.ID] = all
+		case p.frozen(w, c) != "":
+			out[c.ID] = p.frozen(w, c)
 		case c.Immovable:
 			out[c.ID] = "it is not ours to move"
 		case c.Actuator == "":
@@ -178,9 +180,15 @@ func (p *Permit) everything(w backout.World) string {
 	if p.policy.KillSwitch || w.Policy.KillSwitch {
 		return "the kill switch is on"
 	}
+	return p.frozen(w, backout.Component{}) // a window without a scope covers even this
+}
+
+// frozen says why a component may not be moved now, or what freezes everything when
+// it is of no service and in no place.
+func (p *Permit) frozen(w backout.World, c backout.Component) string {
 	for _, list := range [][]backout.Freeze{p.policy.Freezes, w.Policy.Freezes} {
 		for _, f := range list {
-			if !f.AllowRollbacks && !w.Now.Before(f.From) && w.Now.Before(f.To) {
+			if !f.AllowRollbacks && !w.Now.Before(f.From) && w.Now.Before(f.To) && f.Covers(c) {
 				return fmt.Sprintf("frozen until %s: %s", f.To.UTC().Format("2006-01-02 15:04 UTC"), f.Reason)
 			}
 		}

@@ -108,6 +108,29 @@ func TestWhole_conditions(t *testing.T) {
 		"kill switch": {func(s *scene) { s.world.Policy.KillSwitch = true }, forbidden, "kill switch"},
 		"freeze":      {func(s *scene) { s.policy.Freezes = freeze(s, false) }, forbidden, "frozen until 2026-11-23 13:00 UTC: sales"},
 		"soft freeze": {func(s *scene) { s.policy.Freezes = freeze(s, true) }, "automatic", ""},
+		"freeze of this service": {func(s *scene) {
+			s.policy.Freezes = freeze(s, false)
+			s.policy.Freezes[0].Services, s.world.Graph.Components[0].Service = []backout.ServiceID{"payment"}, "payment"
+		}, forbidden, "payment@production/eu-1 may not be moved: frozen until 2026-11-23 13:00 UTC: sales"},
+		"freeze of another service": {func(s *scene) {
+			s.policy.Freezes = freeze(s, false)
+			s.policy.Freezes[0].Services = []backout.ServiceID{"search"}
+		}, "automatic", ""},
+		"freeze elsewhere": {func(s *scene) {
+			s.policy.Freezes = freeze(s, false)
+			s.policy.Freezes[0].Location = "us-1"
+		}, "automatic", ""},
+		"vulnerability": {func(s *scene) { s.step(0).Exposes = []string{"CVE-2026-1234"} }, ask, "opens CVE-2026-1234 again: one of admin must agree"},
+		"vulnerability, named approvers": {func(s *scene) {
+			s.step(0).Exposes, s.policy.SecurityApprovers = []string{"CVE-2026-1234"}, []string{"ann", "bob"}
+		}, ask, "opens CVE-2026-1234 again: one of ann, bob must agree"},
+		"switch": {func(s *scene) {
+			s.world.Graph.Switches = []backout.Switch{{ID: "blue-green", Members: []backout.ComponentID{payment, express}, Router: "traffic:edge@production/eu-1"}}
+			s.step(0).Switch, s.step(1).Switch = "blue-green", "blue-green"
+		}, forbidden, "2 steps are to be turned at once by traffic:edge@production/eu-1 (switch blue-green): do it there"},
+		"switch not needed": {func(s *scene) {
+			s.world.Graph.Switches = []backout.Switch{{ID: "blue-green", Members: []backout.ComponentID{payment, express}}}
+		}, "automatic", ""},
 		"hold": {func(s *scene) {
 			s.world.Holds = []backout.Hold{{Component: payment, Owner: "ann", Reason: "debugging"}}
 		}, forbidden, "ann holds it: debugging"},
@@ -164,6 +187,23 @@ func TestWhole_fourEyes(t *testing.T) {
 		if r := s.rule(t); r.Approvers != tc.want {
 			t.Errorf("%s: %d approvers, want %d: %q", name, r.Approvers, tc.want, r.Reasons)
 		}
+	}
+}
+
+// Who must be among the approvers is said for vulnerabilities and for nothing else.
+func TestWhole_among(t *testing.T) {
+	s := good()
+	s.policy.Autonomy = backout.AutonomyAsk
+	if r := s.rule(t); len(r.Among) > 0 {
+		t.Errorf("among %q, want nobody in particular", r.Among)
+	}
+	s.step(1).Exposes = []string{"CVE-2026-1234"}
+	if diff := cmp.Diff([]string{"admin"}, s.rule(t).Among); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	s.policy.SecurityApprovers = []string{"ann"}
+	if diff := cmp.Diff([]string{"ann"}, s.rule(t).Among); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -25,7 +25,7 @@ type question struct {
 func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution, inc backout.Incident) backout.Ruling {
 	q := question{p.policy, w, pl, att, inc}
 	r := backout.Ruling{Reasons: []string{}}
-	if reasons := append(q.shut(p.everything(w)), q.kept(p.PerAction(w))...); len(reasons) > 0 {
+	if reasons := slices.Concat(q.shut(p.everything(w)), q.kept(p.PerAction(w)), q.turned()); len(reasons) > 0 {
 		r.Forbidden, r.Reasons = true, reasons
 		return r
 	}
@@ -34,7 +34,7 @@ func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution
 		return r
 	}
 	for _, objections := range [][]string{
-		q.autonomy(), q.proof(), q.coldStart(), q.certainty(), q.bounds(), q.history(), p.ruled(q),
+		q.autonomy(), q.proof(), q.exposed(), q.coldStart(), q.certainty(), q.bounds(), q.history(), p.ruled(q),
 	} {
 		r.Reasons = append(r.Reasons, objections...)
 	}
@@ -43,7 +43,7 @@ func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution
 		r.Reasons = append(r.Reasons, q.grounds())
 		return r
 	}
-	r.Approvers = 1
+	r.Approvers, r.Among = 1, q.among()
 	if why := q.fourEyes(); why != "" {
 		r.Approvers = 2
 		r.Reasons = append(r.Reasons, why)
@@ -77,6 +77,24 @@ func (q question) kept(forbidden map[backout.ComponentID]string) []string {
 				out = append(out, fmt.Sprintf("%s stands at %s because we took it there (%s): no rollback of a rollback", s.Component, s.From, r.Attempt))
 				break
 			}
+		}
+	}
+	return out
+}
+
+// turned lists what only a person can do: a router that turns several components at
+// once is no actuator of ours.
+func (q question) turned() []string {
+	var out []string
+	for _, sw := range q.world.Graph.Switches {
+		n := 0
+		for _, s := range q.plan.Steps() {
+			if s.Switch == sw.ID {
+				n++
+			}
+		}
+		if n > 0 {
+			out = append(out, fmt.Sprintf("%d steps are to be turned at once by %s (switch %s): do it there, backout can't", n, sw.Router, sw.ID))
 		}
 	}
 	return out
@@ -119,6 +137,28 @@ func (q question) proof() []string {
 		}
 	}
 	return out
+}
+
+// exposed names what a plan opens again: never automatic, whatever the odds.
+func (q question) exposed() []string {
+	var out []string
+	for _, s := range q.plan.Steps() {
+		for _, v := range s.Exposes {
+			out = append(out, fmt.Sprintf("%s to %s opens %s again: one of %s must agree", s.Component, s.To, v, strings.Join(q.among(), ", ")))
+		}
+	}
+	return out
+}
+
+// among are those of whom one must agree to a plan that opens a vulnerability again.
+func (q question) among() []string {
+	if !slices.ContainsFunc(q.plan.Steps(), func(s backout.Step) bool { return len(s.Exposes) > 0 }) {
+		return nil
+	}
+	if len(q.policy.SecurityApprovers) > 0 {
+		return q.policy.SecurityApprovers
+	}
+	return []string{string(backout.RoleAdmin)}
 }
 
 // coldStart is stricter while it can't be known whether an incident is novel.

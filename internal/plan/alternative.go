@@ -77,7 +77,7 @@ func (v valuer) rivals(p backout.Plan, s, kept solution) []backout.Alternative {
 		add(backout.WayRollBack, "cheapest rollback", v.against(p), s)
 	}
 	for _, r := range v.restrictions() {
-		if o, none := solve(r.in, v.request.Nodes); none == nil && v.in.steps(o.target) > 0 {
+		if o, none := v.solve(r.in, v.request.Nodes); none == nil && v.in.steps(o.target) > 0 {
 			add(r.kind, v.called(r.kind, o), "", o)
 		}
 	}

@@ -38,7 +38,7 @@
 // plan exists; the cycle is the proof.
 //
 // Waves: put each move into the wave numbered by the longest chain of moves
-// before it. Within a wave every mixed state is safe, all 2^k of them for k
+// before it, or a later one. Within a wave every mixed state is safe, all 2^k of them for k
 // moves, since contracts speak of pairs and every live pair was allowed. So
 // proving it takes one look at each contract, not at each state.
 //
@@ -71,6 +71,33 @@
 // is the proof; [backout.Proof] tells how to read it. The search counts its work, not the time, so
 // that the same question always gets the same answer; when the work is used up, what
 // is open is bounded once more, and the answer is the best plan with a proven gap.
+//
+// # The limits of the real world
+//
+// What an actuator can do is not all that matters ([conditions]). They become levels
+// that are struck out, losses that are named, and prices:
+//
+//	point of no return   passed, by time or by rows written: no way back, or a lossy one
+//	data format          written by a newer version, unreadable for the target: the same
+//	vulnerability        closed by a change that goes back: named, dear, never automatic
+//	consumer             outside our reach, with a share of users by version: breaking a
+//	                     few is a loss worth their part of the journeys, many is no way
+//	disruption budget    a stage takes no more instances than may be missing, less the
+//	                     surge; where the actuator can't do that there is no way
+//	freeze, deadline     a move ends before the window begins or the point passes, or is
+//	                     not begun: solve, look which moves are late, solve without them
+//
+// Who may move beside whom is decided after solving, by list scheduling over the order
+// that contracts demand (Graham 1966), the most urgent first: the money a minute takes
+// off by the minutes it takes, of the move or of the best chain that begins with it
+// (Smith 1956; Sidney 1975). Budgets and quotas of pools, the policy's limits and the
+// canary location are kept there. The solver's optimum knows none of them, so it stays
+// a lower bound and the gap is shown.
+//
+// Moves in a ring of waits, each before the next, are condensed to one component of the
+// solver where a switch turns them at once: its levels are the combinations of theirs.
+// Only rings are condensed. Members with a safe order keep it, since backout turns no
+// router with several components behind it, and leaves that to a person.
 //
 // # Other ways, and when
 //

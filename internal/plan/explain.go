@@ -267,7 +267,7 @@ func (m model) whyLeft(in *instance, s solution, i, x int) (why string, blocked 
 	forced := *in
 	forced.domain = slices.Clone(in.domain)
 	forced.domain[i] &= below
-	alt, c := solve(&forced, min(m.request.Nodes, 500))
+	alt, c := m.solve(&forced, min(m.request.Nodes, 500))
 	if c != nil {
 		no := m.impossible(&forced, *c, i, x)
 		return no.Why, &no

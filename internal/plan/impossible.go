@@ -86,6 +86,8 @@ func (m model) barKind(s site, x int) backout.ImpossibilityKind {
 		return h.Component == s.component.ID && h.Until.After(m.world.Now) && h.BadTo == s.versions[x]
 	})
 	switch {
+	case s.limits[x].kind != "":
+		return s.limits[x].kind
 	case m.request.Forbidden[s.component.ID] != "":
 		return backout.ImpossibleForbidden
 	case s.component.Immovable:

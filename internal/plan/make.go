@@ -29,6 +29,8 @@ type Request struct {
 	// Nodes bounds the effort of each search; 0 = [Effort]. A plan from a search that
 	// met the limit is safe all the same; its certificate shows the gap that is left.
 	Nodes int
+	// late are moves that were found to end too late, each with why.
+	late map[move]limit
 }
 
 func (r Request) minute() time.Duration {
@@ -38,25 +40,30 @@ func (r Request) minute() time.Duration {
 	return time.Minute
 }
 
-// model is a request compiled: the sites, what ties them, and the stakes. It is
-// not changed once built.
+// model is a request compiled: the sites, what ties them, and the stakes. Once it is
+// settled it is not changed.
 type model struct {
 	stakes
-	request Request
-	world   backout.World
-	onset   time.Time
-	minute  time.Duration
-	sites   []site
-	known   knowledge
-	seen    map[directed][]backout.Pair // healthy ones, by their components
-	ties    []tie
-	edges   []edge // of the ties, in their order
-	calls   map[[2]backout.ServiceID]bool
-	callers map[backout.ServiceID][]int // by service: the sites of the code that calls it
-	spoken  map[[2]int]bool             // pairs of sites that a contract speaks of
-	none    float64                     // probability that nothing here is the cause
-	least   float64                     // probability from which on a change may be taken back
-	refused string                      // why a wanted target can't be met, whatever the contracts
+	request   Request
+	world     backout.World
+	onset     time.Time
+	minute    time.Duration
+	sites     []site
+	known     knowledge
+	seen      map[directed][]backout.Pair // healthy ones, by their components
+	ties      []tie
+	edges     []edge // of the ties, in their order
+	calls     map[[2]backout.ServiceID]bool
+	callers   map[backout.ServiceID][]int // by service: the sites of the code that calls it
+	spoken    map[[2]int]bool             // pairs of sites that a contract speaks of
+	actions   []action                    // how each site would be moved, as last settled
+	in        *instance                   // priced with them
+	together  []turn                      // what moves at once or not at all
+	free      map[string]int              // what each pool's quota leaves while nothing moves
+	instances int                         // of everything
+	none      float64                     // probability that nothing here is the cause
+	least     float64                     // probability from which on a change may be taken back
+	refused   string                      // why a wanted target can't be met, whatever the contracts
 }
 
 // Make finds the cheapest safe way back. When the likeliest explanation is that
@@ -76,8 +83,7 @@ func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	if err := valid(req); err != nil {
 		return backout.Plan{}, backout.Derivation{}, err
 	}
-	m := newModel(req)
-	actions, in, s, none := m.settle()
+	m, actions, in, s, none := inTime(req)
 	if none != nil && len(req.Wanted) == 0 {
 		return backout.Plan{}, backout.Derivation{}, &backout.Error{Code: backout.CodeInternal, Message: "make plan: staying as it is was not among the plans"}
 	}
@@ -89,7 +95,7 @@ func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 	p := backout.Plan{
 		Format: 1, ID: req.ID, Incident: req.Incident, MadeAt: req.World.Now,
 		Action: d.action, Summary: d.summary,
-		Waves: m.waves(in, kept, actions), OrderReasons: m.orderReasons(kept),
+		Waves: m.waves(in, kept, actions), OrderReasons: slices.Concat(m.orderReasons(kept), m.paceReasons(kept), m.turnReasons(kept)),
 		Ruling: backout.Ruling{Reasons: []string{}},
 	}
 	p.Left, p.Impossible = m.left(in, kept)
@@ -139,16 +145,13 @@ func newModel(req Request) model {
 	if req.Nodes == 0 {
 		req.Nodes = Effort
 	}
-	if why := frozen(req.World); why != "" {
-		all := map[backout.ComponentID]string{}
-		for _, c := range req.World.Changes {
-			all[c.Component] = why
-		}
-		req.Forbidden = all
-	}
 	m := model{
 		request: req, world: req.World, stakes: stakesOf(req), minute: req.minute(),
 		known: know(req.World), seen: sightings(req.World), calls: map[[2]backout.ServiceID]bool{}, none: 1, onset: req.Attribution.Onset,
+	}
+	m.free = freeOf(req.World.Graph)
+	for _, c := range req.World.Graph.Components {
+		m.instances += c.Instances
 	}
 	if m.onset.IsZero() {
 		m.onset = req.World.Now
@@ -163,6 +166,7 @@ func newModel(req Request) model {
 		m.spoken[[2]int{t.i, t.j}] = len(m.ways(t.i, t.j)) > 0
 		m.edges = append(m.edges, t.table(m.sites))
 	}
+	m.together = m.turns()
 	for _, s := range m.sites {
 		for x := range s.current {
 			m.none -= s.p[x]
@@ -197,16 +201,6 @@ func (m model) want() string {
 	return ""
 }
 
-// frozen says why nothing may be taken back now; "" when it may.
-func frozen(w backout.World) string {
-	for _, f := range w.Policy.Freezes {
-		if !w.Now.Before(f.From) && w.Now.Before(f.To) && !f.AllowRollbacks {
-			return fmt.Sprintf("nothing may be changed until %s: %s", f.To.UTC().Format(time.RFC3339), f.Reason)
-		}
-	}
-	return ""
-}
-
 // settle solves, and solves again with stagings fit for the pressure that the
 // solution puts on each move: a step that others wait for should not dawdle. The
 // optimum is that of the last round's stagings.
@@ -229,7 +223,7 @@ func (m model) settle() ([]action, *instance, solution, *conflict) {
 		}
 		actions = next
 		in := m.instance(actions)
-		s, why := solve(in, m.request.Nodes)
+		s, why := m.solve(in, m.request.Nodes)
 		if why != nil {
 			return actions, in, m.stay(in), why
 		}

@@ -271,9 +271,9 @@ func (m model) expires(p backout.Plan) (time.Time, string) {
 			}
 		}
 	}
-	for _, f := range m.world.Policy.Freezes {
-		if !f.AllowRollbacks {
-			sooner(f.From, "then nothing may be changed, not even back: "+f.Reason)
+	for _, s := range p.Steps() {
+		if i := m.place(s.Component); i >= 0 {
+			sooner(s.Until, m.sites[i].limits[int(s.ToLevel)-m.sites[i].base].why)
 		}
 	}
 	return end, why
@@ -313,7 +313,7 @@ func (m model) stuck(p backout.Prepared, i, x int) backout.Prepared {
 	case no.Kind == backout.ImpossibleForbidden:
 	case no.Kind == backout.ImpossibleImmovable:
 		return m.against(p, i, no)
-	case m.oneWay(i, x):
+	case m.oneWay(i, x), s.limits[x].kind == backout.ImpossibleOneWay:
 		p.Verdict, p.Advice = backout.RollbackOneWay, []string{m.saving(s.component.ID)}
 	case no.Kind == backout.ImpossibleUnknown:
 		p.Verdict = backout.RollbackUnknown
@@ -348,7 +348,7 @@ func (m model) against(p backout.Prepared, i int, no backout.Impossibility) back
 	}
 	j := m.place(no.Cells[0].B)
 	switch o := m.sites[j]; {
-	case o.current > 0 && !o.component.Immovable && m.oneWay(j, o.current-1):
+	case o.current > 0 && !o.component.Immovable && (m.oneWay(j, o.current-1) || o.limits[o.current-1].kind == backout.ImpossibleOneWay):
 		p.Verdict = backout.RollbackOneWay
 		p.Advice = append([]string{m.saving(o.component.ID)}, p.Advice...)
 	case o.component.Immovable || len(o.changes) == 0:

@@ -41,6 +41,18 @@ func TestPrepare_verdicts(t *testing.T) {
 			w.req.World.Policy.Freezes = []backout.Freeze{{From: noon.Add(2 * time.Hour), To: noon.Add(9 * time.Hour), Reason: "year end"}}
 			return nil
 		}, backout.RollbackUntil, "until 2026-03-02T14:00:00Z: then nothing may be changed, not even back: year end", ""},
+		"a point of no return comes": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Graph.NoReturns = []backout.PointOfNoReturn{{ID: "P", Component: payment, After: backout.Duration(80 * time.Minute), Loss: backout.LossOneWay}}
+			return nil
+		}, backout.RollbackUntil, "until 2026-03-02T13:00:00Z: then payment 2.14.0 passes its point of no return P", ""},
+		"past the point of no return": {func(w *town, payment backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Graph.NoReturns = []backout.PointOfNoReturn{{ID: "P", Component: payment, Loss: backout.LossOneWay}}
+			return nil
+		}, backout.RollbackOneWay, "it has passed its point of no return P", "keep what payment had before reachable"},
+		"a vulnerability": {func(w *town, _ backout.ComponentID) map[backout.ComponentID]string {
+			w.req.World.Changes[0].Security = "CVE-2026-1234"
+			return nil
+		}, backout.RollbackUnproven, "opens CVE-2026-1234 again", ""},
 		"a freeze that lets rollbacks pass": {func(w *town, _ backout.ComponentID) map[backout.ComponentID]string {
 			w.req.World.Policy.Freezes = []backout.Freeze{{From: noon.Add(2 * time.Hour), To: noon.Add(9 * time.Hour), AllowRollbacks: true}}
 			return nil

@@ -35,6 +35,7 @@ var byKind = map[backout.ComponentKind]defaults{
 
 const (
 	lossPrice    = 500000 // going back to a level that loses data, or may
+	exposePrice  = 500000 // opening a vulnerability again that a change has closed
 	doubtPrice   = 5000   // going back to a version that nobody saw healthy
 	nominalRate  = 1000   // lost per model minute when no journey has a value
 	failMinutes  = 5      // of full loss, when an action itself fails
@@ -215,14 +216,22 @@ func (m model) bill(s site, a action, l int) bill {
 	b.aside = a.aside(l) * ticksPerMinute
 	b.effort, b.risk = a.effort*ticksPerMinute, clamp(risk+a.fails*a.damage*a.stages[0].Share*ticksPerMinute)
 	if to, ok := s.reach[l]; ok {
-		if to.Loss != backout.LossNone {
-			b.loss = a.loss * ticksPerMinute
-		}
+		b.loss = a.going(s.limits[l]) * ticksPerMinute
 		if !to.Verified {
 			b.doubt = a.doubt * ticksPerMinute
 		}
 	}
 	return b
+}
+
+// going is what going to a level loses: data, the service of some users, a hole that
+// had been closed.
+func (a action) going(l limit) int64 {
+	sum := l.price + int64(len(l.exposes))*a.exposed
+	if l.dear {
+		sum += a.loss
+	}
+	return sum
 }
 
 // prices are the fixed cost and the cost per tick of each level of a site.

@@ -81,6 +81,9 @@ func (s solution) proven() backout.Proof { return backout.Proof{Lower: s.lower, 
 
 // derivation is how the plan was found, for others to check.
 func (m model) derivation(in *instance, best, shown solution, actions []action) backout.Derivation {
+	if len(m.together) > 0 {
+		return backout.Derivation{Nothing: "what a switch turns at once is one component of the solver, and its proof is about that"}
+	}
 	d := backout.Derivation{
 		Problem: in.problem(), Best: best.answer(), Shown: shown.answer(), Proof: best.proven(),
 		Unit: ticksPerMinute, Rest: m.rest(), Currency: m.currency, Tick: m.minute / ticksPerMinute,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/backout-dev/backout"
 )
@@ -22,10 +23,12 @@ type site struct {
 	live      []backout.Version // everything that runs of it now
 	reversal  backout.Reversal
 	reach     map[int]backout.Reachable // levels it can be brought to
+	limits    map[int]limit             // what bringing it to them costs beyond what its actuator says
 	barred    map[int]string            // why it can't be brought to the others
 	p         []float64                 // by change: probability of being the cause
 	hurts     []string                  // by change: the one audience that it hurts; "" = everybody
 	wanted    *int                      // the level that a person demands
+	counted   bool                      // its broken users are counted, so its contracts forbid nothing
 }
 
 // at gives the versions that are live while the component is at a level: at
@@ -103,19 +106,19 @@ func survey(req Request, k knowledge) []site {
 		suspicion[s.Change] = s
 	}
 	var sites []site
-	name := naming(ids)
+	name, limits := naming(ids), newConditions(req, k, stacks)
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		c, ok := known[id]
 		if !ok {
 			c = backout.Component{ID: id, Kind: id.Kind(), Name: id.Name(), Immovable: true} // not in the graph, so not ours to move
 		}
-		sites = append(sites, newSite(req, k, c, name(id), stacks[id], suspicion))
+		sites = append(sites, newSite(req, k, c, name(id), stacks[id], suspicion, limits))
 	}
 	return sites
 }
 
-func newSite(req Request, k knowledge, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect) site {
-	s := site{component: c, name: name, known: k, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, barred: map[int]string{}}
+func newSite(req Request, k knowledge, c backout.Component, name string, stack []backout.Change, suspicion map[backout.ChangeID]backout.Suspect, limits conditions) site {
+	s := site{component: c, name: name, known: k, reversal: req.World.Reversals[c.ID], reach: map[int]backout.Reachable{}, limits: map[int]limit{}, barred: map[int]string{}}
 	if extra := len(stack) - (maxLevels - 1); extra > 0 {
 		s.base, stack = extra, stack[extra:]
 	}
@@ -124,6 +127,7 @@ func newSite(req Request, k knowledge, c backout.Component, name string, stack [
 		s.p = append(s.p, suspicion[ch.ID].P)
 		s.hurts = append(s.hurts, suspicion[ch.ID].Audience)
 	}
+	s.counted = slices.ContainsFunc(req.World.Graph.Consumers, func(u backout.Consumer) bool { return u.Component == c.ID })
 	live := req.World.Live[c.ID]
 	for _, v := range slices.SortedFunc(maps.Keys(live.Shares), backout.CompareVersions) {
 		if live.Shares[v] > 0 {
@@ -132,7 +136,7 @@ func newSite(req Request, k knowledge, c backout.Component, name string, stack [
 	}
 	s.lay(live)
 	for l := range s.current {
-		if why := s.bar(req, l); why != "" {
+		if why := s.bar(req, l, limits); why != "" {
 			s.barred[l] = why
 		}
 	}
@@ -173,9 +177,12 @@ func (s *site) lay(live backout.Live) {
 
 // bar decides whether the component can be brought to a level, and says why not.
 // What it can be brought to is noted in reach.
-func (s *site) bar(req Request, l int) string {
-	name := s.label()
+func (s *site) bar(req Request, l int, limits conditions) string {
+	name, why := s.label(), frozen(req.World, s.component)
 	switch {
+	case why != "":
+		s.limits[l] = limit{kind: backout.ImpossibleForbidden}
+		return why
 	case req.Forbidden[s.component.ID] != "":
 		return req.Forbidden[s.component.ID]
 	case s.component.Immovable:
@@ -207,7 +214,17 @@ func (s *site) bar(req Request, l int) string {
 	if why := s.mixes(to); why != "" {
 		return why
 	}
-	s.reach[l] = r
+	if why := limits.cramped(s); why != "" {
+		s.limits[l] = limit{kind: backout.ImpossibleForbidden}
+		return why
+	}
+	lim := limits.of(s, l, r)
+	if lim.barred != "" {
+		s.limits[l] = lim
+		return lim.barred
+	}
+	r.Loss, r.Lost = lim.loss, strings.Join(lim.lost, "; ")
+	s.reach[l], s.limits[l] = r, lim
 	return ""
 }
 

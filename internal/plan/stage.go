@@ -23,6 +23,7 @@ type action struct {
 	effects map[int][]backout.SideEffect
 	// What going back to a level costs that loses data, or that nobody saw healthy.
 	loss, doubt int64
+	exposed     int64 // what opening one vulnerability again costs
 }
 
 // bakes are the least time that a gate watches a stage, in model minutes: a
@@ -59,17 +60,26 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 	base := action{
 		fails:  1 - works(c, m.world.Priors),
 		damage: float64(m.rate) * failMinutes,
-		effort: m.fast(byKind[c.Kind].effort), settle: m.settles(s), loss: m.fast(lossPrice), doubt: m.fast(doubtPrice),
+		effort: m.fast(byKind[c.Kind].effort), settle: m.settles(s), loss: m.fast(lossPrice), doubt: m.fast(doubtPrice), exposed: m.fast(exposePrice),
 	}
 	each := s.reversal.Takes.Std()
 	if each <= 0 {
 		each = m.minute / 2
 	}
+	fits := roomOf(c, m.world.Graph.Pools, m.free)
 	var best action
 	least := math.Inf(1)
-	for _, shares := range menu(c.Kind, waited > pressure) {
+	options := menu(c.Kind, waited > pressure)
+	if m.isTurned(c.ID) {
+		options = [][]float64{{1}} // a switch is turned at once
+	}
+	for _, shares := range options {
 		a := base
-		a.run(s, offered(shares, c.Instances, s.reversal.Shares), each, m.minute)
+		if shares, ok := fits.gentle(offered(shares, c.Instances, s.reversal.Shares), s.reversal.Shares, c.Instances); ok {
+			a.run(s, shares, each, m.minute)
+		} else {
+			a.run(s, []float64{1}, each, m.minute) // barred, see [conditions.cramped]
+		}
 		if waited > pressure {
 			a.hasten(m.minute)
 		}

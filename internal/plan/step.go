@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,57 +8,6 @@ import (
 
 	"github.com/backout-dev/backout"
 )
-
-// moves lists the sites that move, by wave and within a wave by site.
-func (m model) moves(s solution) [][]int {
-	var out [][]int
-	for i, site := range m.sites {
-		if s.target[i] == site.current {
-			continue
-		}
-		for len(out) <= s.depth[i] {
-			out = append(out, nil)
-		}
-		out[s.depth[i]] = append(out[s.depth[i]], i)
-	}
-	return m.byLocation(out)
-}
-
-// byLocation splits waves so that no two locations of one component move at the same
-// time: the first is the canary of the others, and its gate speaks before they move.
-// The likeliest culprit goes first. Moving later than a wave's start breaks no order.
-func (m model) byLocation(waves [][]int) [][]int {
-	var out [][]int
-	for _, wave := range waves {
-		wave = slices.Clone(wave)
-		slices.SortStableFunc(wave, func(a, b int) int { return cmp.Compare(m.blame(b), m.blame(a)) })
-		var split [][]int
-		met := map[string]int{} // how many locations of it have their wave
-		for _, i := range wave {
-			c := m.sites[i].component
-			key := fmt.Sprintf("%s %s %s", c.Kind, c.Name, c.Environment)
-			if met[key] == len(split) {
-				split = append(split, nil)
-			}
-			split[met[key]] = append(split[met[key]], i)
-			met[key]++
-		}
-		for _, w := range split {
-			slices.Sort(w)
-		}
-		out = append(out, split...)
-	}
-	return out
-}
-
-// blame is the probability that one of a site's recent changes is the cause.
-func (m model) blame(i int) float64 {
-	sum := 0.0
-	for _, p := range m.sites[i].p {
-		sum += p
-	}
-	return sum
-}
 
 // begins is when each wave starts: a wave begins when all of the one before has
 // ended, since a gate stands between them. That may be later than the earliest
@@ -120,7 +68,7 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 		From: site.versions[site.current], To: site.versions[l],
 		FromLevel: backout.Level(site.base + site.current), ToLevel: backout.Level(site.base + l),
 		Reverts: []backout.ChangeID{}, Stages: a.stages, Takes: backout.Duration(a.takes),
-		Loss: site.reach[l].Loss, Lost: site.reach[l].Lost,
+		Loss: site.reach[l].Loss, Lost: site.reach[l].Lost, Exposes: site.limits[l].exposes, Until: site.limits[l].until,
 		Demanded: site.wanted == nil && in.price(i, l, 0) >= in.fixed[i][site.current],
 	}
 	for x := l; x < site.current; x++ {
@@ -130,13 +78,22 @@ func (m model) step(in *instance, s solution, i int, a action) backout.Step {
 	st.P = min(st.P, 1)
 	name := site.label()
 	st.Precondition = fmt.Sprintf("%s runs %s, %s can still be brought about, and %s", name, st.From, st.To, m.waitsFor(s, i))
+	if with := m.company(s, i); len(with) > 1 {
+		st.Switch = m.turned(i).ID
+	}
 	st.Check = fmt.Sprintf("%s runs %s everywhere and is ready, and no signal of %s is worse than before", name, st.To, c.Service)
 	if audience := a.stages[0].Audience; audience != "" {
 		st.Check = fmt.Sprintf("%s is %s for %s and as before for everybody else", name, st.To, audience)
 	}
 	st.SideEffects = a.effects[l]
 	st.WayBack = wayBack(name, st)
-	st.Why = m.whyStep(s, i, st)
+	st.Why = strings.Join(append([]string{m.whyStep(s, i, st)}, site.limits[l].notes...), "; ")
+	if lim := site.limits[l]; m.soon(lim.until) {
+		st.Why += fmt.Sprintf("; it must have ended before %s, %s", hhmm(lim.until), lim.why)
+	}
+	if len(st.Exposes) > 0 {
+		st.Why += fmt.Sprintf("; it opens %s again", strings.Join(st.Exposes, ", "))
+	}
 	return st
 }
 
@@ -215,6 +172,9 @@ func (m model) orderReasons(s solution) []string {
 	for k, t := range m.ties {
 		a, b := s.target[t.i], s.target[t.j]
 		x, y := m.sites[t.i], m.sites[t.j]
+		if slices.Contains(m.company(s, t.i), t.j) {
+			continue // neither is before the other
+		}
 		if a == x.current || b == y.current || m.edges[k].allowed[a][y.current] && m.edges[k].allowed[x.current][b] {
 			continue
 		}

@@ -60,6 +60,9 @@ func ties(sites []site, w backout.World, k knowledge) []tie {
 func (t tie) broken(sites []site, a, b int) (backout.Contract, string, bool) {
 	x, y := sites[t.i], sites[t.j]
 	for _, d := range t.roads {
+		if x.counted && d.consumer == x.component.ID || y.counted && d.consumer == y.component.ID {
+			continue // whom it breaks is counted and priced, see [conditions.claim]
+		}
 		for _, va := range x.at(a) {
 			for _, vb := range y.at(b) {
 				cv, pv := va, vb
@@ -73,6 +76,16 @@ func (t tie) broken(sites []site, a, b int) (backout.Contract, string, bool) {
 		}
 	}
 	return backout.Contract{}, "", false
+}
+
+// counts reports whether two sites are a consumer outside our reach and what it relies
+// on: whom a meeting breaks is counted, see [conditions.claim].
+func (m model) counts(i, j int) bool {
+	return (m.sites[i].counted || m.sites[j].counted) && slices.ContainsFunc(m.ties, func(t tie) bool {
+		return t.i == min(i, j) && t.j == max(i, j) && slices.ContainsFunc(t.roads, func(d directed) bool {
+			return m.sites[i].counted && d.consumer == m.sites[i].component.ID || m.sites[j].counted && d.consumer == m.sites[j].component.ID
+		})
+	})
 }
 
 // table compiles the contracts of a tie into the solver's form. A site whose
@@ -95,6 +108,7 @@ func (t tie) table(sites []site) edge {
 // is what a step's own target rests on without proof.
 func rests(m model, s solution) (met []backout.Meeting, gaps []string) {
 	met, gaps = []backout.Meeting{}, []string{}
+	s.depth = m.waveOf(s) // when moves run, not how early they might
 	for _, t := range m.ties {
 		x, y := m.sites[t.i], m.sites[t.j]
 		unseen := s.target[t.i] != x.current && len(y.live) == 0 || s.target[t.j] != y.current && len(x.live) == 0
@@ -115,7 +129,7 @@ func rests(m model, s solution) (met []backout.Meeting, gaps []string) {
 			others = all
 		}
 		for _, j := range others {
-			if j <= i || !m.spoken[[2]int{i, j}] && !m.related(i, j) {
+			if j <= i || !m.spoken[[2]int{i, j}] && !m.related(i, j) || m.counts(i, j) {
 				continue
 			}
 			for _, at := range m.meetings(s, i, j) {
@@ -132,6 +146,9 @@ func rests(m model, s solution) (met []backout.Meeting, gaps []string) {
 	for i, site := range m.sites {
 		if l := s.target[i]; l != site.current {
 			gaps = append(gaps, doubts(site, l)...)
+			for _, v := range site.limits[l].exposes {
+				gaps = append(gaps, fmt.Sprintf("going back to %s %s opens %s again", site.label(), site.versions[l], v))
+			}
 		}
 	}
 	return met, gaps
@@ -149,7 +166,7 @@ func doubts(s site, l int) []string {
 		out = append(out, fmt.Sprintf("going back to %s loses %s", name, cmp.Or(r.Lost, "something that its actuator does not name")))
 	case backout.LossNone:
 	default:
-		out = append(out, fmt.Sprintf("nobody checked what going back to %s loses", name))
+		out = append(out, fmt.Sprintf("nobody checked what going back to %s loses%s", name, reasonOf(r.Lost)))
 	}
 	return out
 }

@@ -37,8 +37,7 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 		return backout.Timing{}, err
 	}
 	req.World.Changes = concerned(req)
-	m := newModel(req)
-	actions, in, s, none := m.settle()
+	m, actions, in, s, none := inTime(req)
 	if none != nil {
 		return backout.Timing{Words: "there is no plan to wait with"}, nil
 	}
@@ -50,7 +49,7 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	for _, p := range m.imagine(before) {
 		then := m.believing(p)
 		inThen := then.instance(actions)
-		best, none := solve(inThen, m.request.Nodes)
+		best, none := then.solve(inThen, m.request.Nodes)
 		if none != nil {
 			continue
 		}

@@ -312,6 +312,20 @@ func cheapest(p backout.Plan) string {
 	}
 }
 
+// people says who must agree.
+func people(r backout.Ruling) string {
+	switch one := "one of " + strings.Join(r.Among, ", "); {
+	case len(r.Among) == 0 && r.Approvers <= 1:
+		return "One person"
+	case len(r.Among) == 0:
+		return fmt.Sprintf("%d different people", r.Approvers)
+	case r.Approvers <= 1:
+		return "O" + one[1:]
+	default:
+		return fmt.Sprintf("%d different people, among them %s,", r.Approvers, one)
+	}
+}
+
 // lost says what going back takes away for good.
 func (w *sheet) lost(p backout.Plan) {
 	if len(p.Waves) == 0 {
@@ -325,7 +339,11 @@ func (w *sheet) lost(p backout.Plan) {
 		case backout.LossNone, "":
 		case backout.LossUnknown:
 			nothing = false
-			w.say(2, w.Paint(InkWaits, "!")+" ", fmt.Sprintf("%s: nobody checked what going back to %s loses", name, st.To))
+			text := fmt.Sprintf("%s: nobody checked what going back to %s loses", name, st.To)
+			if st.Lost != "" {
+				text += ": " + st.Lost
+			}
+			w.say(2, w.Paint(InkWaits, "!")+" ", text)
 		default:
 			nothing = false
 			w.say(2, w.Paint(InkWaits, "!")+" ", fmt.Sprintf("%s: %s", name, cmp.Or(st.Lost, "something that its actuator does not name")))
@@ -335,6 +353,11 @@ func (w *sheet) lost(p backout.Plan) {
 				nothing = false
 				w.say(2, w.Paint(InkWaits, "!")+" ", fmt.Sprintf("%s: %s", name, e.Words))
 			}
+		}
+	}
+	for _, st := range p.Steps() {
+		for _, v := range st.Exposes {
+			w.say(2, w.Paint(InkBad, w.Glyph("✖"))+" ", fmt.Sprintf("%s: %s is open again, which %s had closed", w.name(st.Component), v, st.From))
 		}
 	}
 	if nothing {
@@ -387,11 +410,7 @@ func (w *sheet) asked(p backout.Plan) {
 	case r.Approvers == 0:
 		w.say(2, "", "Not known yet: the policy has not ruled on it.")
 	default:
-		people := "One person"
-		if r.Approvers > 1 {
-			people = fmt.Sprintf("%d different people", r.Approvers)
-		}
-		w.say(2, "", fmt.Sprintf("%s must approve or reject it; until then nothing is changed. Digest to approve: %.8s.", people, p.Digest))
+		w.say(2, "", fmt.Sprintf("%s must approve or reject it; until then nothing is changed. Digest to approve: %.8s.", people(r), p.Digest))
 	}
 	told := false
 	for _, why := range r.Reasons {

@@ -82,3 +82,18 @@ func TestPlan_saysWhatIsLostAndAsked(t *testing.T) {
 		t.Errorf("%s", Plan(p, Style{}))
 	}
 }
+
+// A hole that opens again stands among what is lost, and who must agree is named.
+func TestPlan_saysWhatOpensAgain(t *testing.T) {
+	p := example()
+	p.Waves[0].Steps[0].Exposes = []string{"CVE-2026-1234"}
+	for approvers, asked := range map[int]string{1: "One of ann, bob must approve or reject it", 2: "2 different people, among them one of ann, bob, must approve or reject it"} {
+		p.Ruling = backout.Ruling{Approvers: approvers, Among: []string{"ann", "bob"}}
+		text := strings.Join(strings.Fields(Plan(p, Style{})), " ")
+		for _, want := range []string{"CVE-2026-1234 is open again, which 2", asked} {
+			if !strings.Contains(text, want) {
+				t.Errorf("missing %q:\n%s", want, text)
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package respond
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,19 @@ func TestGuard_lastWord(t *testing.T) {
 		t.Error("allowed though somebody deployed by hand meanwhile")
 	}
 	tw.world = world
+	inc.Plan.Waves[0].Steps[0].Switch = "blue-green"
+	if p := ask(); p.Yes || !strings.Contains(p.Why, "switch blue-green turns it together with others") {
+		t.Errorf("%+v, want a refusal: half of a switch is a state that nobody proved", p)
+	}
+	inc.Plan.Waves[0].Steps[0].Switch = ""
+	tw.world.Policy.Freezes = []backout.Freeze{{From: tw.now, To: tw.now.Add(time.Hour), Reason: "sales", Services: []backout.ServiceID{"payment"}}}
+	if p := ask(); p.Yes || !strings.Contains(p.Why, "sales") {
+		t.Errorf("%+v, want a refusal: its service is frozen", p)
+	}
+	tw.world.Policy.Freezes[0].Services = []backout.ServiceID{"search"}
+	if p := ask(); !p.Yes {
+		t.Errorf("%+v, want it allowed: another service is frozen", p)
+	}
 }
 
 // Signals that are hardly ever measured don't hold up the verdict of the others,

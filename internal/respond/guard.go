@@ -38,6 +38,9 @@ func (g *Guard) Allow(ctx context.Context, p execute.Proposal) (execute.Permissi
 	if why, forbidden := g.Permit.PerAction(w)[p.Step.Component]; forbidden && !p.Reverse {
 		return execute.Permission{Why: why}, nil
 	}
+	if p.Step.Switch != "" { // one after the other they would meet in a state that is not safe
+		return execute.Permission{Why: fmt.Sprintf("switch %s turns it together with others, and only there", p.Step.Switch)}, nil
+	}
 	if moved := forwardMoves(w, p); moved != "" {
 		return execute.Permission{Why: moved}, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -365,6 +366,26 @@ func TestApprove_refusals(t *testing.T) {
 	tw.answer(id, true, bob, "because")
 	if got := tw.store.incidents[id].State; got != backout.StateApproved {
 		t.Errorf("four eyes made it %s, want approved", got)
+	}
+}
+
+// A policy that lets everything run by itself still asks an admin before a security
+// fix is taken back, and another person's yes is not enough.
+func TestApprove_securityFix(t *testing.T) {
+	tw := newTown(t, true, nil)
+	tw.world.Changes[0].Security = "CVE-2026-1234"
+	id := tw.detect()
+	inc := tw.until(id, backout.StateWaiting)
+	if why := strings.Join(inc.Plan.Ruling.Reasons, "\n"); !strings.Contains(why, "opens CVE-2026-1234 again: one of admin must agree") {
+		t.Errorf("reasons %q, want the vulnerability", why)
+	}
+	tw.answer(id, true, backout.Principal{Name: "ann", Role: backout.RoleApprover}, "because")
+	if got := tw.store.incidents[id].State; got != backout.StateWaiting {
+		t.Fatalf("anybody's yes made it %s", got)
+	}
+	tw.answer(id, true, backout.Principal{Name: "bob", Role: backout.RoleAdmin}, "the hole is behind the firewall")
+	if got := tw.store.incidents[id].State; got != backout.StateApproved {
+		t.Errorf("the admin's yes made it %s, want approved", got)
 	}
 }
 

@@ -116,12 +116,28 @@ func (r *Responder) record(ctx context.Context, now time.Time, inc backout.Incid
 	switch {
 	case !a.Yes:
 		return r.move(ctx, now, inc, backout.StateAborted, fmt.Sprintf("%s rejected the plan: %s", a.By.Name, a.Reason))
-	case len(at.Approvals) < max(1, inc.Plan.Ruling.Approvers) && at.FromFile:
-		return r.move(ctx, now, inc, backout.StateWaiting, fmt.Sprintf("%s applied plan %.8s: %s; %d more needed", a.By.Name, a.Digest, a.Reason, inc.Plan.Ruling.Approvers-len(at.Approvals)))
-	case len(at.Approvals) < max(1, inc.Plan.Ruling.Approvers):
-		return r.save(ctx, now, inc, fmt.Sprintf("%s approved %.8s: %s; %d more needed", a.By.Name, a.Digest, a.Reason, inc.Plan.Ruling.Approvers-len(at.Approvals)), nil)
+	case lacking(inc.Plan.Ruling, at.Approvals) != "" && at.FromFile:
+		return r.move(ctx, now, inc, backout.StateWaiting, fmt.Sprintf("%s applied plan %.8s: %s; %s", a.By.Name, a.Digest, a.Reason, lacking(inc.Plan.Ruling, at.Approvals)))
+	case lacking(inc.Plan.Ruling, at.Approvals) != "":
+		return r.save(ctx, now, inc, fmt.Sprintf("%s approved %.8s: %s; %s", a.By.Name, a.Digest, a.Reason, lacking(inc.Plan.Ruling, at.Approvals)), nil)
 	}
 	return r.move(ctx, now, inc, backout.StateApproved, fmt.Sprintf("%s approved %.8s: %s", a.By.Name, a.Digest, a.Reason))
+}
+
+// lacking says whose agreement a plan still needs; "" when it has all.
+func lacking(r backout.Ruling, given []backout.Approval) string {
+	var out []string
+	if n := max(1, r.Approvers) - len(given); n > 0 {
+		out = append(out, fmt.Sprintf("%d more needed", n))
+	}
+	named := func(a backout.Approval) bool {
+		role := string(backout.RoleAdmin) // who is merely called so is none
+		return a.By.Name != role && slices.Contains(r.Among, a.By.Name) || a.By.Role == backout.RoleAdmin && slices.Contains(r.Among, role)
+	}
+	if len(r.Among) > 0 && !slices.ContainsFunc(given, named) {
+		out = append(out, "one of "+strings.Join(r.Among, ", ")+" must agree")
+	}
+	return strings.Join(out, "; ")
 }
 
 func answerable(inc backout.Incident, a backout.Approval) error {

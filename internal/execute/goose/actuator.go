@@ -235,7 +235,7 @@ func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.
 			continue // not a migration that is applied: nothing to go back to
 		}
 		loss, lost := back(all, applied, to)
-		rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: lost, Verified: lived(stack, l)})
+		rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: lost, Rows: p.rows(ctx, all, applied, to), Verified: lived(stack, l)})
 	}
 	return nil
 }

@@ -93,10 +93,45 @@ func TestSurvey_losses(t *testing.T) {
 			if err != nil || !rev.Known {
 				t.Fatalf("%+v, %v", rev, err)
 			}
-			if diff := cmp.Diff([]backout.Reachable{{Level: 0, Version: "0001", Loss: tc.loss, Lost: tc.lost, Verified: true}}, rev.Levels); diff != "" {
+			var rows *int64 // what does more than add is not counted
+			if tc.loss != backout.LossUnknown {
+				rows = new(int64)
+			}
+			if diff := cmp.Diff([]backout.Reachable{{Level: 0, Version: "0001", Loss: tc.loss, Lost: tc.lost, Rows: rows, Verified: true}}, rev.Levels); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Rows count once they hold something that the older version does not know.
+func TestSurvey_countsRows(t *testing.T) {
+	gifts := "-- +goose Up\nCREATE TABLE \"gifts\" (id INTEGER);\nALTER TABLE orders ADD COLUMN note TEXT;\n-- +goose Down\nDROP TABLE gifts;\nALTER TABLE orders DROP COLUMN note;\n"
+	a, c, db := database(t, map[string]string{"00001_tables.sql": tables, "00002_channel.sql": channel, "00003_gifts.sql": gifts})
+	for _, s := range []string{
+		"INSERT INTO orders (id) VALUES (1), (2), (3)",                       // as before: the default channel, no note
+		"INSERT INTO orders (id, channel) VALUES (4, 'app'), (5, 'app')",     // two with a channel
+		"INSERT INTO orders (id, channel, note) VALUES (6, 'web', 'please')", // one with both
+		"INSERT INTO gifts (id) VALUES (1), (2), (3), (4)",
+	} {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rev, err := a.Survey(t.Context(), c, []backout.Change{{From: "0001", To: "0002"}, {From: "0002", To: "0003"}})
+	if err != nil || len(rev.Levels) != 2 {
+		t.Fatalf("%+v, %v", rev, err)
+	}
+	for l, want := range []int64{3 + 1 + 4, 1 + 4} {
+		if got := rev.Levels[l].Rows; got == nil || *got != want {
+			t.Errorf("level %d: rows %v, want %d", l, got, want)
+		}
+	}
+	if _, err := db.ExecContext(t.Context(), "DROP TABLE gifts"); err != nil {
+		t.Fatal(err)
+	}
+	if rev, err = a.Survey(t.Context(), c, []backout.Change{{From: "0002", To: "0003"}}); err != nil || rev.Levels[0].Rows != nil {
+		t.Errorf("rows %v, %v: want none, the table is gone", rev.Levels[0].Rows, err)
 	}
 }
 

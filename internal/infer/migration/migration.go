@@ -113,6 +113,43 @@ var (
 	createIndex = regexp.MustCompile(`(?is)^CREATE\s+(?:UNIQUE\s+)?INDEX\s`)
 )
 
+// Addition is a table that a migration made, or a column that it added to one.
+type Addition struct{ Table, Column string }
+
+// String calls it table T or column T.C.
+func (a Addition) String() string {
+	if a.Column == "" {
+		return "table " + a.Table
+	}
+	return "column " + a.Table + "." + a.Column
+}
+
+// Added lists what holds data that the migration made; plain is false when it does
+// more than add.
+func (m Migration) Added() (out []Addition, plain bool) {
+	for _, s := range m.Up {
+		a, ok := adds(s)
+		if !ok {
+			return nil, false
+		}
+		if a.Table != "" {
+			out = append(out, a)
+		}
+	}
+	return out, true
+}
+
+// adds reads an additive statement; what an index adds is no data.
+func adds(s Statement) (Addition, bool) {
+	if t := createTable.FindStringSubmatch(s.Text); t != nil {
+		return Addition{Table: t[1]}, true
+	}
+	if c := addColumn.FindStringSubmatch(s.Text); c != nil {
+		return Addition{c[1], c[2]}, true
+	}
+	return Addition{}, createIndex.MatchString(s.Text)
+}
+
 // Loss says what taking the migration back loses. file is how the words call it.
 func (m Migration) Loss(file string) (backout.Loss, string) {
 	if len(m.Down) == 0 {
@@ -123,12 +160,12 @@ func (m Migration) Loss(file string) (backout.Loss, string) {
 	}
 	lost := []string{}
 	for _, s := range m.Up {
-		if t := createTable.FindStringSubmatch(s.Text); t != nil {
-			lost = append(lost, "table "+t[1])
-		} else if c := addColumn.FindStringSubmatch(s.Text); c != nil {
-			lost = append(lost, "column "+c[1]+"."+c[2])
-		} else if !createIndex.MatchString(s.Text) {
+		a, ok := adds(s)
+		if !ok {
 			return backout.LossUnknown, fmt.Sprintf("%s does more than add (%s)", file, headline(s.Text))
+		}
+		if a.Table != "" {
+			lost = append(lost, a.String())
 		}
 	}
 	if len(lost) == 0 {

@@ -150,7 +150,7 @@ const native = "/ci/shop#271069a8-fc18-44f1-b38f-9d70a1695819"
 func TestServeHTTP_changes(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	for name, want := range map[string]backout.Observation{
-		"service-deployed":   {Component: "deployment:payment@production/eu-1", From: "2.13.2", To: "2.14.0", Digest: sum, Share: .25, Actor: "ci"},
+		"service-deployed":   {Component: "deployment:payment@production/eu-1", From: "2.13.2", To: "2.14.0", Digest: sum, Share: .25, Actor: "ci", Security: "CVE-2026-1234"},
 		"service-upgraded":   {Component: "deployment:payment@production/eu-1", To: "2.14.0", Digest: sum, Share: 1},
 		"service-rolledback": {Component: "deployment:payment@production/eu-1", To: "2.13.2", Share: 1, Title: "rolled back to 2.13.2"},
 		"service-removed":    {Component: "deployment:payment@production/eu-1", To: "removed", Share: 1, Title: "removed"},

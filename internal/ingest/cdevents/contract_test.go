@@ -222,7 +222,7 @@ func TestCustom_whatTheSchemaAllowsIsTaken(t *testing.T) {
 	word := rapid.StringMatching(`[a-z][a-z0-9-]{0,8}`)
 	rapid.Check(t, func(rt *rapid.T) {
 		content := map[string]any{"environment": map[string]any{"id": word.Draw(rt, "env") + "/" + word.Draw(rt, "location")}, "to": "on", "share_ratio": rapid.Float64Range(.001, 1).Draw(rt, "share")}
-		for _, k := range []string{"from", "audience", "actor", "title"} {
+		for _, k := range []string{"from", "audience", "actor", "title", "security"} {
 			if rapid.Bool().Draw(rt, k) {
 				content[k] = word.Draw(rt, k) + "!"
 			}

@@ -33,6 +33,7 @@ type more struct {
 	version, from, digest string
 	location, audience    string
 	actor, title, attempt string
+	security              string // vulnerability that it closes
 	share                 float64
 }
 
@@ -104,7 +105,7 @@ func (e *parsed) readCustom(whole *object) {
 	}
 	e.more = more{
 		version: b.text("version", false), from: b.text("from", false), location: b.text("location", false), audience: b.text("audience", false),
-		actor: b.text("actor", false), title: b.text("title", false), attempt: b.text("attempt", false), share: b.share("share_ratio"),
+		actor: b.text("actor", false), title: b.text("title", false), attempt: b.text("attempt", false), share: b.share("share_ratio"), security: b.text("security", false),
 	}
 	b.rest()
 }
@@ -141,6 +142,7 @@ func (e *parsed) readContent(c *object) {
 
 func (e *parsed) readVersions(c *object) {
 	e.more.version, e.more.from = c.text("to", true), c.text("from", false)
+	e.more.security = cmp.Or(c.text("security", false), e.more.security)
 	e.more.actor, e.more.title = cmp.Or(c.text("actor", false), e.more.actor), cmp.Or(c.text("title", false), e.more.title)
 }
 
@@ -206,7 +208,7 @@ func (e parsed) observation() backout.Observation {
 	o := backout.Observation{
 		Source: Source, NativeID: e.nativeID(), At: e.at, Component: backout.NewComponentID(e.componentKind(), e.subject, e.environment, e.location),
 		From: backout.Version(e.more.from), To: backout.Version(cmp.Or(e.more.version, e.artifact.version)), Digest: cmp.Or(e.artifact.digest, e.more.digest),
-		Share: e.more.share, Audience: e.more.audience, Actor: e.more.actor, Title: e.more.title, Attempt: backout.AttemptID(e.more.attempt),
+		Share: e.more.share, Audience: e.more.audience, Actor: e.more.actor, Title: e.more.title, Attempt: backout.AttemptID(e.more.attempt), Security: e.more.security,
 	}
 	switch e.kind {
 	case "service.removed":

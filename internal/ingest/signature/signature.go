@@ -118,7 +118,7 @@ func (v *Verifier) verifyStandard(h http.Header, body []byte, now time.Time) (st
 	ok := false
 	for _, g := range given[:min(len(given), maxSignatures)] {
 		coded, v1 := strings.CutPrefix(g, "v1,")
-		want, err := base64.StdEncoding.DecodeString(coded)
+		want, err := base64.StdEncoding.Strict().DecodeString(coded) // one text for each signature
 		if v1 && err == nil && matches(v.standard, want, []byte(id+"."+stamp+"."), body) {
 			ok = true
 		}

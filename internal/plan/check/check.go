@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/backout-dev/backout"
 )
@@ -25,7 +24,12 @@ const (
 	ReasonUnproven     Reason = "unproven"     // versions meet that nobody knows to be compatible, and the plan does not say so
 	ReasonSource       Reason = "source"       // the plan rests on a source that does not say so, or that a better one contradicts
 	ReasonHold         Reason = "hold"         // the target is marked bad
-	ReasonFreeze       Reason = "freeze"       // nothing may be changed now
+	ReasonFreeze       Reason = "freeze"       // it may not be changed now
+	ReasonDeadline     Reason = "deadline"     // a step ends after a point of no return or into a freeze
+	ReasonSecurity     Reason = "security"     // a vulnerability comes back, and the plan does not say which
+	ReasonCapacity     Reason = "capacity"     // too few instances stay in service, or a quota is exceeded
+	ReasonSwitch       Reason = "switch"       // steps that are to be turned at once are set apart, or can't be
+	ReasonLimits       Reason = "limits"       // more moves at once than the policy allows
 )
 
 // Violation is one thing that is wrong with a plan.
@@ -47,6 +51,7 @@ func (v Violation) String() string {
 // its beginning. An empty answer is the proof of safety.
 func Plan(w backout.World, p backout.Plan) []Violation {
 	c := newChecker(w, p)
+	c.fromStart = true
 	if f := w.Fingerprint(p.Touched()); f != p.Fingerprint {
 		c.report(ReasonWorldMoved, "", "the world's fingerprint over the touched components is %s, the plan was made for %s", f, p.Fingerprint)
 	}
@@ -91,7 +96,11 @@ func Certify(w backout.World, p backout.Plan) (backout.Certificate, []Violation)
 		"at every instant all versions that are live together may meet, by time and by wave",
 		"no worse source was used against a better one",
 		"pairs that nobody knows to be compatible are named among the gaps",
-		"no freeze is in force",
+		"no freeze is in force or begins before a step has ended, and no point of no return passes meanwhile",
+		"what each step loses is said, by its actuator, by data formats, by points of no return and by the users that it breaks",
+		"what a switch turns at once are its members, whole and at the same time",
+		"every vulnerability that a step opens again is named",
+		"at every instant enough instances stay in service, quotas hold, and no more moves at once than the policy allows",
 	}
 	return cert, found
 }
@@ -107,7 +116,9 @@ type checker struct {
 	books map[[2]backout.ComponentID]book           // what is written, by pair
 	seen  map[[2]backout.ComponentID][]backout.Pair // healthy, by pair
 	calls map[[2]backout.ServiceID]bool             // caller and called
-	found []Violation
+	// fromStart is set when the plan is to be carried out from its beginning, now.
+	fromStart bool
+	found     []Violation
 }
 
 func newChecker(w backout.World, p backout.Plan) *checker {
@@ -160,9 +171,10 @@ func (c *checker) everything() {
 			c.holds(s)
 		}
 	}
-	c.freezes()
 	c.order()
 	c.pairs()
+	c.together()
+	c.turns()
 }
 
 // done reports whether a step's target is all that runs of its component.
@@ -207,18 +219,25 @@ func (c *checker) target(s backout.Step) {
 		c.report(ReasonTarget, s.ID, "level %d is not below level %d", s.ToLevel, s.FromLevel)
 	}
 	stack := c.w.Stack(s.Component)
+	var undone []backout.Change
 	if int(s.FromLevel) > len(stack) || int(s.FromLevel) < 1 || stack[s.FromLevel-1].To != s.From {
 		c.report(ReasonTarget, s.ID, "the changes of %s don't lead to %s at level %d", s.Component, s.From, s.FromLevel)
 	} else if s.ToLevel >= 0 && s.ToLevel < s.FromLevel {
-		c.reverts(s, stack[s.ToLevel:s.FromLevel])
+		undone = stack[s.ToLevel:s.FromLevel]
+		c.reverts(s, undone)
 	}
+	begun := slices.Contains(c.live[s.Component], s.To)
+	c.exposes(s, undone)
+	c.deadlines(s, undone, begun)
 	r := c.w.Reversals[s.Component]
 	k := slices.IndexFunc(r.Levels, func(l backout.Reachable) bool { return l.Level == s.ToLevel && l.Version == s.To })
 	if !r.Known || k < 0 {
 		c.report(ReasonTarget, s.ID, "no actuator says that %s can be brought to %s", s.Component, s.To)
 		return
 	}
-	c.loss(s, r.Levels[k])
+	if !begun { // what it loses is lost by then, and shares of users move all the time
+		c.loss(s, r.Levels[k], undone)
+	}
 	if r.Mixed {
 		c.self(s)
 	}
@@ -240,14 +259,16 @@ func (c *checker) reverts(s backout.Step, undone []backout.Change) {
 	}
 }
 
-func (c *checker) loss(s backout.Step, r backout.Reachable) {
-	if r.Loss == backout.LossOneWay {
-		c.report(ReasonTarget, s.ID, "there is no way back to %s %s: %s", s.Component, s.To, r.Lost)
+func (c *checker) loss(s backout.Step, r backout.Reachable, undone []backout.Change) {
+	said := append([]verdict{{r.Loss, r.Lost}}, c.costs(s, undone, r.Rows)...)
+	worst := slices.MaxFunc(said, func(a, b verdict) int { return badness(a.loss) - badness(b.loss) }).loss
+	if worst == backout.LossOneWay {
+		c.report(ReasonTarget, s.ID, "there is no way back to %s %s: %s", s.Component, s.To, texts(said))
 	}
-	if r.Loss != s.Loss {
-		c.report(ReasonTarget, s.ID, "the plan says that going back is %q, the actuator says %q", s.Loss, r.Loss)
+	if worst != s.Loss {
+		c.report(ReasonTarget, s.ID, "the plan says that going back is %q, it is %q: %s", s.Loss, worst, texts(said))
 	}
-	if (r.Loss != backout.LossNone || !r.Verified) && !c.admitted(s.Component.Name(), string(s.To)) {
+	if (worst != backout.LossNone || !r.Verified) && !c.admitted(s.Component.Name(), string(s.To)) {
 		c.report(ReasonUnproven, s.ID, "%s %s is lossy or was never seen healthy, and the plan's gaps don't say so", s.Component, s.To)
 	}
 }
@@ -298,14 +319,6 @@ func (c *checker) holds(s backout.Step) {
 		bad := h.BadTo != "" && h.BadTo == s.To || h.BadDigest != "" && h.BadDigest == digest
 		if h.Component == s.Component && bad && h.Until.After(c.w.Now) {
 			c.report(ReasonHold, s.ID, "%s marked %s %s bad: %s", h.Owner, s.Component, s.To, h.Reason)
-		}
-	}
-}
-
-func (c *checker) freezes() {
-	for _, f := range c.w.Policy.Freezes {
-		if len(c.steps) > 0 && !f.AllowRollbacks && !c.w.Now.Before(f.From) && c.w.Now.Before(f.To) {
-			c.report(ReasonFreeze, "", "nothing may be changed until %s: %s", f.To.UTC().Format(time.RFC3339), f.Reason)
 		}
 	}
 }

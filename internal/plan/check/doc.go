@@ -24,6 +24,12 @@
 // by following the proof's cases. Prices, waits and implications are worked out from
 // the problem again, so a proof can be useless but not misleading.
 //
+// What else limits a plan is worked out from the world again: what each step loses by
+// data formats, points of no return and users outside our reach; which vulnerabilities
+// come back; that each step ends before a point of no return or a freeze; that at every
+// instant enough instances stay in service, quotas hold, and no more moves than the
+// policy lets. What a switch turns at once has no mixed state, and is looked at after it.
+//
 // A plan under way is checked the same way: what has been done shows in what runs
 // now, and a step whose target is all that runs is no step any more.
 package check

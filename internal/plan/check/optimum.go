@@ -44,6 +44,9 @@ func Optimum(p backout.Problem, a backout.Answer, proof backout.Proof) []Violati
 func Cost(p backout.Plan, d backout.Derivation) (backout.Certificate, []Violation) {
 	cert := p.Certificate
 	cert.Optimal, cert.LowerCost, cert.Gap = false, backout.Money{}, backout.Money{}
+	if d.Nothing != "" {
+		return cert, nil
+	}
 	found := Optimum(d.Problem, d.Best, d.Proof)
 	if len(found) == 0 {
 		found = append(answer(d.Problem, d.Shown), shows(p, d)...)

@@ -18,6 +18,7 @@ type course struct {
 	before, after []backout.Version
 	moves         bool
 	wave          int
+	turn          string // the switch that turns it with others; empty = none
 	start, end    backout.Duration
 }
 
@@ -64,7 +65,7 @@ func (c *checker) pairs() {
 		}
 		courses[s.Component] = course{
 			id: s.Component, before: c.live[s.Component], after: after, moves: true,
-			wave: c.wave[s.ID], start: s.Start, end: s.Start + s.Takes,
+			wave: c.wave[s.ID], turn: s.Switch, start: s.Start, end: s.Start + s.Takes,
 		}
 	}
 	near := c.neighbours()
@@ -157,6 +158,10 @@ func sameService(a, b backout.Component) bool {
 // and in every wave.
 func (c *checker) pair(a, b course, known book) {
 	told := map[string]bool{}
+	if atOnce(a, b) {
+		c.meet(a, b, a.after, b.after, known, "after the switch", told)
+		return
+	}
 	for _, at := range []backout.Duration{0, a.start, a.end, b.start, b.end} {
 		c.meet(a, b, a.during(at), b.during(at), known, fmt.Sprintf("%s after the start", at), told)
 	}
@@ -175,6 +180,7 @@ func (c *checker) meet(a, b course, as, bs []backout.Version, known book, when s
 		told["unknown"] = true
 		return
 	}
+	strict, counted := c.uncounted(known)
 	for _, va := range as {
 		for _, vb := range bs {
 			name := fmt.Sprintf("%s %s with %s %s", a.id, va, b.id, vb)
@@ -182,9 +188,9 @@ func (c *checker) meet(a, b course, as, bs []backout.Version, known book, when s
 				continue
 			}
 			told[name] = true
-			if why := known.refusal(a.id, va, b.id, vb); why != "" {
+			if why := strict.refusal(a.id, va, b.id, vb); why != "" {
 				c.report(ReasonIncompatible, "", "%s, %s: %s", name, when, why)
-			} else if !c.proven(a.id, va, b.id, vb) && !c.admitted(string(a.id)+" "+string(va), string(b.id)+" "+string(vb)) {
+			} else if !counted && !c.proven(a.id, va, b.id, vb) && !c.admitted(string(a.id)+" "+string(va), string(b.id)+" "+string(vb)) {
 				c.report(ReasonUnproven, "", "%s, %s: no contract, never seen together or not for long enough, and the plan's gaps don't say so", name, when)
 			}
 		}
