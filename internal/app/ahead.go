@@ -31,7 +31,9 @@ func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules 
 		return backout.ReleaseCheck{}, err
 	}
 	f.unseen(f.survey(ctx, &w, beside(w, releases)))
-	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
+	if w.Pairs, err = f.seen(ctx, w, w.Changes, window); err != nil {
+		return backout.ReleaseCheck{}, err
+	}
 	w, err = plan.Released(w, releases)
 	if err != nil {
 		return backout.ReleaseCheck{}, err
