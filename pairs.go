@@ -48,15 +48,16 @@ func (p Pair) Confidence(minute Duration) float64 {
 }
 
 // SeenTogether derives from exposure which versions of related components were
-// live side by side before a moment, for at least the time given. Components are
-// related when they belong to one service or to two services with a dependency
-// between them. Nothing was known to be wrong then, so the pairs are healthy.
-func SeenTogether(g Graph, changes []Change, live map[ComponentID]Live, until time.Time, atLeast time.Duration) []Pair {
+// live side by side before a moment, for at least the time given at a stretch.
+// Components are related when they belong to one service or to two services with a
+// dependency between them. What was side by side only while there was trouble
+// counts as not seen, so that all pairs are healthy.
+func SeenTogether(g Graph, changes []Change, live map[ComponentID]Live, until time.Time, atLeast time.Duration, trouble ...Period) []Pair {
 	spans := map[ComponentID][]span{}
-	moved := []ComponentID{}
+	moved, first := []ComponentID{}, map[ComponentID]bool{}
 	for _, c := range changes {
-		if _, ok := spans[c.Component]; !ok {
-			moved = append(moved, c.Component)
+		if !first[c.Component] {
+			moved, first[c.Component] = append(moved, c.Component), true
 		}
 		spans[c.Component] = extend(spans[c.Component], c, until)
 	}
@@ -66,13 +67,13 @@ func SeenTogether(g Graph, changes []Change, live map[ComponentID]Live, until ti
 		}
 	}
 	out := []Pair{}
+	near := g.neighbours()
 	for _, a := range moved {
-		for _, other := range g.Components {
-			b := other.ID
-			if b == a || len(spans[b]) == 0 || slices.Contains(moved, b) && b < a || !g.related(a, b) {
+		for _, b := range near(a) {
+			if b == a || len(spans[b]) == 0 || first[b] && b < a {
 				continue
 			}
-			out = append(out, overlaps(a, b, spans[a], spans[b], atLeast)...)
+			out = append(out, overlaps(a, b, spans[a], spans[b], atLeast, trouble)...)
 		}
 	}
 	return out
@@ -108,7 +109,7 @@ func (e Exposure) whole(until time.Time) time.Time {
 	return until
 }
 
-func overlaps(a, b ComponentID, as, bs []span, atLeast time.Duration) []Pair {
+func overlaps(a, b ComponentID, as, bs []span, atLeast time.Duration, trouble []Period) []Pair {
 	out := []Pair{}
 	place := map[[2]Version]int{}
 	for _, x := range as {
@@ -120,19 +121,44 @@ func overlaps(a, b ComponentID, as, bs []span, atLeast time.Duration) []Pair {
 			if y.until.Before(to) {
 				to = y.until
 			}
-			if from.IsZero() && to.IsZero() || !from.IsZero() && to.Sub(from) < atLeast {
-				continue
+			for _, calm := range without(span{from: from, until: to}, trouble) {
+				from, to := calm.from, calm.until
+				if from.IsZero() && to.IsZero() || !from.IsZero() && to.Sub(from) < atLeast {
+					continue
+				}
+				key := [2]Version{x.version, y.version}
+				at, seen := place[key]
+				if !seen {
+					at, place[key] = len(out), len(out)
+					out = append(out, Pair{A: a, B: b, AVersion: x.version, BVersion: y.version, Healthy: true})
+				}
+				out[at] = out[at].again(from, to)
 			}
-			key := [2]Version{x.version, y.version}
-			at, seen := place[key]
-			if !seen {
-				at, place[key] = len(out), len(out)
-				out = append(out, Pair{A: a, B: b, AVersion: x.version, BVersion: y.version, Healthy: true})
-			}
-			out[at] = out[at].again(from, to)
 		}
 	}
 	return out
+}
+
+// without cuts the times of trouble out of a span.
+func without(s span, trouble []Period) []span {
+	calm := []span{s}
+	for _, t := range trouble {
+		var next []span
+		for _, c := range calm {
+			if t.From.After(c.until) || !t.To.IsZero() && t.To.Before(c.from) {
+				next = append(next, c)
+				continue
+			}
+			if c.from.Before(t.From) {
+				next = append(next, span{from: c.from, until: t.From})
+			}
+			if !t.To.IsZero() && t.To.Before(c.until) {
+				next = append(next, span{from: t.To, until: c.until})
+			}
+		}
+		calm = next
+	}
+	return calm
 }
 
 // always is how long a spell lasted whose beginning nobody knows: at least a day,
@@ -152,14 +178,33 @@ func (p Pair) again(from, to time.Time) Pair {
 	return p
 }
 
-// related reports whether two components' versions can meet in one request.
-func (g Graph) related(a, b ComponentID) bool {
-	x, okx := g.Component(a)
-	y, oky := g.Component(b)
-	if !okx || !oky || x.Environment != y.Environment {
-		return false
+// neighbours gives those whose versions can meet a component's in one request, in
+// the order of the graph's components.
+func (g Graph) neighbours() func(ComponentID) []ComponentID {
+	parts, of := map[ServiceID][]int{}, map[ComponentID]Component{}
+	for k, c := range g.Components {
+		parts[c.Service], of[c.ID] = append(parts[c.Service], k), c
 	}
-	return x.Service == y.Service || slices.ContainsFunc(g.Dependencies, func(d Dependency) bool {
-		return d.From == x.Service && d.To == y.Service || d.From == y.Service && d.To == x.Service
-	})
+	beside := map[ServiceID][]ServiceID{}
+	for _, d := range g.Dependencies {
+		beside[d.From], beside[d.To] = append(beside[d.From], d.To), append(beside[d.To], d.From)
+	}
+	return func(id ComponentID) []ComponentID {
+		a, ok := of[id]
+		if !ok {
+			return nil
+		}
+		places := slices.Clone(parts[a.Service])
+		for _, s := range beside[a.Service] {
+			places = append(places, parts[s]...)
+		}
+		slices.Sort(places)
+		var out []ComponentID
+		for _, k := range slices.Compact(places) {
+			if b := g.Components[k]; b.Environment == a.Environment {
+				out = append(out, b.ID)
+			}
+		}
+		return out
+	}
 }

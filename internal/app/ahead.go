@@ -31,8 +31,9 @@ func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules 
 		return backout.ReleaseCheck{}, err
 	}
 	f.unseen(f.survey(ctx, &w, beside(w, releases)))
-	f.loads(ctx, &w)
-	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
+	if w.Pairs, err = f.seen(ctx, w, w.Changes, window); err != nil {
+		return backout.ReleaseCheck{}, err
+	}
 	w, err = plan.Released(w, releases)
 	if err != nil {
 		return backout.ReleaseCheck{}, err
@@ -40,6 +41,7 @@ func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules 
 	for _, r := range releases {
 		w.Reversals[r.Component] = f.foresee(ctx, w, r.Component)
 	}
+	f.loads(ctx, &w)
 	return respond.Ahead(w, releases, rules), nil
 }
 

@@ -141,7 +141,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.facts = &facts{catalog: a.catalog, store: a.store, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
+	a.facts = &facts{catalog: a.catalog, store: a.store, troubles: a.store.Troubles, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
 	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err
 	}

@@ -56,7 +56,9 @@ func (f *facts) lines(ctx context.Context, w backout.World) ([]backout.Line, []s
 	}
 	changes, _ := backout.Fold(obs)
 	in := infer.Facts{Graph: w.Graph, Changes: changes, Live: w.Live, Attached: files, Minute: w.Minute, Compared: f.inferred.compared}
-	in.Pairs = backout.SeenTogether(w.Graph, changes, w.Live, w.Now, 2*f.step)
+	if in.Pairs, err = f.seen(ctx, w, changes, memory); err != nil {
+		return nil, nil, err
+	}
 	f.inferred.lines, f.inferred.problems = infer.Lines(in)
 	f.inferred.state = state
 	return f.inferred.lines, f.inferred.problems, nil

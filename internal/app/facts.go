@@ -35,9 +35,11 @@ type facts struct {
 	catalog   catalog.Catalog
 	store     known
 	actuators map[string]execute.Actuator
-	minute    time.Duration
-	step      time.Duration
-	sampler   sampler // nil = nobody to ask
+	// troubles says when something was wrong; nil = nobody knows, so never.
+	troubles func(ctx context.Context, since time.Time) ([]backout.Period, error)
+	minute   time.Duration
+	step     time.Duration
+	sampler  sampler // nil = nobody to ask
 
 	mu       sync.Mutex
 	degraded []string // guarded by mu: what the last survey could not see
@@ -76,8 +78,23 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		f.unseen(append(f.survey(ctx, &w, matter(w)), f.consumers(ctx, &w)...))
 		f.loads(ctx, &w)
 	}
-	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*f.step)
+	if w.Pairs, err = f.seen(ctx, w, w.Changes, window); err != nil {
+		return backout.World{}, fmt.Errorf("load world: %w", err)
+	}
 	return w, nil
+}
+
+// seen are the pairs that were live together while nothing was wrong, by changes of
+// so many model minutes.
+func (f *facts) seen(ctx context.Context, w backout.World, changes []backout.Change, back time.Duration) ([]backout.Pair, error) {
+	var trouble []backout.Period
+	if f.troubles != nil {
+		var err error
+		if trouble, err = f.troubles(ctx, w.Now.Add(-back*f.minute)); err != nil {
+			return nil, err
+		}
+	}
+	return backout.SeenTogether(w.Graph, changes, w.Live, w.Now, 2*f.step, trouble...), nil
 }
 
 // perModelMinute restates what things are worth a minute, and how long going back

@@ -86,6 +86,7 @@ func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error)
 		_ = r.db.Close()
 		return nil, err
 	}
+	r.facts.troubles = r.store.Troubles
 	r.responder, err = respond.New(respond.Config{
 		Store: incidents{Store: r.store}, Learner: learner{r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
 		Step: c.Step, Minute: c.Minute, Seed: c.Seed, Log: c.Log,

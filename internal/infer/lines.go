@@ -130,8 +130,23 @@ func read(f Facts) *reading {
 			in.attached[a.Component] = of
 		}
 		of[a.Version] = append(of[a.Version], a.Attachment)
+		in.remember(a)
 	}
 	return in
+}
+
+// remember takes a version that something was handed in with for a release, when
+// its deployment is forgotten already.
+func (in *reading) remember(a backout.Attached) {
+	h := in.history[a.Component]
+	if slices.ContainsFunc(h, func(r release) bool { return r.version == a.Version }) {
+		return
+	}
+	at := 0
+	for at < len(h) && (h[at].at.IsZero() || h[at].at.Before(a.At)) {
+		at++
+	}
+	in.history[a.Component] = slices.Insert(h, at, release{version: a.Version, at: a.At})
 }
 
 // builtAgainst is the provider's version that a consumer's release was built

@@ -104,6 +104,21 @@ func TestLines_needASpecOnBothSides(t *testing.T) {
 	}
 }
 
+// A spec outlives what is remembered of deployments.
+func TestLines_rememberWhatWasHandedIn(t *testing.T) {
+	f := shop()
+	f.ship(checkout, "7", "8", 30*time.Minute)
+	f.ship(payment, "", "3", 10*time.Minute)
+	f.api(t, "2", "payment-2.yaml")
+	f.api(t, "3", "payment-1.yaml")
+	f.Attached[0].At, f.Attached[1].At = noon.Add(-1000*time.Hour), noon.Add(-10*time.Minute)
+	lines, _ := Lines(f)
+	got := strings.Join(said(lines), "\n")
+	if !strings.Contains(got, "spec allows checkout 8 2 built against 2") || !strings.Contains(got, "spec forbids checkout 8 3 built against 2") {
+		t.Errorf("8 was deployed when payment 2 was live:\n%s", got)
+	}
+}
+
 func TestLines_fromMigrations(t *testing.T) {
 	const gift = "-- +goose Up\nALTER TABLE orders ADD COLUMN gift TEXT;\n-- +goose Down\nALTER TABLE orders DROP COLUMN gift;\n"
 	const rename = "-- +goose Up\nALTER TABLE orders RENAME gift TO present;\n-- +goose Down\nALTER TABLE orders RENAME present TO gift;\n"

@@ -169,6 +169,9 @@ func (w *town) inferences(r *rand.Rand) {
 		w.req.World.Pairs = append(w.req.World.Pairs, backout.Pair{A: a, AVersion: version(), B: b, BVersion: version(),
 			Healthy: r.IntN(4) > 0, Times: r.IntN(3), Lasted: backout.Duration(time.Duration(r.IntN(60)) * time.Minute)})
 	}
+	if r.IntN(2) == 0 {
+		w.req.Attribution.Onset = noon.Add(-time.Duration(r.IntN(60)) * time.Minute)
+	}
 	w.req.World.Policy.Skew = r.IntN(3)
 	w.req.World.Policy.Trust = map[backout.ContractSource]float64{}
 	for _, s := range append(sources, backout.ContractSkew) {

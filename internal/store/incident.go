@@ -178,6 +178,33 @@ func (s *Store) Incidents(ctx context.Context, q Query) ([]backout.Incident, err
 	return out, explain("read incidents", err)
 }
 
+// Troubles lists the times since a moment in which something was wrong: those of
+// incidents, but for false alarms, from their onset on.
+func (s *Store) Troubles(ctx context.Context, since time.Time) ([]backout.Period, error) {
+	type times struct {
+		State     backout.State `json:"state"`
+		Onset     time.Time     `json:"onset"`
+		OpenedAt  time.Time     `json:"opened_at"`
+		UpdatedAt time.Time     `json:"updated_at"`
+	}
+	found, err := all[times](ctx, s.db, "SELECT body FROM incident WHERE opened_at >= $1 OR is_open = 1 ORDER BY opened_at, id", micros(since))
+	out := []backout.Period{}
+	for _, t := range found {
+		if t.State == backout.StateFalseAlarm {
+			continue
+		}
+		p := backout.Period{From: t.OpenedAt}
+		if !t.Onset.IsZero() && t.Onset.Before(t.OpenedAt) {
+			p.From = t.Onset
+		}
+		if t.State.Terminal() {
+			p.To = t.UpdatedAt
+		}
+		out = append(out, p)
+	}
+	return out, explain("read times of incidents", err)
+}
+
 // Audit reads an incident's audit log, oldest entry first.
 func (s *Store) Audit(ctx context.Context, id backout.IncidentID) ([]backout.AuditEntry, error) {
 	out, err := all[backout.AuditEntry](ctx, s.db, "SELECT body FROM audit WHERE incident = $1 ORDER BY seq", id)

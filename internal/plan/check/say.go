@@ -167,7 +167,7 @@ func (c *checker) past(a backout.ComponentID, va backout.Version, o backout.Comp
 	for _, p := range c.sightings(a, va, o, vo) {
 		out = append(out, vote{true, backout.ContractObserved, p.Confidence(c.w.Minute), "a sighting", false})
 	}
-	if len(out) > 0 || c.w.Policy.Skew <= 0 {
+	if c.w.Policy.Skew <= 0 {
 		return out
 	}
 	assumed := vote{true, backout.ContractSkew, backout.SkewConfidence, "the policy's skew", false}

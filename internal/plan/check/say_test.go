@@ -60,6 +60,15 @@ func TestPlan_sources(t *testing.T) {
 		"trusted skew": {func(w *backout.World, _ *backout.Plan) {
 			w.Policy.Skew, w.Policy.Trust = 1, map[backout.ContractSource]float64{backout.ContractSkew: .5}
 		}, "", ""},
+		"a skew where others saw more": { // the planner leaves out what met only in trouble
+			func(w *backout.World, p *backout.Plan) {
+				w.Policy.Skew, p.Meetings = 1, ground(backout.ContractSkew)
+				for i := range w.Changes {
+					if w.Changes[i].Component == checkout {
+						w.Changes[i].Exposure.Stages[0].At = noon.Add(-35 * time.Minute)
+					}
+				}
+			}, "", ""},
 		"a ground that holds": {func(w *backout.World, p *backout.Plan) {
 			w.Lines, p.Meetings = []backout.Line{said(backout.ContractSpec, true)}, ground(backout.ContractSpec)
 		}, "", ""},
