@@ -60,10 +60,10 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	if !due {
 		if inc.State == backout.StateDetected {
 			inc.FirstForecast = &fc
-			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att)+patience(timing))
+			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att)+patience(att, timing))
 		} else {
 			messages := r.tell(now, &inc, nil)
-			_, err = r.save(ctx, now, inc, "attributed again: "+leading(att)+patience(timing), messages)
+			_, err = r.save(ctx, now, inc, "attributed again: "+leading(att)+patience(att, timing), messages)
 		}
 		return now.Add(r.cfg.Step), err
 	}
@@ -74,7 +74,9 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	if err != nil {
 		return time.Time{}, err
 	}
-	inc.Plan.Timing = timing
+	if inc.Plan.Action == backout.ActionRollBack {
+		inc.Plan.Timing = timing
+	}
 	_, err = r.move(ctx, now, inc, backout.StatePlanned, inc.Plan.Summary)
 	return now, err
 }
@@ -107,7 +109,8 @@ func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribut
 
 // due reports whether it is time to decide, and where that was weighed in money
 // what came of it. An answer that is decisive waits only while another minute is worth
-// more than it costs; one that the policy would act on is acted on as soon as it is not.
+// more than it costs. One that is not decisive is never hurried by dear minutes: what
+// a needless rollback costs in trust has no price here.
 func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, before *backout.Attribution) (bool, *backout.Timing) {
 	waited := float64(now.Sub(inc.OpenedAt)) / float64(r.cfg.Minute)
 	att := *inc.Attribution
@@ -120,27 +123,11 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, be
 		return true, nil
 	case att.PNone >= decisiveNone:
 		return waited >= nobodyWait, nil
-	case !ripe(w.Policy, att) || waited < settleWait:
+	case len(att.Suspects) == 0 || att.Suspects[0].P < decisive || waited < settleWait:
 		return false, nil
 	}
 	t := r.weigh(w, inc, before)
-	switch {
-	case t == nil:
-		return att.Suspects[0].P >= decisive, nil
-	case t.Wait:
-		return att.Suspects[0].P >= decisive && waited >= nobodyWait, t
-	}
-	return true, t
-}
-
-// ripe reports whether one suspect stands out: decisively, or enough for the policy
-// to act on it by itself.
-func ripe(p backout.Policy, att backout.Attribution) bool {
-	if len(att.Suspects) == 0 {
-		return false
-	}
-	top := att.Suspects[0].P
-	return top >= decisive || top >= max(p.MinConfidence, .5) && att.PNone <= p.MaxPNone
+	return t == nil || !t.Wait || waited >= nobodyWait, t
 }
 
 // weigh asks whether another minute is worth its price; nil when that can't be said.
@@ -156,11 +143,15 @@ func (r *Responder) weigh(w backout.World, inc backout.Incident, before *backout
 	return &t
 }
 
-func patience(t *backout.Timing) string {
-	if t == nil {
-		return ""
+// patience says why nothing is decided yet.
+func patience(att backout.Attribution, t *backout.Timing) string {
+	switch {
+	case t != nil:
+		return "; " + t.Words
+	case len(att.Suspects) > 0 && att.Suspects[0].P < decisive && att.PNone < decisiveNone:
+		return fmt.Sprintf("; more evidence is waited for, until %.0f %% or %.0f minutes", 100*decisive, longestWait)
 	}
-	return "; " + t.Words
+	return ""
 }
 
 // request is what a plan depends on.
