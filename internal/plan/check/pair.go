@@ -87,7 +87,7 @@ func key(a, b backout.ComponentID) [2]backout.ComponentID {
 	return [2]backout.ComponentID{min(a, b), max(a, b)}
 }
 
-// neighbours lists for each component those it can meet: those that a contract or
+// neighbours lists for each component that moves those it can meet: those that a contract or
 // a line speaks of, or that it meets in the graph.
 func (c *checker) neighbours(moving map[backout.ComponentID]course) map[backout.ComponentID][]backout.ComponentID {
 	near := map[backout.ComponentID][]backout.ComponentID{}
