@@ -62,11 +62,7 @@ func (e *env) withdrawCommand() *cobra.Command {
 }
 
 func (e *env) announce(cmd *cobra.Command, c client, args []string, by string, f *backout.Fix) error {
-	cl, err := c.open()
-	if err != nil {
-		return err
-	}
-	all, err := cl.Incidents(cmd.Context())
+	cl, all, err := c.incidents(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -66,11 +66,7 @@ func (e *env) planCommand() *cobra.Command {
 // livePlan asks the running backout. Without an open incident there is nothing to
 // plan for.
 func (e *env) livePlan(ctx context.Context, c client, args []string) (backout.PlanFile, error) {
-	cl, err := c.open()
-	if err != nil {
-		return backout.PlanFile{}, err
-	}
-	all, err := cl.Incidents(ctx)
+	cl, all, err := c.incidents(ctx)
 	if err != nil {
 		return backout.PlanFile{}, err
 	}

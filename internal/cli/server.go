@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -79,6 +80,16 @@ func (c *client) open() (*web.Client, error) {
 	return out, nil
 }
 
+// incidents opens the client and lists what it knows of.
+func (c *client) incidents(ctx context.Context) (*web.Client, []backout.Incident, error) {
+	cl, err := c.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := cl.Incidents(ctx)
+	return cl, all, err
+}
+
 // statusCommand lists incidents.
 func (e *env) statusCommand() *cobra.Command {
 	var c client
@@ -137,11 +148,7 @@ func (e *env) incidentCommand() *cobra.Command {
 			if len(args) == 1 && isFile(args[0]) {
 				return e.showPlan(args[0], output)
 			}
-			cl, err := c.open()
-			if err != nil {
-				return err
-			}
-			all, err := cl.Incidents(cmd.Context())
+			cl, all, err := c.incidents(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -180,11 +187,7 @@ func (e *env) decideCommand(verb string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: verb + " [INCIDENT]", Short: decideShort[verb], Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := c.open()
-			if err != nil {
-				return err
-			}
-			all, err := cl.Incidents(cmd.Context())
+			cl, all, err := c.incidents(cmd.Context())
 			if err != nil {
 				return err
 			}
