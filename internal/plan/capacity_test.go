@@ -143,7 +143,7 @@ func TestMake_limitsPassTheChecker(t *testing.T) {
 		free := w.make(t)
 		w.limit(seed)
 		p := w.make(t)
-		if found := check.Plan(w.req.World, p); len(found) > 0 {
+		if found := append(check.Plan(w.req.World, p), check.Values(w.req.World, w.req.Attribution, p)...); len(found) > 0 {
 			t.Fatalf("seed %d: %v\nwaves %q\ngaps %q", seed, found, shapeOf(p), p.Gaps)
 		}
 		if len(w.req.World.Graph.Switches) == 0 && p.Cost.Minor < free.Cost.Minor {

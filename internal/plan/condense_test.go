@@ -136,7 +136,7 @@ func TestMake_switchesPassTheChecker(t *testing.T) {
 			w.req.World.Graph.Switches = append(w.req.World.Graph.Switches, backout.Switch{ID: fmt.Sprint("S", k), Members: []backout.ComponentID{parts[k].ID, parts[k+1].ID}})
 		}
 		p := w.make(t)
-		if found := check.Plan(w.req.World, p); len(found) > 0 {
+		if found := append(check.Plan(w.req.World, p), check.Values(w.req.World, w.req.Attribution, p)...); len(found) > 0 {
 			t.Fatalf("seed %d: %v\nwaves %q", seed, found, shapeOf(p))
 		}
 		if p.Cost.Minor > before.Cost.Minor && p.Action == before.Action {

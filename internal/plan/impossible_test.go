@@ -335,7 +335,7 @@ func wantBack(t *testing.T, seed uint64, w *town, o backout.Impossibility, way b
 		w.req.Wanted = map[backout.ComponentID]backout.Version{o.Component: v}
 		p := w.make(t)
 		if p.Action == backout.ActionRollBack {
-			if bad := check.Plan(w.req.World, p); len(bad) > 0 {
+			if bad := append(check.Plan(w.req.World, p), check.Values(w.req.World, w.req.Attribution, p)...); len(bad) > 0 {
 				t.Errorf("seed %d: %v", seed, bad)
 			}
 			return

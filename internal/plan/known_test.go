@@ -189,7 +189,7 @@ func TestMake_inferencesPassTheChecker(t *testing.T) {
 		w := randomTown(seed, 4+int(seed%7))
 		w.inferences(rand.New(rand.NewPCG(seed, 7)))
 		p := w.make(t)
-		if found := check.Plan(w.req.World, p); len(found) > 0 {
+		if found := append(check.Plan(w.req.World, p), check.Values(w.req.World, w.req.Attribution, p)...); len(found) > 0 {
 			t.Fatalf("seed %d: %v\nwaves %q\ngaps %q\ngrounds %+v", seed, found, shapeOf(p), p.Gaps, p.Meetings)
 		}
 		if len(p.Waves) > 0 {

@@ -15,7 +15,7 @@ import (
 func (w *town) proven(t *testing.T) backout.Plan {
 	t.Helper()
 	p := w.make(t)
-	if found := check.Plan(w.req.World, p); len(found) > 0 {
+	if found := append(check.Plan(w.req.World, p), check.Values(w.req.World, w.req.Attribution, p)...); len(found) > 0 {
 		t.Fatalf("the checker refuses: %v\nwaves %q\ngaps %q", found, shapeOf(p), p.Gaps)
 	}
 	_, d, err := Derive(w.req)

@@ -24,6 +24,9 @@ func TestMake_passesTheChecker(t *testing.T) {
 		if found := check.Plan(w.req.World, p); len(found) > 0 {
 			t.Fatalf("seed %d: %v\nwaves %q\ngaps %q", seed, found, shapeOf(p), p.Gaps)
 		}
+		if found := check.Values(w.req.World, w.req.Attribution, p); len(found) > 0 {
+			t.Fatalf("seed %d: %v", seed, found)
+		}
 		cert, found := check.Cost(p, derived)
 		if len(found) > 0 {
 			t.Fatalf("seed %d: %v", seed, found)

@@ -229,7 +229,7 @@ func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, in
 	}
 	p.ID = backout.PlanID(fmt.Sprintf("%s/plan-%d", inc.ID, len(inc.Attempts)+1))
 	proof, violations := check.Certify(w, p)
-	if len(violations) > 0 {
+	if violations = append(violations, check.Values(w, *inc.Attribution, p)...); len(violations) > 0 {
 		return nil, fmt.Errorf("check plan: %v", violations)
 	}
 	p.Certificate = proof

@@ -30,6 +30,7 @@ const (
 	ReasonCapacity     Reason = "capacity"     // too few instances stay in service, or a quota is exceeded
 	ReasonSwitch       Reason = "switch"       // steps that are to be turned at once are set apart, or can't be
 	ReasonLimits       Reason = "limits"       // more moves at once than the policy allows
+	ReasonValues       Reason = "values"       // what the policy reads of the plan is not what world and attribution say
 )
 
 // Violation is one thing that is wrong with a plan.
