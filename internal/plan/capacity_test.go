@@ -135,7 +135,8 @@ func TestMake_urgentFirst(t *testing.T) {
 }
 
 // Under limits drawn at random every plan passes the checker, and costs no less than
-// without.
+// without. The latter is no theorem: limits may let a step be staged more carefully
+// while others are waited for anyway, which happened once in 7,200 further seeds.
 func TestMake_limitsPassTheChecker(t *testing.T) {
 	split := 0
 	for seed := range uint64(600) {
