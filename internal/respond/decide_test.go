@@ -73,6 +73,33 @@ func TestReconsider_doesNotSendThePersonHome(t *testing.T) {
 	}
 }
 
+// A person is asked because two versions were never seen together. That they count as
+// seen a minute later, by another guess of the onset, does not let the plan run by itself.
+func TestReconsider_aGapIsNotClosedByWaiting(t *testing.T) {
+	tw := newTown(t, true, nil)
+	shop := backout.ComponentID("deployment:shop@production/eu")
+	tw.world.Graph.Components = append(tw.world.Graph.Components, backout.Component{ID: shop, Kind: backout.KindDeployment, Name: "shop", Service: "shop", Environment: "production", Location: "eu"})
+	tw.world.Changes = append(tw.world.Changes, backout.Change{
+		ID: "c0", Kind: backout.KindDeployment, Component: shop, Services: []backout.ServiceID{"shop"}, From: "4", To: "5", Sources: []string{"ci"},
+		Exposure: backout.Exposure{Stages: []backout.ExposureStage{{At: noon.Add(-5 * minute), Share: 1}}},
+	})
+	tw.world.Live[shop] = backout.Live{Shares: map[backout.Version]float64{"5": 1}, Healthy: true}
+	id := tw.detect()
+	if inc := tw.until(id, backout.StateWaiting, backout.StateExecuting); inc.State != backout.StateWaiting || len(inc.Plan.Gaps) == 0 {
+		t.Fatalf("incident is %s with gaps %q, want a person asked about a pair that nobody knows", inc.State, inc.Plan.Gaps)
+	}
+	tw.world.Pairs = []backout.Pair{{A: payment, B: shop, AVersion: "1", BVersion: "5", Healthy: true, SeenAt: noon}}
+	for range 4 {
+		if _, err := tw.r.Step(t.Context(), tw.now, id); err != nil {
+			t.Fatal(err)
+		}
+		tw.now = tw.now.Add(minute)
+	}
+	if in := tw.store.incidents[id]; in.State != backout.StateWaiting {
+		t.Errorf("incident is %s (%s): want it still waiting", in.State, in.Why)
+	}
+}
+
 // What was tried did not help: the incident does not end as if nothing were wrong.
 func TestRule_nothingLeftAfterATryHalts(t *testing.T) {
 	tw := newTown(t, true, nil)

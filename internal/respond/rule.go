@@ -72,7 +72,10 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 		return now.Add(r.minutes(1)), nil
 	}
 	changed := next.Digest != inc.Plan.Digest || next.Action != inc.Plan.Action || lapsed(now, inc)
-	if changed || next.Ruling.Automatic != inc.Plan.Ruling.Automatic {
+	// Waiting proves nothing: that two versions count as seen together after all, since
+	// the onset is now guessed later, does not take back the question.
+	surer := next.Ruling.Automatic != inc.Plan.Ruling.Automatic && len(inc.Plan.Gaps) == 0
+	if changed || surer {
 		inc.Plan = next
 		_, err = r.move(ctx, now, inc, backout.StatePlanned, "the picture changed: "+next.Summary)
 		return now, err
