@@ -107,6 +107,18 @@
 // for what it mends, so waiting for it is one of the plans compared and needs no rule
 // of its own. [Weigh] says whether another minute of evidence is worth its price.
 //
+// # Where to look
+//
+//	make, site, table, known, near    a request to a model: what can move, what ties it, what is known of pairs
+//	price, stage, sideeffect          what each move costs, how it is staged, what it does by itself
+//	limit, capacity, pace, condense   what the real world allows, and when; what a switch turns at once
+//	instance, narrow, flow, bound,
+//	even, search, solve, order        the problem without words, and its cheapest answer
+//	prove, cases                      the answer's proof
+//	step, explain, alternative, term,
+//	impossible, wayout                the answer in words: steps, reasons, other ways, what stands in the way
+//	wait, prepare                     act or look longer; a plan for every change before anything is wrong
+//
 // Everything here is a pure function of its input. Safety and optimality are proven
 // again by package check, which shares no code with this one.
 package plan
