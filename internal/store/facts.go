@@ -52,53 +52,6 @@ func (s *Store) Observations(ctx context.Context, since time.Time) ([]backout.Ob
 	return out, explain("read observations", err)
 }
 
-// SeePairs records versions that were seen live together. A pair once seen
-// healthy stays so; the newest sight counts for the time.
-func (s *Store) SeePairs(ctx context.Context, pairs []backout.Pair) error {
-	err := s.within(ctx, func(tx *sql.Tx) error {
-		for _, p := range pairs {
-			healthy := 0
-			if p.Healthy {
-				healthy = 1
-			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO pair (a, b, a_version, b_version, healthy, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
-				ON CONFLICT (a, b, a_version, b_version) DO UPDATE SET
-				healthy = CASE WHEN excluded.healthy > pair.healthy THEN excluded.healthy ELSE pair.healthy END,
-				seen_at = CASE WHEN excluded.seen_at > pair.seen_at THEN excluded.seen_at ELSE pair.seen_at END`,
-				p.A, p.B, p.AVersion, p.BVersion, healthy, micros(p.SeenAt)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return explain("store pairs", err)
-}
-
-// Pairs reads all pairs, in the order of their names.
-func (s *Store) Pairs(ctx context.Context) ([]backout.Pair, error) {
-	out, err := s.pairs(ctx)
-	return out, explain("read pairs", err)
-}
-
-func (s *Store) pairs(ctx context.Context) ([]backout.Pair, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT a, b, a_version, b_version, healthy, seen_at FROM pair ORDER BY a, b, a_version, b_version")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := []backout.Pair{}
-	for rows.Next() {
-		var p backout.Pair
-		var healthy, seen int64
-		if err := rows.Scan(&p.A, &p.B, &p.AVersion, &p.BVersion, &healthy, &seen); err != nil {
-			return nil, err
-		}
-		p.Healthy, p.SeenAt = healthy == 1, time.UnixMicro(seen).UTC()
-		out = append(out, p)
-	}
-	return out, rows.Err()
-}
-
 // Hold keeps a component from moving forward, or changes a hold of the same owner.
 func (s *Store) Hold(ctx context.Context, h backout.Hold) error {
 	body, err := encode(h)

@@ -73,16 +73,6 @@ CREATE TABLE IF NOT EXISTS attachment (
     PRIMARY KEY (component, version, kind, name)
 );
 
-CREATE TABLE IF NOT EXISTS pair (
-    a         TEXT   NOT NULL,
-    b         TEXT   NOT NULL,
-    a_version TEXT   NOT NULL,
-    b_version TEXT   NOT NULL,
-    healthy   BIGINT NOT NULL,
-    seen_at   BIGINT NOT NULL,
-    PRIMARY KEY (a, b, a_version, b_version)
-);
-
 CREATE TABLE IF NOT EXISTS hold (
     component  TEXT   NOT NULL,
     owner      TEXT   NOT NULL,

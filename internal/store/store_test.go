@@ -249,16 +249,6 @@ func TestKnowledge_roundTrip(t *testing.T) {
 	if got, err := s.Document(t.Context(), doc.Name); err != nil || cmp.Diff(doc, got) != "" {
 		t.Errorf("%v %s", err, cmp.Diff(doc, got))
 	}
-	pair := backout.Pair{A: "a", B: "b", AVersion: "1", BVersion: "2", Healthy: true, SeenAt: noon}
-	ill := pair
-	ill.Healthy, ill.SeenAt = false, noon.Add(time.Hour)
-	if err := s.SeePairs(t.Context(), []backout.Pair{pair, ill}); err != nil {
-		t.Fatal(err)
-	}
-	pair.SeenAt = ill.SeenAt
-	if got, err := s.Pairs(t.Context()); err != nil || cmp.Diff([]backout.Pair{pair}, got) != "" {
-		t.Errorf("%v %s", err, cmp.Diff([]backout.Pair{pair}, got))
-	}
 	h := backout.Hold{Component: "c", Owner: "i/1", Reason: "its plan runs", Until: noon.Add(time.Hour)}
 	if err := s.Hold(t.Context(), h); err != nil {
 		t.Fatal(err)
