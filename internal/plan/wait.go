@@ -29,9 +29,10 @@ const (
 //
 // Draws of the next minute's evidence come from the present probabilities: each
 // suspect's evidence is normal, with its mean up for the guilty one and down for the
-// others (a Gaussian shift). Each draw makes other probabilities, for which the plan
-// in hand is compared with the plan that would be best then. First-order: one
-// further minute is imagined, a wrong try is made good by the next one.
+// others (a Gaussian shift). Each draw makes other probabilities; what the best
+// plan costs by these is compared with what it costs by the present ones, both against
+// the plan in hand, which keeps the noise of the draws out. First-order: one further
+// minute is imagined, a wrong try is made good by the next one.
 func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	if err := valid(req); err != nil {
 		return backout.Timing{}, err
@@ -44,25 +45,32 @@ func Weigh(req Request, before backout.Attribution) (backout.Timing, error) {
 	m.horizon = min(m.horizon, tryAgainBy*(ticks(m.takes(s, actions).Std(), m.minute)+m.lag))
 	m.mended = min(m.mended, m.horizon)
 	out := backout.Timing{Price: m.money(m.later(in, s, actions))}
+	now, short := m.believing(m.likely()).best(s, actions)
 	var saved int64
 	changed := 0
 	for _, p := range m.imagine(before) {
-		then := m.believing(p)
-		inThen := then.instance(actions)
-		best, none := then.solve(inThen, m.request.Nodes)
-		if none != nil {
-			continue
-		}
-		have := inThen.cost(s.target, then.starts(s, actions))
-		if gain := have - inThen.cost(best.target, then.starts(best, actions)); gain > 0 {
-			saved += gain
+		then, less := m.believing(p).best(s, actions)
+		if saved += less - short; !slices.Equal(then, now) {
 			changed++
 		}
 	}
-	out.Gain, out.Changes = m.money(saved/waitDraws), float64(changed)/waitDraws
+	out.Gain, out.Changes = m.money(max(saved, 0)/waitDraws), float64(changed)/waitDraws
 	out.Wait = out.Gain.Minor > out.Price.Minor
 	out.Words = words(out)
 	return out, nil
+}
+
+// best is the cheapest target by what is believed, and how much less it costs than the
+// plan in hand. What the plan in hand falls short of by present beliefs already is no
+// gain of knowing more.
+func (m model) best(inHand solution, actions []action) (target []int, less int64) {
+	in := m.instance(actions)
+	have := in.cost(inHand.target, m.starts(inHand, actions))
+	s, none := m.solve(in, m.request.Nodes)
+	if none != nil {
+		return inHand.target, 0
+	}
+	return s.target, have - in.cost(s.target, m.starts(s, actions))
 }
 
 // concerned are the changes that a suspicion can reach: on the suspects' components

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -36,16 +35,13 @@ func weigh(t *testing.T, w *town, before backout.Attribution) backout.Timing {
 	return got
 }
 
-// The surer the culprit, the less a minute can bring; nearly sure, it brings nothing.
-func TestWeigh_surerIsSooner(t *testing.T) {
-	last := int64(math.MaxInt64)
-	for _, p := range []float64{.6, .75, .9, .99} {
+// Where the answer is nearly sure, another minute brings next to nothing.
+func TestWeigh_nearlySureIsSoon(t *testing.T) {
+	unsure := weigh(t, twoSuspects(.75, .15), backout.Attribution{})
+	for _, p := range []float64{.9, .95, .99} {
 		got := weigh(t, twoSuspects(p, (1-p)*.6), backout.Attribution{})
-		if got.Gain.Minor > last {
-			t.Errorf("at %.2f a minute is worth %s, more than at less", p, got.Gain)
-		}
-		if last = got.Gain.Minor; p >= .9 && got.Wait {
-			t.Errorf("at %.2f: %s; want to act", p, got.Words)
+		if got.Wait || got.Gain.Minor >= unsure.Gain.Minor {
+			t.Errorf("at %.2f: %s; want to act, and less worth in waiting than at 0.75 (%s)", p, got.Words, unsure.Gain)
 		}
 	}
 }
@@ -70,19 +66,32 @@ func TestWeigh_dearMinutesAgainstDearMistakes(t *testing.T) {
 // little; when they jumped, much.
 func TestWeigh_learnsHowMuchAMinuteTells(t *testing.T) {
 	at := func(p float64, ago time.Duration) backout.Attribution {
-		w := twoSuspects(p, .25)
-		w.req.Attribution.At, w.req.Attribution.PNone = noon.Add(-ago), .75-p
+		w := twoSuspects(p, .15)
+		w.req.Attribution.At, w.req.Attribution.PNone = noon.Add(-ago), .85-p
 		return w.req.Attribution
 	}
-	still, jumped := at(.6, time.Minute), at(.1, time.Minute)
-	w := twoSuspects(.6, .25)
+	still, jumped := at(.75, time.Minute), at(.1, time.Minute)
+	w := twoSuspects(.75, .15)
 	w.req.Attribution.At = noon
-	w.req.Attribution.PNone = .15
+	w.req.Attribution.PNone = .1
 	if a, b := learning(still, w.req.Attribution, time.Minute), learning(jumped, w.req.Attribution, time.Minute); a >= usualNats || b <= usualNats {
 		t.Errorf("learning %.2f standing still and %.2f after a jump, want below and above %.2f", a, b, usualNats)
 	}
 	if a, b := weigh(t, w, still), weigh(t, w, jumped); a.Gain.Minor >= b.Gain.Minor {
 		t.Errorf("a minute is worth %s standing still and %s after a jump", a.Gain, b.Gain)
+	}
+}
+
+// A dear way back that hardly pays is no reason to look longer where looking tells
+// nothing new.
+func TestWeigh_aDearPlanIsNoGain(t *testing.T) {
+	w := twoSuspects(.999, 0)
+	w.req.World.Reversals[id(backout.KindDeployment, "payment")].Levels[0].Loss = backout.LossSome
+	for rate := int64(50); rate <= 600; rate += 10 {
+		w.req.Forecast.CostNow, w.req.Forecast.CostHorizon = backout.MoneyRange{P50: eur(rate)}, backout.MoneyRange{P50: eur(rate)}
+		if got := weigh(t, w, backout.Attribution{}); got.Gain.Minor > eur(rate).Minor/10 {
+			t.Errorf("%d EUR a minute: %s; want no gain where nothing is open", rate, got.Words)
+		}
 	}
 }
 

@@ -154,3 +154,47 @@ func TestDue_waitsWhileTroubleEases(t *testing.T) {
 		}
 	}
 }
+
+// A decisive answer waits while another minute is worth more than it costs, but not for
+// ever; one that is not decisive is hurried by no price.
+func TestDue_weighsAnotherMinute(t *testing.T) {
+	tw := newTown(t, true, nil)
+	r := tw.world.Reversals[payment]
+	r.Levels[0].Loss, r.Levels[0].Lost = backout.LossSome, "the receipts of an hour"
+	at := func(minutes float64, p float64, rate int64) (bool, *backout.Timing) {
+		loss := backout.MoneyRange{P50: backout.Money{Minor: rate, Currency: "EUR"}}
+		now := noon.Add(time.Duration(minutes * float64(minute)))
+		inc := backout.Incident{
+			ID: "INC-1", OpenedAt: noon,
+			Attribution: &backout.Attribution{At: now, PNone: 1 - p, Suspects: []backout.Suspect{{Change: "c1", Component: payment, To: "2", P: p}}},
+			Forecast:    &backout.Forecast{CostNow: loss, CostHorizon: loss},
+		}
+		w, err := tw.World(t.Context(), now, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := backout.Attribution{At: now.Add(-minute), PNone: .95, Suspects: []backout.Suspect{{Change: "c1", Component: payment, To: "2", P: .05}}}
+		return tw.r.due(now, w, inc, &before) // the last minute told much, so the next may
+	}
+	waits, acts := 0, 0
+	for rate := int64(10000); rate <= 200000; rate += 2000 {
+		due, timing := at(5, .85, rate)
+		if timing == nil || due == timing.Wait {
+			t.Fatalf("at %d a minute: due %t though %+v", rate, due, timing)
+		}
+		if timing.Wait {
+			waits++
+			if late, _ := at(nobodyWait, .85, rate); !late {
+				t.Errorf("at %d a minute it waits for more than %.0f minutes", rate, nobodyWait)
+			}
+		} else {
+			acts++
+		}
+		if hurried, _ := at(5, .75, rate); hurried {
+			t.Errorf("at %d a minute an answer of 75 %% is hurried", rate)
+		}
+	}
+	if waits == 0 || acts == 0 {
+		t.Errorf("%d prices to wait at and %d to act at: want some of both", waits, acts)
+	}
+}
