@@ -61,11 +61,13 @@ type bench struct {
 	t       *testing.T
 	fake    *executetest.Fake
 	failing *executetest.Failing
-	guard   guard
-	gate    gate
-	mu      sync.Mutex
-	told    []backout.Entry // guarded by mu
-	news    chan struct{}   // one token at least for each entry told since the last receive
+	// actuators are those of the executor; changed before start only.
+	actuators map[string]execute.Actuator
+	guard     guard
+	gate      gate
+	mu        sync.Mutex
+	told      []backout.Entry // guarded by mu
+	news      chan struct{}   // one token at least for each entry told since the last receive
 }
 
 func newBench(t *testing.T) *bench {
@@ -77,6 +79,7 @@ func newBench(t *testing.T) *bench {
 		b.fake.Set(c.ID, map[backout.Version]float64{"2": 1})
 	}
 	b.failing = &executetest.Failing{Actuator: b.fake}
+	b.actuators = map[string]execute.Actuator{"fake": b.failing}
 	f, err := engine.OpenFile(t.Context(), filepath.Join(t.TempDir(), "x.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +89,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.Executor, err = execute.New(t.Context(), execute.Config{
-		Engine: e, Actuators: map[string]execute.Actuator{"fake": b.failing},
+		Engine: e, Actuators: b.actuators,
 		Guard: guard(func(p execute.Proposal) (execute.Permission, error) { return b.guard(p) }),
 		Gate:  gate(func(ctx context.Context, q execute.Question) (execute.Answer, error) { return b.gate(ctx, q) }),
 		// Settle is far longer than an effect of the fake takes and short to wait for.
@@ -146,6 +149,18 @@ func (b *bench) state(want backout.RunState) backout.Run {
 		}
 		if time.Now().After(deadline) {
 			b.t.Fatalf("run is %s, want %s (%v)\n%s", r.State, want, err, lines(r))
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// until waits for something to become true.
+func (b *bench) until(true func() bool) {
+	b.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !true() {
+		if time.Now().After(deadline) {
+			b.t.Fatal("it did not come about in time")
 		}
 		<-time.After(time.Millisecond)
 	}

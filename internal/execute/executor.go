@@ -26,6 +26,9 @@ type Config struct {
 	Timeout time.Duration
 	// Settle is how long an effect may take to show after Do returned; 0 = 1 minute.
 	Settle time.Duration
+	// Retries is how often an effect that certainly did not come about is tried again,
+	// where that is safe; 0 = 3, negative = never.
+	Retries int
 	// Tick is the first pause between two questions to a gate or two looks at a
 	// component; 0 = 500 ms. It widens up to MaxTick; 0 = 15 s.
 	Tick    time.Duration
@@ -58,6 +61,7 @@ func New(ctx context.Context, c Config) (*Executor, error) {
 	}
 	c.Timeout = cmp.Or(c.Timeout, 2*time.Minute)
 	c.Settle = cmp.Or(c.Settle, time.Minute)
+	c.Retries = cmp.Or(c.Retries, 3)
 	c.Tick = cmp.Or(c.Tick, 500*time.Millisecond)
 	c.MaxTick = max(c.Tick, cmp.Or(c.MaxTick, 15*time.Second))
 	if c.Log == nil {

@@ -24,6 +24,11 @@ func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state
 			return nil, err
 		}
 	}
+	if state.Terminal() {
+		if _, err := tx.Exec(ctx, "DELETE FROM run_lock WHERE attempt = $1", id); err != nil {
+			return nil, err
+		}
+	}
 	for i := range entries {
 		e, err := stamp(id, entries[i], tx.QueryRow(ctx, lastSeq, id))
 		if err != nil {

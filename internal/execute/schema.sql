@@ -28,3 +28,9 @@ CREATE TABLE IF NOT EXISTS run_control (
 CREATE TABLE IF NOT EXISTS run_try (
     key TEXT PRIMARY KEY
 );
+
+-- What a run moves belongs to it until it has ended.
+CREATE TABLE IF NOT EXISTS run_lock (
+    component TEXT PRIMARY KEY,
+    attempt   TEXT NOT NULL
+);

@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -25,6 +26,29 @@ func (p *patience) rest(ctx context.Context, woken <-chan struct{}, longest time
 	case <-t.C:
 	}
 	p.next = min(p.next*5/4, p.limit)
+}
+
+// backoff is the pause before an effect is tried once more. It doubles and is drawn
+// around its middle, so that many runs that met one trouble don't return together.
+type backoff struct {
+	next, limit time.Duration
+	tries       int
+}
+
+func (x *Executor) backoff() *backoff {
+	return &backoff{next: x.config.Tick, limit: x.config.MaxTick, tries: x.config.Retries}
+}
+
+// left counts a further try, if one is left.
+func (b *backoff) left() bool {
+	b.tries--
+	return b.tries >= 0
+}
+
+func (b *backoff) rest(ctx context.Context, woken <-chan struct{}) {
+	p := patience{time.Duration((.5 + rand.Float64()) * float64(b.next)), b.limit}
+	p.rest(ctx, woken, 2*b.limit)
+	b.next = min(2*b.next, b.limit)
 }
 
 // cleared waits while a person has paused the run, and says whether one has
