@@ -13,7 +13,10 @@ type World struct {
 	// Minute is how long one model minute lasts. It is a minute for real
 	// products; rehearsals run faster so that nobody waits. Delays, bakes and
 	// money rates are all in model minutes.
-	Minute    Duration                 `json:"minute"`
+	Minute Duration `json:"minute"`
+	// Step is the time between two samples of a signal: how soon a gate can know. 0 = half
+	// a Minute.
+	Step      Duration                 `json:"step,omitempty"`
 	Graph     Graph                    `json:"graph"`
 	Changes   []Change                 `json:"changes"` // of the window, oldest first
 	Responses []Response               `json:"responses"`
