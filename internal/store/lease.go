@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/backout-dev/backout"
 )
 
 // Lease is the right to do one thing alone, until a time. Each new holder gets
@@ -25,6 +23,9 @@ type Lease struct {
 // the one somebody else holds.
 func (s *Store) Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (l Lease, held bool, err error) {
 	err = s.within(ctx, func(tx *sql.Tx) error {
+		if err := s.lock(ctx, tx, "lease "+name); err != nil {
+			return err
+		}
 		if l, err = readLease(ctx, tx, name); err != nil {
 			return err
 		}
@@ -62,17 +63,23 @@ func readLease(ctx context.Context, tx *sql.Tx, name string) (Lease, error) {
 	return l, err
 }
 
-// fence refuses a write whose lease was lost. A write without a lease passes.
-func fence(ctx context.Context, tx *sql.Tx, l Lease, now time.Time) error {
+// fence refuses a write whose lease somebody else has taken since, and lets nobody
+// take it before the transaction ends. That its time has run out is no reason:
+// then nobody else has acted, and clocks need not agree. A write without a lease
+// passes.
+func (s *Store) fence(ctx context.Context, tx *sql.Tx, l Lease) error {
 	if l.Name == "" {
 		return nil
+	}
+	if err := s.lockShared(ctx, tx, "lease "+l.Name); err != nil {
+		return err
 	}
 	cur, err := readLease(ctx, tx, l.Name)
 	if err != nil {
 		return err
 	}
-	if cur.Epoch != l.Epoch || cur.Holder != l.Holder || !cur.Until.After(now) {
-		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("the lease %s of %s was lost to %s", l.Name, l.Holder, cur.Holder)}
+	if cur.Epoch != l.Epoch || cur.Holder != l.Holder {
+		return conflict("the lease %s of %s was lost to %s", l.Name, l.Holder, cur.Holder)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/remote/postgrestest"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/store/storetest"
 )
@@ -26,6 +27,8 @@ func detected(id, key string) store.Transition {
 		Messages: []backout.Message{{Incident: backout.IncidentID(id), Audience: backout.AudienceOnCall, Key: "detected", At: noon, State: backout.StateDetected, Text: "Checkout fails."}},
 	}
 }
+
+func TestPostgreSQL(t *testing.T) { postgrestest.Again(t) }
 
 func mustOpen(t *testing.T, s *store.Store, tr store.Transition) backout.Incident {
 	t.Helper()
