@@ -127,7 +127,7 @@ func simulate(t *testing.T, seed uint64, scrape time.Duration) Times {
 	began := time.Now().UTC()
 	onset := began.Add(61 * time.Minute)
 	p := newProduct(seed, onset)
-	db := must(engine.OpenFile(ctx, filepath.Join(t.TempDir(), "response.db")))
+	db := must(engine.Open(ctx, filepath.Join(t.TempDir(), "response.db")))
 	kept := must(store.New(ctx, db.DB))
 	p.record = func(ctx context.Context, obs ...backout.Observation) error {
 		_, err := kept.Observe(ctx, obs)
@@ -143,7 +143,7 @@ func simulate(t *testing.T, seed uint64, scrape time.Duration) Times {
 		must(0, p.record(ctx, p.reported(rep.Now)...))
 		_ = must(r.Observe(ctx, rep.Now, environ, rep.Findings, nil))
 	}}))
-	flows := must(engine.New(ctx, engine.Config{File: db}))
+	flows := must(engine.New(ctx, engine.Config{Database: db}))
 	x := must(execute.New(ctx, execute.Config{
 		Engine: flows, Actuators: map[string]execute.Actuator{"simulated": p},
 		Guard: &respond.Guard{Facts: world, Permit: rules, Now: func() time.Time { return time.Now().UTC() }},
