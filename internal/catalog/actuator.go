@@ -24,9 +24,12 @@ type Actuator struct {
 	Manual  *Manual      `json:"manual,omitempty"`
 	Probe   Look         `json:"probe"`
 	// Within is how long an effect may take to show once it was sent.
-	Within   backout.Duration `json:"within,omitempty"`
-	Reversal Stated           `json:"reversal"`
-	File     string           `json:"file"`
+	Within backout.Duration `json:"within,omitempty"`
+	// OnceByKey says that the target takes an effect's key (Idempotency-Key, BACKOUT_KEY)
+	// once only, so that what may have been lost may be sent again.
+	OnceByKey bool   `json:"once_by_key,omitempty"`
+	Reversal  Stated `json:"reversal"`
+	File      string `json:"file"`
 }
 
 // Look is how a component is seen: by one of the three, or, of what a person moves,
@@ -115,7 +118,7 @@ func readActuator(e *entity) {
 	a := Actuator{Name: e.name, File: e.at(), Reversal: Stated{Loss: backout.LossUnknown, Shares: []float64{1}, Headroom: 1, Takes: backout.Duration(time.Minute)}}
 	e.spec.fields(map[string]func(cursor){
 		"http": readRequest(&a.HTTP, effectFields), "command": readCommand(&a.Command, effectFields), "manual": readManual(&a.Manual),
-		"probe": readLook(&a.Probe), "within": span(&a.Within), "reversal": readStated(&a.Reversal),
+		"probe": readLook(&a.Probe), "within": span(&a.Within), "onceByKey": yes(&a.OnceByKey), "reversal": readStated(&a.Reversal),
 	})
 	ways, looks := count(a.HTTP != nil, a.Command != nil, a.Manual != nil), count(a.Probe.HTTP != nil, a.Probe.Command != nil, a.Probe.Query != nil)
 	switch {

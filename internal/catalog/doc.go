@@ -49,7 +49,8 @@
 //	            http     url and the like; version or shares, healthy, versions (CEL)
 //	            command  args and the like; it prints JSON
 //	            query    promql, versionLabel
-//	          within: how long an effect may take to show
+//	          within: how long an effect may take to show; onceByKey: the target takes
+//	            an effect's key once only
 //	          reversal {loss, lost, shares, mixed, takes, headroom}
 //	Playbook  component, owner, text, steps, link
 //

@@ -56,12 +56,18 @@ type Stated struct {
 	Headroom float64
 	// CompareAndSwap is set when the mover hands on Effect.IfVersion.
 	CompareAndSwap bool
+	// OnceByKey is set when the target takes an effect's key once only.
+	OnceByKey bool
 }
 
 var (
-	_ Actuator = (*Declared)(nil)
-	_ Patient  = (*Declared)(nil)
+	_ Actuator  = (*Declared)(nil)
+	_ Patient   = (*Declared)(nil)
+	_ OnceByKey = (*Declared)(nil)
 )
+
+// OnceByKey says what was stated of the target.
+func (d *Declared) OnceByKey(backout.Component) bool { return d.Stated.OnceByKey }
 
 // Probe reads what is live now.
 func (d *Declared) Probe(ctx context.Context, c backout.Component) (backout.Reality, error) {

@@ -143,7 +143,7 @@ func (m *Mover) late(ctx context.Context, t backout.Task) (backout.Outcome, erro
 	}
 	to := cmp.Or(t.EscalateTo, t.Playbook.Owner)
 	execute.Say(ctx, backout.EntryEscalated, fmt.Sprintf("%s did not do it by %s: %s hears of it, and the run halts: %s", t.Playbook.Owner, clock(t.Deadline), to, Title(t)))
-	return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeUnavailable, Message: why + "; it was asked of " + t.Playbook.Owner}
+	return backout.OutcomeNotDone, fmt.Errorf("%s; it was asked of %s", why, t.Playbook.Owner)
 }
 
 // task is what is asked of people for an effect.
