@@ -101,6 +101,7 @@ func NewProber(c Config) (*Prober, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.prints = true
 	return &Prober{p}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,12 @@ const (
 // keyVariable holds the effect's key, in every process that the program starts.
 const keyVariable = "BACKOUT_KEY"
 
-type program struct{ Config }
+type program struct {
+	Config
+	// prints is set when what it writes to its standard output is an answer. Else both
+	// streams are one, so that their lines keep their order.
+	prints bool
+}
 
 func invalid(f string, args ...any) error {
 	return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf(f, args...)}
@@ -53,13 +59,13 @@ func newProgram(c Config) (*program, error) {
 		return nil, invalid("args: expected a program that no field decides, and its arguments")
 	}
 	c.Timeout, c.Grace = cmp.Or(c.Timeout, 2*time.Minute), cmp.Or(c.Grace, 5*time.Second)
-	return &program{c}, nil
+	return &program{Config: c}, nil
 }
 
 // result is how a program ended.
 type result struct {
-	code    int // -1 when a signal ended it
-	out     []byte
+	code    int    // -1 when a signal ended it
+	out     []byte // of a program that prints
 	said    string // the last lines that it wrote, of both streams
 	started bool
 }
@@ -78,7 +84,10 @@ func (p *program) run(ctx context.Context, values map[string]string) (result, er
 	}
 	var out bounded
 	var both tail
-	cmd.Stdout, cmd.Stderr = &fork{&out, &both}, &both
+	cmd.Stdout, cmd.Stderr = &both, &both
+	if p.prints {
+		cmd.Stdout = io.MultiWriter(&out, &both)
+	}
 	err = wait(cmd)
 	if ctx.Err() != nil && cmd.Process != nil {
 		killGroup(cmd) // what ignored the request to end
@@ -224,13 +233,4 @@ func (t *tail) lines(secrets []string) string {
 	}
 	all := strings.Split(text, "\n")
 	return strings.Join(all[max(0, len(all)-tailLines):], "\n")
-}
-
-type fork struct {
-	a, b interface{ Write([]byte) (int, error) }
-}
-
-func (f *fork) Write(p []byte) (int, error) {
-	_, _ = f.a.Write(p) // neither of them fails
-	return f.b.Write(p)
 }

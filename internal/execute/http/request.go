@@ -136,7 +136,8 @@ func (s *sender) send(ctx context.Context, values map[string]string, extra netht
 	if err != nil {
 		var op *net.OpError
 		var u *url.Error
-		dialled := !errors.As(err, &op) || op.Op != "dial"
+		var nobody *tls.CertificateVerificationError
+		dialled := (!errors.As(err, &op) || op.Op != "dial") && !errors.As(err, &nobody)
 		if errors.As(err, &u) {
 			err = u.Err // the address may hold what nobody should read
 		}
