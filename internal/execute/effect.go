@@ -110,7 +110,7 @@ func (x *Executor) do(ctx context.Context, p Proposal) result {
 	x.markTried(ctx, p.Effect.Key)
 	act, stop := x.untilAbort(ctx, p.Attempt.ID)
 	defer stop()
-	said, err := call(act, x.config.Timeout, func(ctx context.Context) (backout.Outcome, error) {
+	said, err := call(x.saying(act, p), x.patienceFor(p), func(ctx context.Context) (backout.Outcome, error) {
 		return x.actuator(p).Do(ctx, p.Effect)
 	})
 	if said != backout.OutcomeNotDone && (said != backout.OutcomeDone || err != nil) {
