@@ -52,8 +52,8 @@ type App struct {
 	deciding sync.Mutex // one decision at a time: ticks and people take turns
 
 	mu      sync.Mutex
-	missing []string // guarded by mu: what the last tick could not measure
-	closers []closer // in order of opening; closed last in, first out
+	missing []backout.Degradation // guarded by mu: what the last tick could not measure
+	closers []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -30,13 +29,13 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 }
 
 // unseen says what a tick could not measure.
-func unseen(r watch.Report) []string {
-	missing := []string{}
-	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
-		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
-	}
+func unseen(r watch.Report) []backout.Degradation {
+	missing := []backout.Degradation{}
 	if r.Why != "" {
-		missing = append(missing, fmt.Sprintf("metrics since %s: %s", r.DegradedSince.Format(time.TimeOnly), r.Why))
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, "", r.DegradedSince, r.Why))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, string(name), time.Time{}, r.Missing[name]))
 	}
 	return missing
 }

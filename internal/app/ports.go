@@ -150,7 +150,7 @@ func (r reading) Observations(ctx context.Context, since, until time.Time) ([]ba
 func (r reading) Status(ctx context.Context) web.Status {
 	a := r.a
 	a.mu.Lock()
-	missing := append([]string{}, a.missing...)
+	missing := slices.Clone(a.missing)
 	a.mu.Unlock()
 	st := a.watch.State()
 	out := web.Status{
@@ -165,7 +165,7 @@ func (r reading) Status(ctx context.Context) web.Status {
 			}
 		}
 	} else {
-		out.Degraded = append(out.Degraded, "changes: "+err.Error())
+		out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "", time.Now().UTC(), err.Error()))
 	}
 	out.Undelivered = a.undelivered(ctx)
 	return out

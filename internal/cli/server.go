@@ -115,7 +115,7 @@ func (e *env) statusCommand() *cobra.Command {
 			s := e.style(e.out)
 			fmt.Fprintf(e.out, "mode %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready)
 			for _, d := range st.Degraded {
-				fmt.Fprintf(e.out, "%s can't see now: %s\n", s.Paint(render.InkWaits, "!"), d)
+				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "!"), render.Degraded(d, time.Now()))
 			}
 			for _, u := range st.Unknown {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
@@ -166,7 +166,10 @@ func (e *env) incidentCommand() *cobra.Command {
 			if output == "json" {
 				return e.printJSON(inc)
 			}
-			fmt.Fprint(e.out, render.Incident(inc, e.style(e.out)))
+			if st, err := cl.Status(cmd.Context()); err == nil && !inc.State.Terminal() {
+				inc.Degraded = st.Degraded // as it is now, also where it could not be saved
+			}
+			fmt.Fprint(e.out, render.Incident(inc, e.style(e.out), time.Now()))
 			return nil
 		},
 	}

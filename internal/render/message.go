@@ -22,6 +22,15 @@ type Moment struct {
 // when that audience has nothing to hear. The words stand alone: no picture, link
 // or colour is needed. Past tense is kept for what is done and verified.
 func Message(a backout.Audience, inc backout.Incident, m Moment) string {
+	text := standing(a, inc, m)
+	if text == "" || inc.State.Terminal() {
+		return text
+	}
+	return text + degradedNote(a, inc.Degraded)
+}
+
+// standing is the message without what could not be seen.
+func standing(a backout.Audience, inc backout.Incident, m Moment) string {
 	switch a {
 	case backout.AudienceOnCall:
 		return onCall(inc, m)

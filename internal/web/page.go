@@ -45,8 +45,9 @@ func words() template.FuncMap {
 		"mark": func(st backout.State) template.HTML {
 			return mark(render.StateMark(st))
 		},
-		"verdict": func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
-		"entry":   func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
+		"verdict":  func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
+		"degraded": func(d backout.Degradation) string { return render.Degraded(d, time.Now()) },
+		"entry":    func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
 	}
 }
 

@@ -55,10 +55,10 @@ type Decision struct {
 
 // Status is what every page says at its top.
 type Status struct {
-	Mode     string   `json:"mode"` // shadow, ask or act
-	Ready    string   `json:"ready"`
-	Degraded []string `json:"degraded"`
-	Unknown  []string `json:"unknown"` // what arrived about things that the catalog does not know
+	Mode     string                `json:"mode"` // shadow, ask or act
+	Ready    string                `json:"ready"`
+	Degraded []backout.Degradation `json:"degraded"` // what backout can't see or do now
+	Unknown  []string              `json:"unknown"`  // what arrived about things that the catalog does not know
 	// Undelivered names messages that nobody has acknowledged.
 	Undelivered []string  `json:"undelivered"`
 	Services    int       `json:"services"`

@@ -14,7 +14,7 @@ import (
 type fakeWorld struct {
 	incidents []backout.Incident
 	decided   []Decision
-	degraded  []string
+	degraded  []backout.Degradation
 }
 
 func (f *fakeWorld) Incidents(context.Context, int) ([]backout.Incident, error) {
@@ -56,7 +56,7 @@ func (f *fakeWorld) Changes(context.Context) ([]backout.Change, error) {
 
 func newTestServer(t *testing.T) (*httptest.Server, *fakeWorld) {
 	t.Helper()
-	w := &fakeWorld{degraded: []string{"metrics: refused"}, incidents: []backout.Incident{{
+	w := &fakeWorld{degraded: []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", time.Unix(0, 0), "refused <x>")}, incidents: []backout.Incident{{
 		ID: "INC-1", State: backout.StateWaiting, Why: `shop & <b>co</b>`, Onset: time.Unix(0, 0),
 		Plan:        &backout.Plan{Digest: "right", Summary: "take back <x>", Action: backout.ActionRollBack, Waves: []backout.Wave{{Steps: []backout.Step{{ID: "a", Component: "deployment:pay@p/e", From: "2", To: "1", Why: "cause", Stages: []backout.Stage{{Share: 1, Bake: backout.Duration(time.Second)}}}}}}},
 		Attribution: &backout.Attribution{PNone: .1, Suspects: []backout.Suspect{{Component: "deployment:pay@p/e", To: "2", P: .9}}},
@@ -99,7 +99,7 @@ func do(t *testing.T, method, url, body string, header map[string]string) (int, 
 func TestPages_showStateAndEscape(t *testing.T) {
 	srv, _ := newTestServer(t)
 	for path, wants := range map[string][]string{
-		"/":                {"waits for a person", "shop &amp; &lt;b&gt;co", "metrics: refused", "catalog does not know: flag:&lt;x&gt;", "not delivered: INC-1 to on-call by &lt;pager&gt;", "No journeys are declared"},
+		"/":                {"waits for a person", "shop &amp; &lt;b&gt;co", "can&#39;t see now: metrics, for ", "since 1970-01-01 00:00:00 UTC): refused &lt;x&gt;. This means: no trouble is found and nothing is changed", "What to do: check that the metrics server answers", "catalog does not know: flag:&lt;x&gt;", "not delivered: INC-1 to on-call by &lt;pager&gt;", "No journeys are declared"},
 		"/incidents/INC-1": {"pay 2 is the suspect: likely (90 %)", "take back &lt;x&gt;", "Sign in", "a&lt;&amp;&quot;b"},
 		"/changes":         {"No changes yet"},
 		"/openapi.json":    {"/api/v1/incidents/{id}/{verb}"},
