@@ -46,6 +46,7 @@ type App struct {
 	alerts    *alerts
 	rules     *permit.Permit
 	ready     ready
+	vitals    vitals
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
@@ -175,7 +176,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 
@@ -209,7 +210,9 @@ func (a *App) Run(ctx context.Context) error {
 	if a.embedded != nil {
 		g.Go(func() error { return a.embedded.Run(ctx) })
 	}
+	a.vitals.begin(a.cfg.bounds(), time.Now().UTC())
 	g.Go(func() error { return a.watch.Run(ctx) })
+	g.Go(func() error { return a.look(ctx) })
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })

@@ -75,7 +75,7 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
@@ -84,6 +84,7 @@ type Config struct {
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
+	Health    Health    // nil = no probes are answered
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -126,6 +127,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /signin", s.signInPage)
 	s.mux.HandleFunc("POST /signin", s.signIn)
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
+	s.healthRoutes()
 	s.api()
 	for pattern, h := range s.cfg.Mounts {
 		s.mux.Handle(pattern, h)
