@@ -47,6 +47,7 @@ type App struct {
 	rules     *permit.Permit
 	ready     ready
 	vitals    vitals
+	meters    *meters
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
@@ -70,6 +71,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 		return nil, err
 	}
 	a := &App{cfg: cfg, started: time.Now().UTC()}
+	a.meters = newMeters(a)
 	defer func() {
 		if err != nil {
 			a.close()
@@ -176,6 +178,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
+	mounts["GET /metrics"] = a.meters.handler()
 	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
