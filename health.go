@@ -1,6 +1,9 @@
 package backout
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Health is what backout knows about itself at a moment. It is shown, and it is what
 // a heartbeat carries: whoever hears no heartbeat for three periods must take
@@ -31,6 +34,12 @@ type Loop struct {
 
 // Stuck reports whether a loop has not turned for longer than its bound.
 func (l Loop) Stuck(now time.Time) bool { return now.Sub(l.Last) > l.Bound.Std() }
+
+// Beats reports whether a heartbeat may say that backout is alive: every loop turns,
+// and what is decided can be kept.
+func (h Health) Beats() bool {
+	return h.Alive && !slices.ContainsFunc(h.Degraded, func(d Degradation) bool { return d.Source == DegradedDatabase })
+}
 
 // Judge gives health with Alive and Ready as its parts say, and each stuck loop among
 // what is degraded.

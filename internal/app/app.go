@@ -48,6 +48,7 @@ type App struct {
 	ready     ready
 	vitals    vitals
 	meters    *meters
+	watchdogs []beating
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
@@ -216,6 +217,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.vitals.begin(a.cfg.bounds(), time.Now().UTC())
 	g.Go(func() error { return a.watch.Run(ctx) })
 	g.Go(func() error { return a.look(ctx) })
+	g.Go(func() error { return a.heartbeats(ctx) })
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -50,7 +51,7 @@ type vitals struct {
 	bounds map[string]time.Duration       // guarded by mu
 	found  []backout.Degradation          // guarded by mu: what the last look found
 	untold []string                       // guarded by mu: what nobody acknowledged then
-	skews  map[string]backout.Degradation // guarded by mu: clocks that differ from ours, by whose
+	noted  map[string]backout.Degradation // guarded by mu: what others found, by name
 
 	// The rest belongs to the loop that looks.
 	silent    []backout.Degradation
@@ -81,27 +82,39 @@ func (v *vitals) begin(bounds map[string]time.Duration, now time.Time) {
 	v.mu.Unlock()
 }
 
+// note keeps a degradation under a name until it is over; one that goes on keeps its
+// first time.
+func (v *vitals) note(name string, d backout.Degradation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.noted == nil {
+		v.noted = map[string]backout.Degradation{}
+	}
+	if old, known := v.noted[name]; known {
+		d.Since = old.Since
+	}
+	v.noted[name] = d
+}
+
+// unnote ends one; ending one that is over is no error.
+func (v *vitals) unnote(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.noted, name)
+}
+
 // skewed notes by how much somebody's clock is ahead of ours; a small skew ends one
 // that was noted.
 func (v *vitals) skewed(whose string, by time.Duration, now time.Time) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.skews == nil {
-		v.skews = map[string]backout.Degradation{}
-	}
+	name, word := "clock against "+whose, "ahead of"
 	if by.Abs() <= clockSlack {
-		delete(v.skews, whose)
+		v.unnote(name)
 		return
 	}
-	since := now
-	if old, known := v.skews[whose]; known {
-		since = old.Since
-	}
-	word := "ahead of"
 	if by < 0 {
 		word = "behind"
 	}
-	v.skews[whose] = backout.Degraded(backout.DegradedClock, "against "+whose, since, fmt.Sprintf("the clock of %s is %s %s ours", whose, by.Abs().Round(time.Second), word))
+	v.note(name, backout.Degraded(backout.DegradedClock, "against "+whose, now, fmt.Sprintf("the clock of %s is %s %s ours", whose, by.Abs().Round(time.Second), word)))
 }
 
 // Health is how backout is at this moment. It takes no lock that a stuck loop may hold.
@@ -128,13 +141,8 @@ func (a *App) degraded() []backout.Degradation {
 	a.vitals.mu.Lock()
 	defer a.vitals.mu.Unlock()
 	out = append(out, a.vitals.found...)
-	whose := []string{}
-	for w := range a.vitals.skews {
-		whose = append(whose, w)
-	}
-	slices.Sort(whose)
-	for _, w := range whose {
-		out = append(out, a.vitals.skews[w])
+	for _, name := range slices.Sorted(maps.Keys(a.vitals.noted)) {
+		out = append(out, a.vitals.noted[name])
 	}
 	return out
 }
