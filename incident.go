@@ -66,6 +66,7 @@ type Incident struct {
 	Plan          *Plan         `json:"plan,omitempty"`
 	Fix           *Fix          `json:"fix,omitempty"` // the forward fix that was announced last
 	Attempts      []Attempt     `json:"attempts"`
+	TakeOver      *TakeOver     `json:"take_over,omitempty"` // set when a person carries on by hand
 	Tried         []Tried       `json:"tried"`
 	Degraded      []Degradation `json:"degraded"` // what backout can't see now; at the end, for an incident that has ended
 	Paused        bool          `json:"paused"`

@@ -33,10 +33,14 @@ func TestBeat_isWithheldWhenBackoutIsNotWell(t *testing.T) {
 		heard int64
 		wait  time.Duration
 	}{
-		"well":         {func(*App) {}, 1, time.Minute},
-		"blind":        {func(a *App) { a.missing = []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", time.Now(), "refused")} }, 1, time.Minute},
+		"well": {func(*App) {}, 1, time.Minute},
+		"blind": {func(a *App) {
+			a.missing = []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", time.Now(), "refused")}
+		}, 1, time.Minute},
 		"a stuck loop": {func(a *App) { a.vitals.turned(loopWalk, time.Now().Add(-time.Hour)) }, 0, 15 * time.Second},
-		"no database":  {func(a *App) { a.vitals.found = []backout.Degradation{backout.Degraded(backout.DegradedDatabase, "", time.Now(), "full")} }, 0, 15 * time.Second},
+		"no database": {func(a *App) {
+			a.vitals.found = []backout.Degradation{backout.Degraded(backout.DegradedDatabase, "", time.Now(), "full")}
+		}, 0, 15 * time.Second},
 	} {
 		heard.Store(0)
 		a := &App{cfg: Config{Log: slog.New(slog.DiscardHandler)}, facts: &facts{}}

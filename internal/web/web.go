@@ -47,10 +47,12 @@ type Decisions interface {
 // Decision is one person's word about one incident.
 type Decision struct {
 	Incident backout.IncidentID
-	Verb     string // approve, reject, pause, resume or abort
+	Verb     string // approve, reject, pause, resume, abort, takeover or close
 	By       backout.Principal
 	Digest   string
 	Reason   string
+	As       string // with close: false-alarm or reviewed
+	Cause    string // with close as reviewed: a change's id, none, or "" = nobody knows
 }
 
 // Status is what every page says at its top.

@@ -114,6 +114,9 @@ func TestPages_showStateAndEscape(t *testing.T) {
 			}
 		}
 	}
+	if _, body := do(t, "GET", srv.URL+"/incidents/INC-1", "", map[string]string{"Cookie": "backout_token=secret"}); !strings.Contains(body, "Take over: you carry on by hand") || !strings.Contains(body, "Close as a false alarm") || strings.Contains(body, "Close as reviewed") {
+		t.Errorf("the page of an open incident offers the wrong ends: %s", body)
+	}
 	if code, body := do(t, "GET", srv.URL+"/incidents/none", "", nil); code != 404 || !strings.Contains(body, "no incident none") {
 		t.Errorf("unknown incident: %d %s", code, body)
 	}
@@ -171,12 +174,19 @@ func TestWrites_needTokenAndSameOrigin(t *testing.T) {
 		"stale digest":     {"/incidents/INC-1/approve", "digest=old&reason=because", with(form, "Cookie", "backout_token=secret"), 409, 1},
 		"api no token":     {"/api/v1/incidents/INC-1/approve", `{"digest":"right"}`, nil, 403, 0},
 		"api token":        {"/api/v1/incidents/INC-1/approve", `{"digest":"right"}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 200, 1},
+		"take over":        {"/incidents/INC-1/takeover", "digest=right&reason=because", with(form, "Cookie", "backout_token=secret"), 303, 1},
+		"close":            {"/incidents/INC-1/close", "digest=right&reason=because&as=reviewed&cause=none", with(form, "Cookie", "backout_token=secret"), 303, 1},
+		"api close":        {"/api/v1/incidents/INC-1/close", `{"digest":"right","as":"false-alarm"}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 200, 1},
+		"api closes badly": {"/api/v1/incidents/INC-1/close", `{"as":"whatever"}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 422, 0},
 		"api unknown verb": {"/api/v1/incidents/INC-1/explode", `{}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 422, 0},
 	}
 	for name, c := range cases {
 		w.decided = nil
 		if code, body := do(t, "POST", srv.URL+c.path, c.body, c.header); code != c.want || len(w.decided) != c.made {
 			t.Errorf("%s: status %d, %d decisions; want %d, %d: %s", name, code, len(w.decided), c.want, c.made, body)
+		}
+		if d := w.decided; name == "close" && (d[0].Verb != "close" || d[0].As != "reviewed" || d[0].Cause != "none" || d[0].Reason != "because") || name == "api close" && d[0].As != "false-alarm" {
+			t.Errorf("%s: decided %+v", name, d)
 		}
 	}
 }
