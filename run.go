@@ -41,6 +41,7 @@ type Run struct {
 	Attempt AttemptID `json:"attempt"`
 	State   RunState  `json:"state"`
 	Why     string    `json:"why,omitempty"`
+	Parked  bool      `json:"parked,omitempty"` // it does nothing until backout is started again
 	Entries []Entry   `json:"entries"`
 }
 

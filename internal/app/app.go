@@ -46,14 +46,17 @@ type App struct {
 	alerts    *alerts
 	rules     *permit.Permit
 	ready     ready
+	vitals    vitals
+	meters    *meters
+	watchdogs []beating
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
 	deciding sync.Mutex // one decision at a time: ticks and people take turns
 
 	mu      sync.Mutex
-	missing []string // guarded by mu: what the last tick could not measure
-	closers []closer // in order of opening; closed last in, first out
+	missing []backout.Degradation // guarded by mu: what the last tick could not measure
+	closers []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {
@@ -69,6 +72,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 		return nil, err
 	}
 	a := &App{cfg: cfg, started: time.Now().UTC()}
+	a.meters = newMeters(a)
 	defer func() {
 		if err != nil {
 			a.close()
@@ -175,7 +179,8 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	mounts["GET /metrics"] = a.meters.handler()
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 
@@ -209,7 +214,10 @@ func (a *App) Run(ctx context.Context) error {
 	if a.embedded != nil {
 		g.Go(func() error { return a.embedded.Run(ctx) })
 	}
+	a.vitals.begin(a.cfg.bounds(), time.Now().UTC())
 	g.Go(func() error { return a.watch.Run(ctx) })
+	g.Go(func() error { return a.look(ctx) })
+	g.Go(func() error { return a.heartbeats(ctx) })
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })

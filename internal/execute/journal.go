@@ -88,7 +88,7 @@ func (x *Executor) Run(ctx context.Context, id backout.AttemptID) (backout.Run, 
 		return r, fmt.Errorf("read run %s: %w", id, err)
 	}
 	if why := x.engine.Parked(string(id)); why != nil && !r.State.Terminal() {
-		r.Why = fmt.Sprintf("waits for the next start of backout: %v", why)
+		r.Parked, r.Why = true, fmt.Sprintf("waits for the next start of backout: %v", why)
 	}
 	return r, nil
 }
