@@ -87,4 +87,6 @@ type Attempt struct {
 	Why       string    `json:"why,omitempty"`
 	// TakenBack is what the run left at an earlier version, from its journal.
 	TakenBack []TakenBack `json:"taken_back,omitempty"`
+	// Journal covers the run's journal once the attempt has ended.
+	Journal *Seal `json:"journal,omitempty"`
 }

@@ -137,7 +137,7 @@ func reopened(ctx context.Context, tx *sql.Tx, in backout.Incident, err error) e
 
 // record writes a transition's audit entry and messages.
 func record(ctx context.Context, tx *sql.Tx, t Transition) error {
-	if err := appendAudit(ctx, tx, t.Incident.ID, t.At, t.By, t.What); err != nil {
+	if err := appendAudit(ctx, tx, backout.AuditEntry{Incident: t.Incident.ID, At: t.At, By: t.By, What: t.What, Journal: sealed(t.Incident)}); err != nil {
 		return err
 	}
 	return post(ctx, tx, t)
@@ -214,6 +214,8 @@ func (s *Store) Audit(ctx context.Context, id backout.IncidentID) ([]backout.Aud
 // Note adds an audit entry without touching the incident, for what is worth
 // recording and decides nothing.
 func (s *Store) Note(ctx context.Context, id backout.IncidentID, at time.Time, by, what string) error {
-	err := s.within(ctx, func(tx *sql.Tx) error { return appendAudit(ctx, tx, id, at, by, what) })
+	err := s.within(ctx, func(tx *sql.Tx) error {
+		return appendAudit(ctx, tx, backout.AuditEntry{Incident: id, At: at, By: by, What: what})
+	})
 	return explain(fmt.Sprintf("note in audit log of %s", id), err)
 }
