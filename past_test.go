@@ -56,8 +56,8 @@ func TestTimeline_oneOrderWithSources(t *testing.T) {
 	for _, e := range Timeline(audit, runs, sent) {
 		got = append(got, string(e.Source)+" "+e.Of+": "+e.Text)
 	}
-	want := []string{"audit 1: detected", "message on-call by pager: trouble", "message support by chat: words [not delivered: refused]",
-		"journal INC-1/1 #1: meant", "journal INC-1/1 #2: ", "audit 2: approved", "journal INC-1/2 #1: done"}
+	want := []string{"audit entry 1: detected", "message on-call by pager: trouble", "message support by chat: words [not delivered: refused]",
+		"journal attempt 1 entry 1: meant", "journal attempt 1 entry 2: ", "audit entry 2: approved", "journal attempt 2 entry 1: done"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

@@ -33,11 +33,11 @@ type TimelineEntry struct {
 func Timeline(audit []AuditEntry, runs []Run, sent []Delivery) []TimelineEntry {
 	out := []TimelineEntry{}
 	for _, e := range audit {
-		out = append(out, TimelineEntry{At: e.At, Source: SourceAudit, Of: fmt.Sprint(e.Seq), By: e.By, Text: e.What})
+		out = append(out, TimelineEntry{At: e.At, Source: SourceAudit, Of: fmt.Sprintf("entry %d", e.Seq), By: e.By, Text: e.What})
 	}
 	for _, r := range runs {
 		for _, e := range r.Entries {
-			out = append(out, TimelineEntry{At: e.At, Source: SourceJournal, Of: fmt.Sprintf("%s #%d", e.Attempt, e.Seq), Text: e.Text, Entry: &e})
+			out = append(out, TimelineEntry{At: e.At, Source: SourceJournal, Of: fmt.Sprintf("attempt %s entry %d", e.Attempt.Number(), e.Seq), Text: e.Text, Entry: &e})
 		}
 	}
 	for _, d := range sent {

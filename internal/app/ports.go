@@ -18,6 +18,7 @@ import (
 type incidents struct {
 	*store.Store
 	channels map[backout.Audience][]string
+	ended    func() // hears that an incident came to its end; nil = nobody listens
 }
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
@@ -35,7 +36,11 @@ func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bo
 }
 
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	saved, err := s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	if err == nil && s.ended != nil && saved.State.Terminal() {
+		s.ended()
+	}
+	return saved, err
 }
 
 func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
@@ -154,7 +159,7 @@ func (r reading) Status(ctx context.Context) web.Status {
 	a.mu.Unlock()
 	st := a.watch.State()
 	out := web.Status{
-		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: append(missing, a.facts.blind()...), Services: len(a.catalog.Graph.Services),
+		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: slices.Concat(missing, a.facts.blind(), a.anchors.told()), Services: len(a.catalog.Graph.Services),
 		Series: st.Series, Ready: st.String(), StartedAt: a.started,
 	}
 	if changes, err := r.Changes(ctx); err == nil {

@@ -81,7 +81,7 @@ func (c *Checker) anchors(in string, stored [][]byte) []backout.Anchor {
 		case i > 0 && a.Previous != good[i-1].Hash, i == 0 && want == 1 && a.Previous != "":
 			x.Why, x.Expected, x.Found = fmt.Sprintf("anchor %d does not follow anchor %d", want, want-1), "previous "+hashBefore(good), "previous "+a.Previous
 		case a.Hash != sealed.Hash:
-			x.Why, x.Expected, x.Found = fmt.Sprintf("anchor %d was changed", want), "hash "+sealed.Hash, "hash "+a.Hash
+			x.Why, x.Expected, x.Found = fmt.Sprintf("anchor %d was changed", want), "contents with hash "+a.Hash, "contents with hash "+sealed.Hash
 		default:
 			good = append(good, a)
 			continue
@@ -194,7 +194,7 @@ func chain(l Log) ([]backout.AuditEntry, *backout.AuditBreak) {
 		case e.Previous != previous:
 			x.Why, x.Expected, x.Found = fmt.Sprintf("entry %d does not follow entry %d", i+1, i), "previous "+previous, "previous "+e.Previous
 		case e.Hash != sealed.Hash:
-			x.Why, x.Expected, x.Found = fmt.Sprintf("entry %d was changed", i+1), "hash "+sealed.Hash, "hash "+e.Hash
+			x.Why, x.Expected, x.Found = fmt.Sprintf("entry %d was changed", i+1), "contents with hash "+e.Hash, "contents with hash "+sealed.Hash
 		default:
 			good, previous = append(good, e), e.Hash
 			continue

@@ -53,6 +53,8 @@ func (e *env) serveCommand() *cobra.Command {
 	f.StringVar(&autonomy, "autonomy", "", "shadow, ask or act; empty = as the catalog's Policy says")
 	f.StringVar(&c.WebhookSecretFile, "webhook-secret-file", "", "file with the secrets of signed webhooks, one a line: whsec_... or GitHub's")
 	f.StringToStringVar(&c.AlertLabels, "alert-label", nil, "which label of an alert names what, such as service=app,location=region")
+	f.StringVar(&c.AnchorFile, "anchor-file", "", "another file that gets a copy of the audit anchors, one a line, such as one in a git repository")
+	f.StringVar(&c.AnchorURL, "anchor-url", "", "URL that gets each audit anchor by POST, as JSON; tried until it answers 2xx")
 	f.StringVar(&c.Playground, "playground", "", "URL of the playground shop's control API")
 	f.StringVar(&tokenFile, "playground-token-file", "", "file with the playground's token")
 	return cmd

@@ -71,6 +71,20 @@ func New(ctx context.Context, db *sql.DB) (*Store, error) {
 	return s, nil
 }
 
+// Reading is a store over a database that is only read, such as the file of a
+// backout that does not run: nothing is created or brought up to date in it. One of
+// another schema is refused.
+func Reading(ctx context.Context, db *sql.DB) (*Store, error) {
+	version := 0
+	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM store_schema").Scan(&version); err != nil {
+		return nil, explain("read database", err)
+	}
+	if version != schemaVersion {
+		return nil, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("the database has schema %d and this program reads %d: start this backout on it once, or read it with the one that wrote it", version, schemaVersion)}
+	}
+	return &Store{db: db}, nil
+}
+
 func (s *Store) migrate(ctx context.Context) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
 		var tables int

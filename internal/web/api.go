@@ -47,6 +47,7 @@ func (s *Server) api() {
 		next(ctx)
 	})
 	s.factsAPI(api)
+	s.recordsAPI(api)
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)

@@ -75,12 +75,13 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
 	World     World
 	Facts     Facts     // nil = observations are not given out
+	Records   Records   // nil = what was written down about incidents is not given out
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
