@@ -160,7 +160,7 @@ func (r reading) Status(ctx context.Context) web.Status {
 	st := a.watch.State()
 	out := web.Status{
 		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: slices.Concat(missing, a.facts.blind(), a.anchors.told()), Services: len(a.catalog.Graph.Services),
-		Series: st.Series, Ready: st.String(), StartedAt: a.started,
+		Series: st.Series, Ready: st.String(), StartedAt: a.started, Minute: backout.Duration(a.cfg.Minute),
 	}
 	if changes, err := r.Changes(ctx); err == nil {
 		out.Changes, out.Unknown = len(changes), render.Unknown(r.Graph(), changes, a.alerts.all())

@@ -48,6 +48,7 @@ func (s *Server) api() {
 	})
 	s.factsAPI(api)
 	s.recordsAPI(api)
+	s.liveAPI(api)
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)

@@ -21,6 +21,8 @@ type Records interface {
 	attest.Source
 	Audit(ctx context.Context, id backout.IncidentID) ([]backout.AuditEntry, error)
 	Messages(ctx context.Context, id backout.IncidentID) ([]backout.Delivery, error)
+	// Holds lists what may not be shipped at a time.
+	Holds(ctx context.Context, now time.Time) ([]backout.Hold, error)
 }
 
 // Archive answers questions about the past, for a server and for a data folder

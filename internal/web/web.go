@@ -65,7 +65,9 @@ type Status struct {
 	Series      int       `json:"series"`
 	LastFact    time.Time `json:"last_fact"`
 	Changes     int       `json:"changes"`
-	StartedAt   time.Time `json:"started_at"`
+	// Minute is how long a model minute lasts; rates of money are by model minutes.
+	Minute    backout.Duration `json:"minute"`
+	StartedAt time.Time        `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
