@@ -44,6 +44,7 @@ type App struct {
 	executor  *execute.Executor
 	notifier  *notify.Outbox
 	alerts    *alerts
+	anchors   *anchors
 	rules     *permit.Permit
 	ready     ready
 	vitals    vitals
@@ -116,7 +117,9 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose("database", a.database.Close)
-	a.store, err = store.New(ctx, a.database.DB)
+	if a.store, err = store.New(ctx, a.database.DB); err == nil {
+		a.openAnchors()
+	}
 	return err
 }
 
@@ -160,7 +163,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
+		Store: incidents{a.store, a.channels, a.anchors.due}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -180,7 +183,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
 	mounts["GET /metrics"] = a.meters.handler()
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 
@@ -221,6 +224,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })
+	g.Go(func() error { return a.anchors.run(ctx) })
 	return g.Wait()
 }
 

@@ -17,6 +17,7 @@ import (
 type incidents struct {
 	*store.Store
 	channels map[backout.Audience][]string
+	ended    func() // hears that an incident came to its end; nil = nobody listens
 }
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
@@ -34,7 +35,11 @@ func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bo
 }
 
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	saved, err := s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	if err == nil && s.ended != nil && saved.State.Terminal() {
+		s.ended()
+	}
+	return saved, err
 }
 
 func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
@@ -133,7 +138,7 @@ func (r reading) Status(ctx context.Context) web.Status {
 	st := a.watch.State()
 	out := web.Status{
 		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: a.Health(ctx).Degraded, Services: len(a.catalog.Graph.Services),
-		Series: st.Series, Ready: st.String(), StartedAt: a.started,
+		Series: st.Series, Ready: st.String(), StartedAt: a.started, Minute: backout.Duration(a.cfg.Minute),
 	}
 	if changes, err := r.Changes(ctx); err == nil {
 		out.Changes, out.Unknown = len(changes), render.Unknown(r.Graph(), changes, a.alerts.all())

@@ -85,6 +85,11 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		return now.Add(r.cfg.Step), r.followFreeze(ctx, now, inc, run)
 	}
 	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(at.Plan, run)
+	seal, err := run.Seal()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)
+	}
+	at.Journal = &seal
 	return r.conclude(ctx, now, inc, run)
 }
 

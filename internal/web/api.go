@@ -49,6 +49,8 @@ func (s *Server) api() {
 		next(ctx)
 	})
 	s.factsAPI(api)
+	s.recordsAPI(api)
+	s.liveAPI(api)
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)

@@ -67,7 +67,9 @@ type Status struct {
 	Series      int       `json:"series"`
 	LastFact    time.Time `json:"last_fact"`
 	Changes     int       `json:"changes"`
-	StartedAt   time.Time `json:"started_at"`
+	// Minute is how long a model minute lasts; rates of money are by model minutes.
+	Minute    backout.Duration `json:"minute"`
+	StartedAt time.Time        `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
@@ -77,12 +79,13 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Health, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
 	World     World
 	Facts     Facts     // nil = observations are not given out
+	Records   Records   // nil = what was written down about incidents is not given out
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
