@@ -154,7 +154,7 @@ func TestAnchors_atTheEnd(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- a.run(t.Context()) }()
 	waitFor(t, func() bool { l, _ := a.store.AnchorLines(t.Context(), 1); return len(l) == 1 })
-	s := incidents{a.store, nil, a.due}
+	s := incidents{Store: a.store, ended: a.due}
 	inc, err := a.store.Incident(t.Context(), "INC-1")
 	if err != nil {
 		t.Fatal(err)
