@@ -43,6 +43,7 @@ type App struct {
 	embedded  *embedded.Metrics // nil with an external backend
 	responder *respond.Responder
 	executor  *execute.Executor
+	tasks     *execute.Tasks // what people are asked to do by hand
 	notifier  *notify.Outbox
 	alerts    *alerts
 	anchors   *anchors
@@ -149,6 +150,12 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	a.tasks = execute.NewTasks(a.database.DB)
+	if err := openDeclared(a.catalog.Actuators, named, means{
+		dir: a.cfg.Catalog, playbooks: a.catalog.Playbooks, tasks: a.tasks, memory: said{a.tasks, a.store}, sampler: a.sampler, step: a.cfg.Step,
+	}, moving); err != nil {
+		return err
+	}
 	a.facts = &facts{catalog: a.catalog, store: a.store, troubles: a.store.Troubles, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
 	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err
@@ -167,7 +174,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels, a.anchors.due, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
+		Store: incidents{a.store, a.channels, a.anchors.due, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules, Tasks: a.tasks,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -187,7 +194,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
 	mounts["GET /metrics"] = a.meters.handler()
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 

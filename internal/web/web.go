@@ -79,7 +79,7 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Health, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Tasks, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
@@ -90,6 +90,7 @@ type Config struct {
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
 	Health    Health    // nil = no probes are answered
+	Tasks     Tasks     // nil = nothing is done by hand
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -133,6 +134,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("POST /signin", s.signIn)
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
 	s.healthRoutes()
+	s.mux.Handle("POST /incidents/{id}/tasks/{step}/{verb}", s.authorized(http.HandlerFunc(s.answerForm)))
 	s.api()
 	for pattern, h := range s.cfg.Mounts {
 		s.mux.Handle(pattern, h)
