@@ -28,6 +28,10 @@ type World struct {
 	Holds     []Hold                   `json:"holds"`
 	Policy    Policy                   `json:"policy"`
 	Priors    Priors                   `json:"priors"`
+	// Stop is the kill switch as it is turned at runtime; Policy.KillSwitch is set with it.
+	Stop Stop `json:"stop,omitzero"`
+	// Spent are the attempts of the last model day that ran without a person's yes.
+	Spent []Spent `json:"spent,omitempty"`
 	// Loads are the metrics' answers about components that can go back.
 	Loads map[ComponentID]Load `json:"loads,omitempty"`
 }
