@@ -23,3 +23,7 @@ func (s Stop) Words() string {
 	}
 	return fmt.Sprintf("the kill switch is on since %s: %s stopped everything (%s). Nothing is changed until somebody says backout go", s.At.UTC().Format("2006-01-02 15:04 UTC"), cmp.Or(s.By, "somebody"), cmp.Or(s.Reason, "no reason was given"))
 }
+
+// ControlsLog is the audit log of what concerns no single incident: the kill switch and
+// the holds that people place and end.
+const ControlsLog IncidentID = "controls"

@@ -48,6 +48,7 @@ type Executor struct {
 
 	mu      sync.Mutex
 	changed map[backout.AttemptID]chan struct{} // guarded by mu; closed when a control arrives
+	did     ended
 }
 
 // flowName is what attempts are registered as in the engine.

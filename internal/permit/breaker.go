@@ -21,7 +21,7 @@ func (q question) attempts() []string {
 	var out []string
 	automatic, again := 0, []string{}
 	for _, a := range q.incident.Attempts {
-		if !ranByItself(a) {
+		if !a.ByItself() {
 			continue
 		}
 		automatic++
@@ -36,9 +36,6 @@ func (q question) attempts() []string {
 	}
 	return append(out, again...)
 }
-
-// ranByItself reports whether an attempt was started without a person's yes.
-func ranByItself(a backout.Attempt) bool { return !a.StartedAt.IsZero() && len(a.Approvals) == 0 }
 
 func reverts(p backout.Plan) []backout.ChangeID {
 	var out []backout.ChangeID

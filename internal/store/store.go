@@ -40,7 +40,7 @@ import (
 var schema string
 
 // schemaVersion counts the shapes schema.sql has had.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // upgrades brings what an older schema kept into the present one's tables, which
 // exist by then.
@@ -49,6 +49,7 @@ var upgrades = map[int]string{
 			SELECT incident, audience, 'console', key, position, CASE WHEN body LIKE '%"terminal":true%' THEN 1 ELSE 0 END, next_at, tries, delivered_at, 0, failure, body FROM outbox;
 		DROP TABLE outbox`,
 	2: "SELECT 1", // attachment is new and begins empty
+	3: "SELECT 1", // so is deploy_lock
 }
 
 // Format is the format number of nouns written by this program.
