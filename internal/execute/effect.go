@@ -90,6 +90,10 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 			pause.rest(ctx, woken, x.config.MaxTick)
 			continue
 		}
+		if perm.Wait {
+			pause.rest(ctx, woken, x.config.MaxTick) // the next look at the controls says why
+			continue
+		}
 		x.thaw(ctx, p.Attempt.ID, p.entry(backout.EntryGate))
 		if !perm.Yes {
 			return result{Outcome: backout.OutcomeNotDone, Why: "refused: " + perm.Why}

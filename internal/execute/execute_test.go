@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,8 +68,9 @@ type bench struct {
 	guard     guard
 	gate      gate
 	mu        sync.Mutex
-	told      []backout.Entry // guarded by mu
-	news      chan struct{}   // one token at least for each entry told since the last receive
+	told      []backout.Entry        // guarded by mu
+	stop      atomic.Pointer[string] // why everything is stopped
+	news      chan struct{}          // one token at least for each entry told since the last receive
 }
 
 func newBench(t *testing.T) *bench {
@@ -93,6 +95,12 @@ func newBench(t *testing.T) *bench {
 		Engine: e, Actuators: b.actuators,
 		Guard: guard(func(p execute.Proposal) (execute.Permission, error) { return b.guard(p) }),
 		Gate:  gate(func(ctx context.Context, q execute.Question) (execute.Answer, error) { return b.gate(ctx, q) }),
+		Stopped: func(context.Context) (string, error) {
+			if why := b.stop.Load(); why != nil {
+				return *why, nil
+			}
+			return "", nil
+		},
 		// Settle is far longer than an effect of the fake takes and short to wait for.
 		Timeout: 300 * time.Millisecond, Settle: 200 * time.Millisecond, Tick: time.Millisecond, MaxTick: 5 * time.Millisecond,
 		Tell: b.hear,

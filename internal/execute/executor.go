@@ -22,6 +22,9 @@ type Config struct {
 	Actuators map[string]Actuator
 	Guard     Guard
 	Gate      Gate
+	// Stopped is the kill switch, looked at before every effect and every question to a
+	// gate. A run that meets it is paused until it is off. nil = there is none.
+	Stopped Stopped
 	// Timeout bounds one call of an actuator, guard or gate; 0 = 2 minutes.
 	Timeout time.Duration
 	// Settle is how long an effect may take to show after Do returned; 0 = 1 minute.

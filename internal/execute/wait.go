@@ -51,13 +51,14 @@ func (b *backoff) rest(ctx context.Context, woken <-chan struct{}) {
 	b.next = min(2*b.next, b.limit)
 }
 
-// cleared waits while a person has paused the run, and says whether one has
-// aborted it. woken closes at the next control. When ctx has ended the answer
-// means nothing.
+// cleared waits while a person has paused the run or stopped everything, and says
+// whether one has aborted it. woken closes at the next control. When ctx has ended the
+// answer means nothing.
 func (x *Executor) cleared(ctx context.Context, id backout.AttemptID) (aborted bool, woken <-chan struct{}) {
-	p := x.patience()
+	p, waited := x.patience(), false
 	for {
 		c, woken, err := x.control(ctx, id)
+		stopped := x.stopped(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return false, woken
@@ -67,12 +68,30 @@ func (x *Executor) cleared(ctx context.Context, id backout.AttemptID) (aborted b
 			return true, woken
 		case c.Kind == ControlPause:
 			x.noted(ctx, id, backout.RunPaused, fmt.Sprintf("paused by %s%s", c.By, because(c.Why)), backout.Entry{})
+		case stopped != "":
+			waited = true
+			x.noted(ctx, id, backout.RunPaused, stopped, backout.Entry{Kind: backout.EntryControl, Text: "waits: " + stopped})
+		case waited:
+			x.noted(ctx, id, backout.RunActive, "", backout.Entry{Kind: backout.EntryControl, Text: "carries on: the kill switch is off"})
+			return false, woken
 		default:
 			x.unpaused(ctx, id)
 			return false, woken
 		}
 		p.rest(ctx, woken, x.config.MaxTick)
 	}
+}
+
+// stopped says why everything is stopped; "" when nothing is.
+func (x *Executor) stopped(ctx context.Context) string {
+	if x.config.Stopped == nil {
+		return ""
+	}
+	why, err := call(ctx, x.config.Timeout, x.config.Stopped)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Sprintf("it can't be read whether the kill switch is on: %v", err)
+	}
+	return why
 }
 
 // unpaused shows a run as active again after a pause; a frozen one stays so
