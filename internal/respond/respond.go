@@ -74,7 +74,7 @@ type Runner interface {
 	Abort(ctx context.Context, id backout.AttemptID) error
 }
 
-// Config is what a responder needs. Every field is required but Seed and Log.
+// Config is what a responder needs. Every field is required but Deploys, Seed and Log.
 type Config struct {
 	Store   Store
 	Learner Learner
@@ -82,6 +82,7 @@ type Config struct {
 	Signals Signals
 	Runner  Runner
 	Permit  *permit.Permit
+	Deploys Deploys       // nil = nobody asks before deploying
 	Step    time.Duration // sampling step
 	Minute  time.Duration // length of a model minute
 	Seed    uint64        // of the forecasts' draws
