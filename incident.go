@@ -69,6 +69,7 @@ type Incident struct {
 	Tried         []Tried   `json:"tried"`
 	Degraded      []string  `json:"degraded"` // what backout can't see now
 	Paused        bool      `json:"paused"`
+	Stop          *Stop     `json:"stop,omitempty"` // the kill switch, while it is on
 	Told          []Told    `json:"told"` // the newest news of each audience and phase
 }
 

@@ -156,7 +156,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
+		Store: incidents{a.store, a.channels}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules, Deploys: a.store,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -175,7 +175,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Controls: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 

@@ -54,8 +54,10 @@ func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
 	if err := readable(obs); err != nil {
 		return err
 	}
-	_, err := r.Observe(ctx, obs)
-	return err
+	if _, err := r.Observe(ctx, obs); err != nil {
+		return err
+	}
+	return done(ctx, r.Store, obs)
 }
 
 // snapshots keeps the detector's state as a document.
@@ -168,5 +170,12 @@ func (r reading) Status(ctx context.Context) web.Status {
 		out.Degraded = append(out.Degraded, "changes: "+err.Error())
 	}
 	out.Undelivered = a.undelivered(ctx)
+	if w, err := a.facts.World(ctx, time.Now().UTC(), false); err == nil {
+		out.Holds = w.Holds
+		out.Breakers, out.Locks, err = a.controls(ctx, w)
+		if err != nil {
+			out.Degraded = append(out.Degraded, "deploy locks: "+err.Error())
+		}
+	}
 	return out
 }

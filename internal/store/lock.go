@@ -106,7 +106,7 @@ func (s *Store) TakeOver(ctx context.Context, at backout.AttemptID, components [
 				l.TakenFrom = old.Owner
 				incident, _, _ := strings.Cut(string(at), "/")
 				what := fmt.Sprintf("%s took over the deploy lock of %s on %s", at, old.Owner, id)
-				if err := appendAudit(ctx, tx, backout.IncidentID(incident), now, "backout", what); err != nil {
+				if err := s.note(ctx, tx, backout.IncidentID(incident), now, "backout", what); err != nil {
 					return err
 				}
 			}

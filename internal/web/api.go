@@ -50,6 +50,7 @@ func (s *Server) api() {
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)
+	s.controlsAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})

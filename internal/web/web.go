@@ -60,12 +60,16 @@ type Status struct {
 	Degraded []string `json:"degraded"`
 	Unknown  []string `json:"unknown"` // what arrived about things that the catalog does not know
 	// Undelivered names messages that nobody has acknowledged.
-	Undelivered []string  `json:"undelivered"`
-	Services    int       `json:"services"`
-	Series      int       `json:"series"`
-	LastFact    time.Time `json:"last_fact"`
-	Changes     int       `json:"changes"`
-	StartedAt   time.Time `json:"started_at"`
+	Undelivered []string `json:"undelivered"`
+	// Breakers, Holds and Locks say what keeps backout and pipelines from acting.
+	Breakers  backout.Breakers     `json:"breakers"`
+	Holds     []backout.Hold       `json:"holds"`
+	Locks     []backout.DeployLock `json:"locks"`
+	Services  int                  `json:"services"`
+	Series    int                  `json:"series"`
+	LastFact  time.Time            `json:"last_fact"`
+	Changes   int                  `json:"changes"`
+	StartedAt time.Time            `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
@@ -75,7 +79,7 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Controls, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
@@ -84,6 +88,7 @@ type Config struct {
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
+	Controls  Controls  // nil = nothing can be stopped or held from here
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -125,6 +130,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /events", s.events)
 	s.mux.HandleFunc("GET /signin", s.signInPage)
 	s.mux.HandleFunc("POST /signin", s.signIn)
+	s.mux.Handle("POST /controls/{verb}", s.authorized(http.HandlerFunc(s.controlForm)))
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
 	s.api()
 	for pattern, h := range s.cfg.Mounts {
