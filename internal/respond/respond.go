@@ -83,7 +83,7 @@ type Tasks interface {
 }
 
 // Config is what a responder needs. Every field is required but Tasks (nil = nothing
-// is done by hand), Seed and Log.
+// is done by hand), Deploys, Seed and Log.
 type Config struct {
 	Store   Store
 	Learner Learner
@@ -92,6 +92,7 @@ type Config struct {
 	Runner  Runner
 	Permit  *permit.Permit
 	Tasks   Tasks
+	Deploys Deploys       // nil = nobody asks before deploying
 	Step    time.Duration // sampling step
 	Minute  time.Duration // length of a model minute
 	Seed    uint64        // of the forecasts' draws
