@@ -11,6 +11,7 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/ingest"
+	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
 )
 
@@ -153,6 +154,7 @@ func (a *App) look(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		a.lookOnce(ctx, time.Now())
+		a.tellOfItself(ctx, time.Now().UTC())
 		if ctx.Err() == nil {
 			a.vitals.turned(loopLook, time.Now().UTC())
 		}
@@ -183,6 +185,22 @@ func (a *App) lookOnce(ctx context.Context, at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.found, v.untold = backout.Lasting(v.found, found, now), untold
+}
+
+// tellOfItself tells people what they must know of backout itself.
+func (a *App) tellOfItself(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	matters := respond.Matters(a.Health(ctx).Degraded)
+	if a.catalog.Policy.KillSwitch {
+		matters = append(matters, backout.Matter{
+			Key: "kill-switch", Since: a.started, Sudden: true,
+			Text: "the kill switch is on, so backout changes nothing, whoever approves", Plain: "it was switched off by hand",
+		})
+	}
+	if err := a.responder.Itself(ctx, now, a.environment(), mailbox{a.store, a.channels}, matters); err != nil && ctx.Err() == nil {
+		a.cfg.Log.Error("tell about backout itself", "err", err)
+	}
 }
 
 // clock notices that the clock jumped: the wall's time and the monotonic one went

@@ -41,6 +41,16 @@ func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, me
 	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
 }
 
+// mailbox meets respond's port for news of backout itself.
+type mailbox struct {
+	*store.Store
+	channels map[backout.Audience][]string
+}
+
+func (m mailbox) Post(ctx context.Context, at time.Time, told []backout.News, messages []backout.Message) error {
+	return m.PostNews(ctx, at, told, messages, m.channels)
+}
+
 // learner meets respond's port for what is kept beyond an incident.
 type learner struct{ *store.Store }
 
