@@ -89,3 +89,6 @@ type Attempt struct {
 	// TakenBack is what the run left at an earlier version, from its journal.
 	TakenBack []TakenBack `json:"taken_back,omitempty"`
 }
+
+// ByItself reports whether the attempt was started without a person's yes.
+func (a Attempt) ByItself() bool { return !a.StartedAt.IsZero() && len(a.Approvals) == 0 }

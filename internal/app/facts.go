@@ -64,7 +64,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	w := backout.World{
-		Now: now, Minute: backout.Duration(f.minute), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
+		Now: now, Minute: backout.Duration(f.minute), Step: backout.Duration(f.step), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
 	}
 	w.Changes, w.Responses = backout.Fold(obs)

@@ -87,12 +87,20 @@ func (a *App) walk(ctx context.Context) error {
 	}
 }
 
-func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) time.Time {
+// step walks an incident as far as it goes at this moment: between a decision and the
+// first effect nobody waits for the next tick.
+func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) (wake time.Time) {
 	a.deciding.Lock()
 	defer a.deciding.Unlock()
-	wake, err := a.responder.Step(ctx, now, id)
-	if err != nil && ctx.Err() == nil {
-		a.cfg.Log.Error("step incident", "incident", id, "err", err)
+	for range transitions {
+		var err error
+		wake, err = a.responder.Step(ctx, now, id)
+		if err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("step incident", "incident", id, "err", err)
+		}
+		if err != nil || wake.IsZero() || wake.After(now) {
+			return wake
+		}
 	}
 	return wake
 }
