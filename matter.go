@@ -13,6 +13,8 @@ type Matter struct {
 	// Sudden is told at once; all else must last first, since what comes and goes within a
 	// minute helps nobody.
 	Sudden bool `json:"sudden,omitempty"`
+	// Once is an event: told at once, and never over.
+	Once bool `json:"once,omitempty"`
 }
 
 // Self names the thread of news about backout itself in an environment.

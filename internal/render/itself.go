@@ -16,6 +16,8 @@ func Itself(a backout.Audience, env backout.Environment, m backout.Matter, over 
 	switch {
 	case a == backout.AudienceOnCall && over, a == backout.AudienceMachines && over:
 		return fmt.Sprintf("✔ backout in %s: over at %s, since %s: %s", env, clockUTC(now), since, sentence(m.Text))
+	case m.Once && (a == backout.AudienceOnCall || a == backout.AudienceMachines):
+		return fmt.Sprintf("○ backout in %s, at %s: %s", env, since, sentence(m.Text))
 	case a == backout.AudienceOnCall, a == backout.AudienceMachines:
 		return fmt.Sprintf("‖ backout in %s, since %s: %s", env, since, sentence(m.Text))
 	case a != backout.AudienceExecutive || m.Plain == "":

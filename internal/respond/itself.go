@@ -60,7 +60,7 @@ func (r *Responder) Itself(ctx context.Context, now time.Time, env backout.Envir
 		return fmt.Errorf("read news of backout itself: %w", err)
 	}
 	next, messages := r.itself(now, env, told, matters)
-	if len(messages) == 0 {
+	if len(messages) == 0 && slices.Equal(next, told) {
 		return nil
 	}
 	if err := box.Post(ctx, now, next, messages); err != nil {
@@ -77,7 +77,9 @@ func (r *Responder) itself(now time.Time, env backout.Environment, told []backou
 		switch {
 		case n.Stands && !standing:
 			n.Stands, n.At = false, now
-			messages = append(messages, itselfMessages(now, env, n.Matter, true)...)
+			if !n.Matter.Once {
+				messages = append(messages, itselfMessages(now, env, n.Matter, true)...)
+			}
 		case !n.Stands && now.Sub(n.At) > forgetNews:
 			continue
 		}
@@ -86,7 +88,7 @@ func (r *Responder) itself(now time.Time, env backout.Environment, told []backou
 	for _, m := range matters {
 		i := slices.IndexFunc(next, func(n backout.News) bool { return n.Matter.Key == m.Key })
 		switch {
-		case i >= 0 && next[i].Stands, !m.Sudden && now.Sub(m.Since) < r.minutes(lastsFirst):
+		case i >= 0 && next[i].Stands, !m.Sudden && !m.Once && now.Sub(m.Since) < r.minutes(lastsFirst):
 			continue
 		case i >= 0 && now.Sub(next[i].At) < r.minutes(updateEvery):
 			continue

@@ -134,6 +134,24 @@ func TestItself_suddenIsToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestItself_anEventIsToldOnceAndIsNeverOver(t *testing.T) {
+	tw, b := newTown(t, true, nil), &box{}
+	event := []backout.Matter{{Key: "take-over/b", Since: noon, Once: true, Text: "a took over from b"}}
+	for n := range 5 {
+		if err := tw.r.Itself(t.Context(), noon.Add(time.Duration(n)*time.Hour), "production", b, event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 3 {
+		if err := tw.r.Itself(t.Context(), noon.Add(time.Duration(20+n)*24*time.Hour), "production", b, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(b.messages) != 2 || b.messages[0].Text != "○ backout in production, at 12:00:00 UTC: a took over from b." || len(b.told) != 0 {
+		t.Errorf("messages %+v, remembered %+v", b.messages, b.told)
+	}
+}
+
 func TestSee_keepsTheOpenIncidentTrue(t *testing.T) {
 	tw := newTown(t, true, nil)
 	dark := []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", noon, "refused")}
