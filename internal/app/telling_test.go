@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/notify/webhook"
 	"github.com/backout-dev/backout/internal/store/storetest"
 )
@@ -83,6 +86,26 @@ func TestTelling_fromFileToReceiver(t *testing.T) {
 	}
 	if got, away := a.undelivered(t.Context(), now); len(p.got) != 1 || p.got[0].Message.Text != "over for on-call" || len(got)+len(away) != 0 {
 		t.Errorf("received %+v, undelivered %q, away %v", p.got, got, away)
+	}
+}
+
+// Who is told by one channel alone has on-call's as the second; programs have not.
+func TestSecondChannels(t *testing.T) {
+	all := []catalog.Channel{
+		{Name: "boss", Kind: catalog.ChannelSlack, Audiences: []backout.Audience{backout.AudienceExecutive}},
+		{Name: "named", Kind: catalog.ChannelSlack, Audiences: []backout.Audience{backout.AudienceStatusPage}, Fallback: "boss"},
+		{Name: "bus", Kind: catalog.ChannelCDEvents, Audiences: []backout.Audience{backout.AudienceMachines}},
+		{Name: "pager", Kind: catalog.ChannelWebhook, Audiences: []backout.Audience{backout.AudienceOnCall, backout.AudienceSupport}},
+		{Name: "console", Kind: catalog.ChannelConsole, Audiences: []backout.Audience{backout.AudienceOnCall}},
+	}
+	secondChannels(all)
+	got := map[string]string{}
+	for _, c := range all {
+		got[c.Name] = c.Fallback
+	}
+	want := map[string]string{"boss": "pager", "named": "boss", "bus": "", "pager": "console", "console": ""}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("second channels (-want +got):\n%s", d)
 	}
 }
 
