@@ -56,9 +56,10 @@ type App struct {
 	shownAt  time.Time             // report's own: when that was
 	deciding sync.Mutex            // one decision at a time: ticks and people take turns
 
-	mu      sync.Mutex
-	missing []backout.Degradation // guarded by mu: what the last tick could not measure
-	closers []closer              // in order of opening; closed last in, first out
+	mu       sync.Mutex
+	missing  []backout.Degradation // guarded by mu: what the last tick could not measure
+	measured time.Time             // guarded by mu: the end of what was measured last
+	closers  []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {

@@ -16,6 +16,9 @@ import (
 func (a *App) report(ctx context.Context, r watch.Report) {
 	a.mu.Lock()
 	a.missing = backout.Lasting(a.missing, unseen(r), r.Now)
+	if r.Why == "" {
+		a.measured = r.Now
+	}
 	a.mu.Unlock()
 	degraded := a.Health(ctx).Degraded
 	if a.cfg.Heard != nil {

@@ -155,6 +155,9 @@ func (r reading) Status(ctx context.Context) web.Status {
 	} else if _, frozen := backout.Freezes(out.Degraded); !frozen { // the same trouble is said once
 		out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "", time.Now().UTC(), err.Error()))
 	}
+	a.mu.Lock()
+	out.MeasuredAt = a.measured
+	a.mu.Unlock()
 	out.Undelivered, _ = a.undelivered(ctx, time.Now().UTC())
 	return out
 }

@@ -151,7 +151,8 @@ type Tested struct {
 }
 
 // TestNotify sends a test message by each channel of a file, side by side with
-// nothing: it needs no running backout and leaves nothing behind.
+// nothing: it needs no running backout and leaves nothing behind. A watchdog gets one
+// heartbeat of an environment named test, and should page three periods later.
 func TestNotify(ctx context.Context, file string, out io.Writer) ([]Tested, error) {
 	n, dir, err := readNotify(file)
 	if err != nil {
@@ -172,6 +173,16 @@ func TestNotify(ctx context.Context, file string, out io.Writer) ([]Tested, erro
 		}
 		call, cancel := context.WithTimeout(ctx, 15*time.Second)
 		tested = append(tested, Tested{c.Name, string(c.Kind), all[i].Notifier.Notify(call, m)})
+		cancel()
+	}
+	watchdogs, err := openWatchdogs(n.Watchdog, dir)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range watchdogs {
+		call, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+		_, err := b.to.Beat(call, backout.Health{Format: 1, At: now, StartedAt: now, Environment: "test", Loops: []backout.Loop{}}.Judge(), b.every)
+		tested = append(tested, Tested{b.name, "watchdog " + string(n.Watchdog.Receivers[i].Kind), err})
 		cancel()
 	}
 	return tested, nil

@@ -66,8 +66,10 @@ type Status struct {
 	Services    int       `json:"services"`
 	Series      int       `json:"series"`
 	LastFact    time.Time `json:"last_fact"`
-	Changes     int       `json:"changes"`
-	StartedAt   time.Time `json:"started_at"`
+	// MeasuredAt is the end of what was measured last; zero = nothing was since the start.
+	MeasuredAt time.Time `json:"measured_at,omitzero"`
+	Changes    int       `json:"changes"`
+	StartedAt  time.Time `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
