@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/plan/check"
@@ -85,7 +86,7 @@ func reached(d Drawn, e backout.Entry, log []Event) bool {
 	if e.Kind == backout.EntryReversed {
 		to = bad
 	}
-	if d.World.Live[e.Component].Shares[to] >= e.Share-1e-6 {
+	if d.live(e.Component)[to] >= e.Share-1e-6 {
 		return true
 	}
 	return slices.ContainsFunc(log, func(ev Event) bool {
@@ -170,6 +171,9 @@ func order(r Record) []Finding {
 	for id, log := range r.events() {
 		d := r.Plans[id]
 		share, back := map[backout.ComponentID]float64{}, false
+		for c := range d.Manners {
+			share[c] = d.live(c)[good]
+		}
 		for _, ev := range log {
 			if ev.What == Applied {
 				share[ev.Effect.Component.ID] = ev.Shares[good]
@@ -224,7 +228,10 @@ func unsafe(r Record) []Finding {
 	for id, log := range r.events() {
 		d := r.Plans[id]
 		w := d.World
-		w.Live = maps.Clone(w.Live)
+		w.Live = map[backout.ComponentID]backout.Live{}
+		for c := range d.Manners {
+			w.Live[c] = backout.Live{Shares: d.live(c), Healthy: true}
+		}
 		for _, ev := range log {
 			if ev.What != Applied {
 				continue
@@ -260,6 +267,29 @@ func stuck(r Record) []Finding {
 		}
 	}
 	return out
+}
+
+// ends counts how plans ended, with the reason of those that were halted.
+func ends(r Record) map[string]int {
+	out := map[string]int{}
+	for _, run := range r.Runs {
+		end := string(run.State)
+		if run.State == backout.RunHalted {
+			end += ", " + haltWord(run.Why)
+		}
+		out[end]++
+	}
+	return out
+}
+
+// haltWord is the kind of reason for which a plan was halted.
+func haltWord(why string) string {
+	for _, known := range []string{"it got worse", "reported as done, but"} {
+		if strings.Contains(why, known) {
+			return known
+		}
+	}
+	return why
 }
 
 // steps counts plan steps whose last stage the journal has as done.

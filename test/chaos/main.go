@@ -36,8 +36,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/backout-dev/backout"
 )
 
 // Result is what is printed of one database.
@@ -204,11 +202,7 @@ func (s *storm) judge(rec Record, o options) (Result, error) {
 			s.say("%s: %s", c.name, f)
 		}
 	}
-	ends := map[backout.RunState]int{}
-	for _, run := range rec.Runs {
-		ends[run.State]++
-	}
-	s.say("kills at journal entries: %v; other trouble: %v; ends: %v", s.at, s.troubles, ends)
+	s.say("struck at: %v; other trouble: %v; ends: %v", s.at, s.troubles, ends(rec))
 	switch {
 	case r.wrong() > 0:
 		return r, fmt.Errorf("%d things that must not be; see above (seed %d)", r.wrong(), o.seed)

@@ -43,6 +43,9 @@ type Drawn struct {
 	execute.Request
 	World   backout.World
 	Manners map[backout.ComponentID]Manners
+	// Already are components of the first wave that somebody brings back by hand
+	// before the plan begins; callers may always go first.
+	Already map[backout.ComponentID]bool
 	// HaltAt and StopAt are the wave at whose last gate it got worse or the
 	// symptom has gone; -1 = never. BlindAt is a wave whose gates can't see at first.
 	HaltAt, StopAt, BlindAt int
@@ -53,7 +56,7 @@ type Drawn struct {
 // version 2; so callers go back first, and every other order is unsafe.
 func draw(seed uint64, n int, now time.Time) Drawn {
 	rnd := rand.New(rand.NewPCG(seed, uint64(n)))
-	d := Drawn{Manners: map[backout.ComponentID]Manners{}, HaltAt: -1, StopAt: -1, BlindAt: -1}
+	d := Drawn{Manners: map[backout.ComponentID]Manners{}, Already: map[backout.ComponentID]bool{}, HaltAt: -1, StopAt: -1, BlindAt: -1}
 	d.World = backout.World{
 		Now: now, Minute: backout.Duration(minute),
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{},
@@ -67,6 +70,9 @@ func draw(seed uint64, n int, now time.Time) Drawn {
 		for range min(left, 1+rnd.IntN(9)) {
 			c := d.component(rnd, n, steps-left)
 			d.calls(rnd, before, c)
+			if k == 0 && rnd.IntN(6) == 0 {
+				d.Already[c.ID] = true
+			}
 			s := step(rnd, c, k)
 			s.Start = start
 			wave.Steps, these, left = append(wave.Steps, s), append(these, c), left-1
@@ -90,6 +96,14 @@ func draw(seed uint64, n int, now time.Time) Drawn {
 		ID: backout.AttemptID(fmt.Sprintf("chaos-%d/1", n)), Digest: plan.Digest, Plan: plan, StartedAt: now,
 	}}
 	return d
+}
+
+// live is what runs of a component when the plan begins.
+func (d Drawn) live(id backout.ComponentID) map[backout.Version]float64 {
+	if d.Already[id] {
+		return map[backout.Version]float64{good: 1}
+	}
+	return map[backout.Version]float64{bad: 1}
 }
 
 // component adds a component that runs version 2 since a while ago.

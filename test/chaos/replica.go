@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/backout-dev/backout"
 )
 
 // replica is a worker's place: a process of this binary, begun anew whenever it ends.
@@ -22,10 +20,9 @@ type replica struct {
 	index int
 
 	// Guarded by storm.mu.
-	armed  backout.EntryKind // it is killed when it saves an entry of this kind
-	proc   *os.Process       // nil while there is none
-	in     chan Command      // to the process; nil while there is none
-	struck bool              // the process was killed by us
+	proc   *os.Process  // nil while there is none
+	in     chan Command // to the process; nil while there is none
+	struck bool         // the process was killed by us
 	lives  int
 }
 
@@ -148,13 +145,8 @@ func (r *replica) send(c Command) {
 	}
 }
 
-func (r *replica) kill(why string) {
-	r.storm.mu.Lock()
-	defer r.storm.mu.Unlock()
-	r.killLocked(why)
-}
-
-func (r *replica) killLocked(string) {
+// killLocked and all that end in Locked are called with storm.mu held.
+func (r *replica) killLocked() {
 	if r.proc == nil || r.struck {
 		return
 	}
@@ -166,20 +158,21 @@ func (r *replica) killLocked(string) {
 	r.storm.kills++
 }
 
-// freeze stops the process for a time and lets it go on as if nothing had been.
-func (r *replica) freeze(ctx context.Context, d time.Duration) {
-	r.storm.mu.Lock()
+// freezeLocked stops the process for a time, after which it goes on as if nothing had
+// been.
+func (r *replica) freezeLocked(d time.Duration) {
 	p := r.proc
-	ok := p != nil && !r.struck && p.Signal(syscall.SIGSTOP) == nil
-	if ok {
-		r.storm.freezes++
-	}
-	r.storm.mu.Unlock()
-	if !ok {
+	if p == nil || r.struck || p.Signal(syscall.SIGSTOP) != nil {
 		return
 	}
-	rest(ctx, d)
-	_ = p.Signal(syscall.SIGCONT)
+	r.storm.freezes++
+	time.AfterFunc(d, func() { _ = p.Signal(syscall.SIGCONT) })
+}
+
+func (r *replica) thawLocked() {
+	if r.proc != nil {
+		_ = r.proc.Signal(syscall.SIGCONT)
+	}
 }
 
 // tail keeps the end of what is written to it. Only one goroutine writes, and it is

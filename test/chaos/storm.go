@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,10 +54,11 @@ type storm struct {
 	replicas []*replica
 	plans    map[backout.AttemptID]*handed
 	drawn    int
-	over     bool // no more plans, kills or freezes
+	armed    map[string]bool // the next replica that comes to such a moment is struck
+	over     bool            // no more plans, kills or freezes
 	kills    int
 	freezes  int
-	at       map[backout.EntryKind]int // kills at a journal entry of a kind
+	at       map[string]int // strikes at a moment
 	troubles map[string]int
 	died     []string // workers that ended and nobody killed them
 }
@@ -64,18 +66,22 @@ type storm struct {
 func newStorm(p Place, t *Targets, seed uint64, breakIt string, say func(string, ...any)) *storm {
 	s := &storm{
 		place: p, targets: t, seed: seed, breakIt: breakIt, say: say, rnd: rand.New(rand.NewPCG(seed, 1<<40)),
-		plans: map[backout.AttemptID]*handed{}, at: map[backout.EntryKind]int{}, troubles: map[string]int{},
+		plans: map[backout.AttemptID]*handed{}, armed: map[string]bool{}, at: map[string]int{}, troubles: map[string]int{},
 	}
 	for i := range p.Replicas() {
 		s.replicas = append(s.replicas, newReplica(s, i))
 	}
+	t.called = s.called
 	return s
 }
 
-// kinds of journal entry at which workers are killed, in turn.
-var kinds = []backout.EntryKind{
-	backout.EntryIntent, backout.EntryEffect, backout.EntryGate, backout.EntryStarted, backout.EntrySkipped,
-	backout.EntryEnded, backout.EntryControl, backout.EntryReversed,
+// moments at which replicas are struck, in turn: when they have saved a journal entry
+// of each kind, and when they have just called a target, guard or gate. The call
+// itself arrives all the same.
+var moments = []string{
+	"entry " + string(backout.EntryIntent), "call do", "entry " + string(backout.EntryEffect), "call world", "entry " + string(backout.EntryGate),
+	"entry " + string(backout.EntryStarted), "call probe", "entry " + string(backout.EntrySkipped), "call gate", "entry " + string(backout.EntryEnded),
+	"entry " + string(backout.EntryControl), "entry " + string(backout.EntryReversed),
 }
 
 // blow lets the storm rage for a time and gives every plan that was accepted.
@@ -103,7 +109,7 @@ func (s *storm) drain(ctx context.Context, longest time.Duration) error {
 	s.mu.Lock()
 	s.over = true
 	for _, r := range s.replicas {
-		r.armed = ""
+		r.thawLocked()
 	}
 	s.mu.Unlock()
 	if err := s.place.Heal(ctx); err != nil {
@@ -171,40 +177,54 @@ func (s *storm) again() {
 	}
 }
 
-// strike kills and freezes replicas: at a journal entry of each kind in turn, and at
-// random instants.
+// strike kills and freezes replicas: at each kind of moment in turn, and at random
+// instants.
 func (s *storm) strike(ctx context.Context) {
-	var frost sync.WaitGroup
-	defer frost.Wait()
 	for turn := 0; ctx.Err() == nil; turn++ {
 		s.mu.Lock()
-		r := s.replicas[s.rnd.IntN(len(s.replicas))]
-		what, pause := s.rnd.IntN(5), time.Duration(500+s.rnd.IntN(2500))*time.Millisecond
-		longest := 2500 * time.Millisecond
-		if len(s.replicas) > 1 && s.rnd.IntN(2) == 0 {
-			longest = 20 * time.Second // longer than others wait before they take over
+		pause := time.Duration(400+s.rnd.IntN(2000)) * time.Millisecond
+		if s.rnd.IntN(3) > 0 {
+			s.armed[moments[turn%len(moments)]] = true
+		} else {
+			s.hitLocked(s.replicas[s.rnd.IntN(len(s.replicas))])
 		}
-		frozen := time.Duration(s.rnd.Int64N(int64(longest)))
 		s.mu.Unlock()
-		switch what {
-		case 0:
-			r.kill("")
-		case 1:
-			frost.Go(func() { r.freeze(ctx, frozen) })
-		default:
-			s.arm(kinds[turn%len(kinds)])
-		}
 		rest(ctx, pause)
 	}
 }
 
-// arm has the next replica killed that saves an entry of a kind. Kinds that don't
-// come up stay armed, so that the rare ones are met as well.
-func (s *storm) arm(kind backout.EntryKind) {
+// hitLocked kills a replica, or freezes it for a time. Where there are others half of
+// the freezes last longer than they wait before they take over.
+func (s *storm) hitLocked(r *replica) {
+	if s.rnd.IntN(3) > 0 {
+		r.killLocked()
+		return
+	}
+	longest := 2500 * time.Millisecond
+	if len(s.replicas) > 1 && s.rnd.IntN(2) == 0 {
+		longest = 20 * time.Second
+	}
+	r.freezeLocked(time.Duration(s.rnd.Int64N(int64(longest))))
+}
+
+// moment strikes the replica that has come to it, where it was armed. Those that are
+// rare stay armed until they come.
+func (s *storm) moment(what string, r *replica) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.over && s.armed[what] {
+		delete(s.armed, what)
+		s.at[what]++
+		s.hitLocked(r)
+	}
+}
+
+// called is the moment of a call from a worker, named by its replica and life.
+func (s *storm) called(what, worker string) {
 	for _, r := range s.replicas {
-		r.armed = kind
+		if strings.HasPrefix(worker, fmt.Sprintf("w%d.", r.index)) {
+			s.moment("call "+what, r)
+		}
 	}
 }
 
@@ -257,6 +277,9 @@ func (s *storm) control(id backout.AttemptID, kind execute.ControlKind) {
 
 // hear takes in what a replica said.
 func (s *storm) hear(r *replica, w Word) {
+	if w.Entry != nil {
+		s.moment("entry "+string(w.Entry.Kind), r)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -264,12 +287,6 @@ func (s *storm) hear(r *replica, w Word) {
 		s.plans[w.Accepted].accepted = true
 	case w.Ended != "":
 		s.plans[w.Ended].ended = true
-	case w.Entry != nil && !s.over && r.armed == w.Entry.Kind:
-		for _, o := range s.replicas {
-			o.armed = ""
-		}
-		s.at[w.Entry.Kind]++
-		r.killLocked(fmt.Sprintf("at entry %s", w.Entry.Kind))
 	}
 }
 

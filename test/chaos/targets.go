@@ -52,6 +52,8 @@ type target struct {
 type Targets struct {
 	url    string
 	server *http.Server
+	// called hears of each call just after it has come in; nil = nobody listens.
+	called func(what, worker string)
 
 	mu      sync.Mutex // guards everything below
 	plans   map[backout.AttemptID]Drawn
@@ -71,13 +73,27 @@ func serve() (*Targets, error) {
 		targets: map[backout.ComponentID]*target{}, asked: map[string]time.Time{},
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /probe", t.probe)
-	mux.HandleFunc("GET /world", t.world)
-	mux.HandleFunc("GET /gate", t.gate)
+	mux.HandleFunc("GET /probe", t.heard("probe", t.probe))
+	mux.HandleFunc("GET /world", t.heard("world", t.world))
+	mux.HandleFunc("GET /gate", t.heard("gate", t.gate))
 	mux.HandleFunc("POST /do", t.do)
 	t.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = t.server.Serve(l) }()
 	return t, nil
+}
+
+// heard tells of a call before it is answered.
+func (t *Targets) heard(what string, fn http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		t.tell(what, r.Header.Get("Worker"))
+		fn(w, r)
+	}
+}
+
+func (t *Targets) tell(what, worker string) {
+	if t.called != nil {
+		t.called(what, worker)
+	}
 }
 
 // add puts a plan's components in place.
@@ -86,7 +102,7 @@ func (t *Targets) add(d Drawn) {
 	defer t.mu.Unlock()
 	t.plans[d.Attempt.ID] = d
 	for id, m := range d.Manners {
-		t.targets[id] = &target{Manners: m, shares: maps.Clone(d.World.Live[id].Shares), done: map[string]bool{}}
+		t.targets[id] = &target{Manners: m, shares: d.live(id), done: map[string]bool{}}
 	}
 }
 
@@ -153,6 +169,7 @@ func (t *Targets) do(w http.ResponseWriter, r *http.Request) {
 	}
 	worker := r.Header.Get("Worker")
 	x, what := t.accept(worker, e)
+	t.tell("do", worker)
 	switch {
 	case what == Refused:
 		http.Error(w, "it has moved meanwhile", http.StatusPreconditionFailed)

@@ -170,7 +170,7 @@ func (w *worker) get(ctx context.Context, path string, query url.Values, into an
 	if err != nil {
 		return err
 	}
-	res, err := w.http.Do(req)
+	res, err := w.call(req)
 	if err != nil {
 		return err
 	}
@@ -179,6 +179,12 @@ func (w *worker) get(ctx context.Context, path string, query url.Values, into an
 		return fmt.Errorf("%s answered %s", path, res.Status)
 	}
 	return json.NewDecoder(res.Body).Decode(into)
+}
+
+// call says who calls.
+func (w *worker) call(req *http.Request) (*http.Response, error) {
+	req.Header.Set("Worker", w.Name)
+	return w.http.Do(req)
 }
 
 // actuator moves targets, with compare-and-swap or without.
@@ -217,8 +223,7 @@ func (a *actuator) send(ctx context.Context, e backout.Effect) (backout.Outcome,
 	if err != nil {
 		return backout.OutcomeNotDone, err
 	}
-	req.Header.Set("Worker", a.Name+" "+strconv.Itoa(os.Getpid()))
-	res, err := a.http.Do(req)
+	res, err := a.call(req)
 	if err != nil {
 		return backout.OutcomeUnknown, err
 	}
