@@ -33,7 +33,7 @@ type App struct {
 	token     string
 	started   time.Time
 	listener  net.Listener
-	file      *engine.File
+	database  *engine.Database
 	engine    *engine.Engine
 	store     *store.Store
 	facts     *facts
@@ -108,11 +108,11 @@ func (a *App) close() {
 }
 
 func (a *App) openStore(ctx context.Context) (err error) {
-	if a.file, err = engine.OpenFile(ctx, filepath.Join(a.cfg.Data, "backout.db")); err != nil {
+	if a.database, err = engine.Open(ctx, filepath.Join(a.cfg.Data, "backout.db")); err != nil {
 		return err
 	}
-	a.onClose("database", a.file.Close)
-	a.store, err = store.New(ctx, a.file.DB)
+	a.onClose("database", a.database.Close)
+	a.store, err = store.New(ctx, a.database.DB)
 	return err
 }
 
@@ -145,7 +145,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err
 	}
-	if a.engine, err = engine.New(ctx, engine.Config{File: a.file, Log: a.cfg.Log}); err != nil {
+	if a.engine, err = engine.New(ctx, engine.Config{Database: a.database, Log: a.cfg.Log}); err != nil {
 		return err
 	}
 	a.onClose("engine", func() error { return a.engine.Close(5 * time.Second) })

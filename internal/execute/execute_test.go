@@ -16,6 +16,7 @@ import (
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
 	"github.com/backout-dev/backout/internal/execute/executetest"
+	"github.com/backout-dev/backout/internal/remote/postgrestest"
 )
 
 func component(name string) backout.Component {
@@ -77,11 +78,11 @@ func newBench(t *testing.T) *bench {
 		b.fake.Set(c.ID, map[backout.Version]float64{"2": 1})
 	}
 	b.failing = &executetest.Failing{Actuator: b.fake}
-	f, err := engine.OpenFile(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	f, err := engine.Open(t.Context(), place(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(t.Context(), engine.Config{File: f})
+	e, err := engine.New(t.Context(), engine.Config{Database: f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +107,16 @@ func newBench(t *testing.T) *bench {
 	})
 	return b
 }
+
+// place names an empty database: a file, or one of the server these tests run on.
+func place(t testing.TB) string {
+	if s, on := postgrestest.Given(); on {
+		return s.Database(t)
+	}
+	return filepath.Join(t.TempDir(), "x.db")
+}
+
+func TestPostgreSQL(t *testing.T) { postgrestest.Again(t) }
 
 func (b *bench) hear(e backout.Entry) {
 	b.mu.Lock()

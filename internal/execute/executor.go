@@ -64,7 +64,7 @@ func New(ctx context.Context, c Config) (*Executor, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	x := &Executor{config: c, engine: c.Engine, db: c.Engine.DB(), changed: map[backout.AttemptID]chan struct{}{}}
-	if _, err := x.db.ExecContext(ctx, schema); err != nil {
+	if err := c.Engine.Database().Alone(ctx, "executor", x.prepare); err != nil {
 		return nil, fmt.Errorf("new executor: create tables: %w", err)
 	}
 	c.Engine.Register(flowName, x.flow)
@@ -220,6 +220,9 @@ func (x *Executor) saveControl(ctx context.Context, id backout.AttemptID, c Cont
 		return backout.Entry{}, err
 	}
 	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
+		return backout.Entry{}, err
+	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO run_control (attempt, kind, who, why) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (attempt) DO UPDATE SET kind = excluded.kind, who = excluded.who, why = excluded.why WHERE run_control.kind <> 'abort'`,
 		id, c.Kind, c.By, c.Why); err != nil {

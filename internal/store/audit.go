@@ -13,8 +13,8 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// appendAudit writes the next link of an incident's chain. The transaction holds
-// the write lock, so two links never get one number.
+// appendAudit writes the next link of an incident's chain. The transaction has
+// locked the chain, so two links never get one number.
 func appendAudit(ctx context.Context, tx *sql.Tx, id backout.IncidentID, at time.Time, by, what string) error {
 	var last backout.AuditEntry
 	err := tx.QueryRowContext(ctx, "SELECT body FROM audit WHERE incident = $1 ORDER BY seq DESC LIMIT 1", id).Scan(&column{&last})

@@ -65,12 +65,7 @@ func (p *postgres) begin(ctx context.Context) error {
 			return fmt.Errorf("give PostgreSQL its folder: %w: %s", err, out)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	p.port = l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
+	p.port = freePort()
 	args := p.asPostgres(filepath.Join(p.bin, "initdb"), "-D", p.data(), "-U", "backout", "-A", "trust", "-E", "UTF8", "--no-instructions")
 	if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
 		return fmt.Errorf("make a PostgreSQL cluster: %w: %s", err, out)
@@ -80,13 +75,26 @@ func (p *postgres) begin(ctx context.Context) error {
 	}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	for i := range replicas {
-		proxy := toxiproxy.NewProxy(server, strconv.Itoa(i), "127.0.0.1:0", fmt.Sprintf("127.0.0.1:%d", p.port))
+		proxy := toxiproxy.NewProxy(server, strconv.Itoa(i), fmt.Sprintf("127.0.0.1:%d", freePort()), fmt.Sprintf("127.0.0.1:%d", p.port))
 		if err := proxy.Start(); err != nil {
 			return fmt.Errorf("start proxy: %w", err)
 		}
 		p.proxies = append(p.proxies, proxy)
 	}
 	return nil
+}
+
+// freePort finds a port below those that the kernel gives to callers. While nobody
+// listens on one of those, a caller may be given the very port it calls, and then it
+// is connected to itself and waits for ever.
+func freePort() int {
+	for {
+		port := 15000 + rand.IntN(15000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
 }
 
 func (p *postgres) data() string { return filepath.Join(p.dir, "data") }

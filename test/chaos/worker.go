@@ -109,11 +109,11 @@ func work(orders string) error {
 }
 
 func openEngine(ctx context.Context, database string, log *slog.Logger) (*engine.Engine, error) {
-	f, err := engine.OpenFile(ctx, database)
+	db, err := engine.Open(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(ctx, engine.Config{File: f, Log: log})
+	return engine.New(ctx, engine.Config{Database: db, Log: log})
 }
 
 func (w *worker) say(word Word) {
