@@ -77,7 +77,7 @@ func main() {
 	o := options{}
 	flag.IntVar(&o.seconds, "seconds", 180, "how long the storm lasts, for each database")
 	flag.IntVar(&o.drain, "drain", 90, "seconds that plans have to end afterwards")
-	flag.StringVar(&o.databases, "database", "sqlite", "which databases, comma separated")
+	flag.StringVar(&o.databases, "database", "sqlite,postgres", "which databases, comma separated")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of plans and storm; 0 = from the clock. Plans repeat with it, the instants of kills do not")
 	flag.StringVar(&o.write, "write", "", "file to keep the result in, as Markdown")
 	flag.StringVar(&o.dir, "dir", "", "folder to keep databases and logs in; empty = a temporary one")

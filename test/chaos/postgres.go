@@ -107,7 +107,7 @@ func (p *postgres) asPostgres(args ...string) []string {
 }
 
 // life runs the server and kills it when standard input closes.
-const life = `exec 3<&0; "$@" >>"$0" 2>&1 & echo $!; (cat <&3 >/dev/null; kill -9 $! 2>/dev/null) & wait $!`
+const life = `exec 3<&0; "$@" >>"$0" 2>&1 & p=$!; echo $p; (cat <&3 >/dev/null; kill -9 $p 2>/dev/null) & wait $p`
 
 // start runs the server until it answers. After a kill -9 the old one's memory is in
 // the way for a moment, so it is tried again.
