@@ -22,6 +22,7 @@ type Config struct {
 	Actuators map[string]Actuator
 	Guard     Guard
 	Gate      Gate
+	Fence     Fence // nil = this process has its database for itself
 	// Timeout bounds one call of an actuator, guard or gate; 0 = 2 minutes.
 	Timeout time.Duration
 	// Settle is how long an effect may take to show after Do returned; 0 = 1 minute.
@@ -60,6 +61,9 @@ func New(ctx context.Context, c Config) (*Executor, error) {
 	c.Settle = cmp.Or(c.Settle, time.Minute)
 	c.Tick = cmp.Or(c.Tick, 500*time.Millisecond)
 	c.MaxTick = max(c.Tick, cmp.Or(c.MaxTick, 15*time.Second))
+	if c.Fence == nil {
+		c.Fence = alone{}
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -205,12 +209,7 @@ func (x *Executor) Control(ctx context.Context, id backout.AttemptID, c Control)
 		return fmt.Errorf("%s attempt %s: %w", c.Kind, id, err)
 	}
 	x.tell(e)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if ch, ok := x.changed[id]; ok {
-		close(ch)
-		delete(x.changed, id)
-	}
+	x.wake(id)
 	return nil
 }
 
