@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/plan/check"
@@ -165,9 +166,10 @@ func effectsTwice(r Record) []Finding {
 }
 
 // order finds effects that began before the waves and stages before them had been
-// reached, and forward effects after the way back had begun.
+// reached, forward effects after the way back had begun, and effects that began
+// before the journal had their intent or after it had the run's end.
 func order(r Record) []Finding {
-	var out []Finding
+	out := outsideJournal(r)
 	for id, log := range r.events() {
 		d := r.Plans[id]
 		share, back := map[backout.ComponentID]float64{}, false
@@ -190,6 +192,35 @@ func order(r Record) []Finding {
 				out = append(out, found(id, "%s began after the way back had", ev.Effect.Key))
 			}
 			out = append(out, tooEarly(d, step, stage, share, ev.Effect.Key)...)
+		}
+	}
+	return out
+}
+
+// outsideJournal finds effects that began when the journal did not say so.
+func outsideJournal(r Record) []Finding {
+	var out []Finding
+	events := r.events()
+	for _, run := range r.Runs {
+		intent, ended := map[string]time.Time{}, time.Time{}
+		for _, e := range run.Entries {
+			switch e.Kind {
+			case backout.EntryIntent:
+				intent[e.Key] = e.At
+			case backout.EntryEnded:
+				ended = e.At
+			}
+		}
+		for _, ev := range events[run.Attempt] {
+			if ev.What != Started {
+				continue
+			}
+			if at, ok := intent[ev.Effect.Key]; !ok || ev.At.Before(at) {
+				out = append(out, found(run.Attempt, "%s began before its intent was in the journal", ev.Effect.Key))
+			}
+			if !ended.IsZero() && ev.At.After(ended) {
+				out = append(out, found(run.Attempt, "%s began %s after the run had ended", ev.Effect.Key, ev.At.Sub(ended)))
+			}
 		}
 	}
 	return out

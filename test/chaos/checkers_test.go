@@ -146,7 +146,7 @@ func TestCheckers_findPlantedFaults(t *testing.T) {
 		"sent again at once": {"effects_twice", func(rec *Record, _ *backout.Run, _ backout.AttemptID) {
 			rec.Log = slices.Insert(rec.Log, 2, rec.Log[0], rec.Log[1])
 		}},
-		"two on one component at once": {"effects_twice", func(rec *Record, _ *backout.Run, id backout.AttemptID) {
+		"two on one component at once": {"effects_twice order", func(rec *Record, _ *backout.Run, id backout.AttemptID) {
 			other := rec.Log[1]
 			other.Effect.Key += "0" // the same step's stage 10
 			rec.Log = slices.Insert(rec.Log, 2, other)
@@ -156,11 +156,32 @@ func TestCheckers_findPlantedFaults(t *testing.T) {
 			last := slices.Clone(rec.Log[n-3:])
 			rec.Log = append(last, rec.Log[:n-3]...)
 		}},
-		"forward after the way back": {"order", func(rec *Record, _ *backout.Run, id backout.AttemptID) {
+		"no intent": {"order twice", func(_ *Record, run *backout.Run, _ backout.AttemptID) {
+			i := entry(run, backout.EntryIntent)
+			run.Entries = slices.Delete(run.Entries, i, i+1)
+		}},
+		"after the end": {"order", func(_ *Record, run *backout.Run, _ backout.AttemptID) {
+			run.Entries[len(run.Entries)-1].At = noon
+		}},
+		"two of a wave that may not mix": {"unsafe", func(rec *Record, _ *backout.Run, id backout.AttemptID) {
+			d := rec.Plans[id]
+			for _, w := range d.Attempt.Plan.Waves {
+				if n := len(w.Steps); n > 1 {
+					d.World.Contracts = append(d.World.Contracts, backout.Contract{
+						ID: "planted", Consumer: w.Steps[n-1].Component, Provider: w.Steps[0].Component, Source: backout.ContractDeclared,
+						Rules: []backout.ContractRule{{When: backout.VersionRange{From: bad}, Needs: backout.VersionRange{From: bad}}},
+					})
+				}
+			}
+			rec.Plans[id] = d
+		}},
+		"forward after the way back": {"order", func(rec *Record, run *backout.Run, id backout.AttemptID) {
 			back := rec.Log[1] // started, and never applied
 			back.Effect.Key = strings.TrimSuffix(back.Effect.Key, "/0") + "/back"
 			back.Effect.Component.ID = "deployment:elsewhere@chaos/here"
 			rec.Log = slices.Insert(rec.Log, len(rec.Log)-3, back)
+			run.Entries = slices.Insert(run.Entries, 1, backout.Entry{Kind: backout.EntryIntent, Key: back.Effect.Key, At: run.Entries[0].At})
+			again(run)
 		}},
 	}
 	for name, tt := range tests {

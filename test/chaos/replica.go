@@ -39,11 +39,13 @@ func (r *replica) live(ctx context.Context) {
 		if ctx.Err() != nil || struck {
 			continue
 		}
-		words := fmt.Sprintf("worker %d ended by itself: %v\n%s", r.index, err, said)
-		r.storm.say("%s", words)
 		r.storm.mu.Lock()
-		if !fenced(said) {
+		if fenced(said) {
+			r.storm.troubles["a worker ended and began anew"]++
+		} else {
+			words := fmt.Sprintf("worker %d ended by itself: %v\n%s", r.index, err, said)
 			r.storm.died = append(r.storm.died, words)
+			r.storm.say("%s", words)
 		}
 		r.storm.mu.Unlock()
 		rest(ctx, 300*time.Millisecond)

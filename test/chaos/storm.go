@@ -31,7 +31,7 @@ type Place interface {
 }
 
 // inFlight is how many plans run at once.
-const inFlight = 8
+const inFlight = 12
 
 // handed is what the harness knows of a plan that it handed in.
 type handed struct {
@@ -182,7 +182,7 @@ func (s *storm) again() {
 func (s *storm) strike(ctx context.Context) {
 	for turn := 0; ctx.Err() == nil; turn++ {
 		s.mu.Lock()
-		pause := time.Duration(400+s.rnd.IntN(2000)) * time.Millisecond
+		pause := time.Duration(600+s.rnd.IntN(3000)) * time.Millisecond
 		if s.rnd.IntN(3) > 0 {
 			s.armed[moments[turn%len(moments)]] = true
 		} else {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,8 +20,10 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
+	"github.com/backout-dev/backout/internal/fleet"
 	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/respond"
+	"github.com/backout-dev/backout/internal/store"
 )
 
 // envWorker tells a process of this binary that it is a worker, and which.
@@ -61,7 +64,7 @@ const (
 // that has little time for it; else sending once more would be the right thing.
 const (
 	settle  = 4 * time.Second
-	timeout = 10 * time.Second
+	timeout = 4 * time.Second
 	tick    = 10 * time.Millisecond
 	maxTick = 250 * time.Millisecond
 )
@@ -84,7 +87,7 @@ func work(orders string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("worker", w.Name)
-	eng, err := openEngine(ctx, w.Database, log)
+	p, err := w.join(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -93,27 +96,65 @@ func work(orders string) error {
 		return err
 	}
 	w.x, err = execute.New(ctx, execute.Config{
-		Engine: eng, Actuators: map[string]execute.Actuator{"plain": &actuator{worker: w}, "cas": &actuator{worker: w, cas: true}},
-		Guard: &guard{worker: w, rules: rules}, Gate: gate{w}, Timeout: timeout, Settle: settle, Tick: tick, MaxTick: maxTick,
+		Engine: p.engine, Actuators: map[string]execute.Actuator{"plain": &actuator{worker: w}, "cas": &swapper{actuator{worker: w, cas: true}}},
+		Guard: &guard{worker: w, rules: rules}, Gate: gate{w}, Fence: p.fence(), Timeout: timeout, Settle: settle, Tick: tick, MaxTick: maxTick,
 		Tell: func(e backout.Entry) { w.say(Word{Entry: &e}) }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
 	}
-	if err := eng.Launch(); err != nil {
+	if err := p.engine.Launch(); err != nil {
 		return err
 	}
 	w.say(Word{Ready: true})
-	w.listen(ctx, os.Stdin)
-	return eng.Close(2 * time.Second)
+	go func() {
+		w.listen(ctx, os.Stdin)
+		cancel()
+	}()
+	return errors.Join(p.live(ctx, w.x), p.engine.Close(2*time.Second))
 }
 
-func openEngine(ctx context.Context, database string, log *slog.Logger) (*engine.Engine, error) {
-	db, err := engine.Open(ctx, database)
+// part is the product's share of a worker: an engine, and a place among the
+// replicas where the database is shared.
+type part struct {
+	engine  *engine.Engine
+	replica *fleet.Replica // nil on a file
+}
+
+func (w *worker) join(ctx context.Context, log *slog.Logger) (*part, error) {
+	db, err := engine.Open(ctx, w.Database)
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(ctx, engine.Config{Database: db, Log: log})
+	p := &part{}
+	if p.engine, err = engine.New(ctx, engine.Config{Database: db, Log: log}); err != nil || !db.Shared() {
+		return p, err
+	}
+	leases, err := store.New(ctx, db.DB)
+	if err != nil {
+		return nil, err
+	}
+	p.replica, err = fleet.Join(ctx, fleet.Config{
+		Leases: leases, Flows: p.engine, Log: log, Lost: func() { _ = p.engine.Close(2 * time.Second) },
+	})
+	return p, err
+}
+
+func (p *part) fence() execute.Fence {
+	if p.replica == nil {
+		return nil
+	}
+	return p.replica
+}
+
+// live lasts until ctx ends, or others may think this replica dead.
+func (p *part) live(ctx context.Context, x *execute.Executor) error {
+	if p.replica == nil {
+		<-ctx.Done()
+		return nil
+	}
+	go func() { _ = x.Hear(ctx) }()
+	return p.replica.Run(ctx)
 }
 
 func (w *worker) say(word Word) {
@@ -186,6 +227,11 @@ func (w *worker) call(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Worker", w.Name)
 	return w.http.Do(req)
 }
+
+// swapper says that its targets compare before they move.
+type swapper struct{ actuator }
+
+func (*swapper) Swaps(backout.Component) bool { return true }
 
 // actuator moves targets, with compare-and-swap or without.
 type actuator struct {
