@@ -166,19 +166,19 @@ func effectsTwice(r Record) []Finding {
 }
 
 // order finds effects that began before the waves and stages before them had been
-// reached, forward effects after the way back had begun, and effects that began
+// reached and had baked, forward effects after the way back had begun, and effects that began
 // before the journal had their intent or after it had the run's end.
 func order(r Record) []Finding {
 	out := outsideJournal(r)
 	for id, log := range r.events() {
 		d := r.Plans[id]
-		share, back := map[backout.ComponentID]float64{}, false
+		share, at, back := map[backout.ComponentID]float64{}, map[string]time.Time{}, false
 		for c := range d.Manners {
 			share[c] = d.live(c)[good]
 		}
 		for _, ev := range log {
 			if ev.What == Applied {
-				share[ev.Effect.Component.ID] = ev.Shares[good]
+				share[ev.Effect.Component.ID], at[ev.Effect.Key] = ev.Shares[good], ev.At
 			}
 			if ev.What != Started {
 				continue
@@ -192,6 +192,9 @@ func order(r Record) []Finding {
 				out = append(out, found(id, "%s began after the way back had", ev.Effect.Key))
 			}
 			out = append(out, tooEarly(d, step, stage, share, ev.Effect.Key)...)
+			if wait := unbaked(d, step, stage, at, ev.At); wait > 0 {
+				out = append(out, found(id, "%s began %s before the round before it had baked", ev.Effect.Key, wait))
+			}
 		}
 	}
 	return out
@@ -249,6 +252,37 @@ func tooEarly(d Drawn, step string, stage int, share map[backout.ComponentID]flo
 		}
 	}
 	return append(out, found(d.Attempt.ID, "%s is of no step of the plan", key))
+}
+
+// unbaked is how much of the bake of the round before was left when a step's stage
+// began. A round bakes as long as its longest stage, from its last effect on.
+func unbaked(d Drawn, step string, stage int, at map[string]time.Time, began time.Time) time.Duration {
+	var before []backout.Step
+	round := stage - 1
+	for k, wave := range d.Attempt.Plan.Waves {
+		if !slices.ContainsFunc(wave.Steps, func(s backout.Step) bool { return s.ID == step }) {
+			continue
+		}
+		if before = wave.Steps; stage == 0 && k > 0 {
+			before = d.Attempt.Plan.Waves[k-1].Steps
+			round = rounds(d.Attempt.Plan.Waves[k-1]) - 1
+		}
+	}
+	var last time.Time
+	var bake time.Duration
+	for _, s := range before {
+		if round < 0 || round >= len(s.Stages) {
+			continue
+		}
+		bake = max(bake, time.Duration(s.Stages[round].Bake.Std().Minutes()*float64(minute)))
+		if t := at[fmt.Sprintf("%s/%s/%d", d.Attempt.ID, s.ID, round)]; t.After(last) {
+			last = t
+		}
+	}
+	if last.IsZero() {
+		return 0 // it was there already, nothing began
+	}
+	return last.Add(bake).Sub(began)
 }
 
 // unsafe finds states that plan/check forbids. The state at the beginning is safe, so

@@ -68,6 +68,7 @@ func honest(t *testing.T) (Record, backout.AttemptID) {
 				entry.Kind, entry.Outcome = backout.EntryEffect, backout.OutcomeDone
 				write(entry)
 			}
+			now = now.Add(2 * minute) // the longest bake
 			write(backout.Entry{Kind: backout.EntryGate, Text: "gate passed: not worse"})
 		}
 	}
@@ -159,6 +160,14 @@ func TestCheckers_findPlantedFaults(t *testing.T) {
 		"no intent": {"order twice", func(_ *Record, run *backout.Run, _ backout.AttemptID) {
 			i := entry(run, backout.EntryIntent)
 			run.Entries = slices.Delete(run.Entries, i, i+1)
+		}},
+		"baked too short": {"order", func(rec *Record, _ *backout.Run, id backout.AttemptID) {
+			d := rec.Plans[id]
+			for k := range d.Attempt.Plan.Waves[0].Steps {
+				for g := range d.Attempt.Plan.Waves[0].Steps[k].Stages {
+					d.Attempt.Plan.Waves[0].Steps[k].Stages[g].Bake = backout.Duration(3 * time.Minute)
+				}
+			}
 		}},
 		"after the end": {"order", func(_ *Record, run *backout.Run, _ backout.AttemptID) {
 			run.Entries[len(run.Entries)-1].At = noon

@@ -63,7 +63,7 @@ func (r *replica) once(ctx context.Context) (string, error) {
 	r.lives++
 	orders, err := json.Marshal(Orders{
 		Name: fmt.Sprintf("w%d.%d", r.index, r.lives), Database: s.place.Database(r.index), Targets: s.targets.url,
-		Skew: time.Duration(r.index%2) * 90 * time.Second, Break: s.breakIt,
+		Skew: time.Duration(r.index%2) * 10 * time.Minute, Break: s.breakIt,
 	})
 	s.mu.Unlock()
 	if err != nil {

@@ -127,7 +127,7 @@ func (w *worker) join(ctx context.Context, log *slog.Logger) (*part, error) {
 		return nil, err
 	}
 	p := &part{}
-	if p.engine, err = engine.New(ctx, engine.Config{Database: db, Log: log}); err != nil || !db.Shared() {
+	if p.engine, err = engine.New(ctx, engine.Config{Database: db, Now: w.now, Log: log}); err != nil || !db.Shared() {
 		return p, err
 	}
 	leases, err := store.New(ctx, db.DB)
@@ -156,6 +156,9 @@ func (p *part) live(ctx context.Context, x *execute.Executor) error {
 	go func() { _ = x.Hear(ctx) }()
 	return p.replica.Run(ctx)
 }
+
+// now is the worker's clock, which may be wrong.
+func (w *worker) now() time.Time { return time.Now().Add(w.Skew).UTC() }
 
 func (w *worker) say(word Word) {
 	w.mu.Lock()
@@ -290,8 +293,7 @@ type guard struct {
 }
 
 func (g *guard) Allow(ctx context.Context, p execute.Proposal) (execute.Permission, error) {
-	now := func() time.Time { return time.Now().Add(g.Skew).UTC() }
-	return (&respond.Guard{Facts: facts{g.worker, p.Attempt.ID}, Permit: g.rules, Now: now}).Allow(ctx, p)
+	return (&respond.Guard{Facts: facts{g.worker, p.Attempt.ID}, Permit: g.rules, Now: g.now}).Allow(ctx, p)
 }
 
 type facts struct {
