@@ -103,7 +103,7 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 	case v.Value == backout.VerdictRecovered && q.Last:
 		return execute.Answer{Decision: execute.DecisionGoOn, Why: recovered(v)}
 	case v.Value == backout.VerdictRecovered:
-		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; the rest of the plan is not needed"}
+		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; not needed any more: " + dropped(q)}
 	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
 	case q.Last:
@@ -114,6 +114,17 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionWait, Why: "too few samples since the stage began"}
 	}
 	return execute.Answer{Decision: execute.DecisionGoOn, Why: "not worse: " + seen(v)}
+}
+
+// dropped names the steps of the waves that an early stop leaves out.
+func dropped(q execute.Question) string {
+	var names []string
+	for _, w := range q.Attempt.Plan.Waves[min(q.Wave+1, len(q.Attempt.Plan.Waves)):] {
+		for _, s := range w.Steps {
+			names = append(names, fmt.Sprintf("%s %s to %s", s.Component, s.From, s.To))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // question gathers what verify needs: the ill signals of the incident are primary;
