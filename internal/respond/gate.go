@@ -35,6 +35,8 @@ const (
 type Gate struct {
 	Store   Store
 	Signals Signals
+	// Counted gives raw counts; nil leaves residuals alone to judge.
+	Counted Counted
 	Minute  time.Duration
 }
 
@@ -46,6 +48,8 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	}
 	question := g.question(inc, q)
 	question.Last = question.Last || waveDone(q)
+	question.Counts = g.counts(ctx, q)
+	question.Arms = uncounted(question.Arms, question.Counts)
 	v := alertsToo(inc, question, verify.Judge(question))
 	out := g.answer(q, v)
 	out.Verdict = v.Value
@@ -134,16 +138,13 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 	from := q.Since.Add(-g.minutes(8))
 	out := verify.Question{Since: q.Since, Now: q.Now, WarmUp: g.minutes(warmUp), Last: q.Last, Margin: marginSeasonal, Harm: harm}
 	ill, expected := illOf(inc), expectedOf(inc)
-	versions := map[backout.ServiceID]backout.Step{}
-	for _, s := range q.Moved {
-		versions[s.Service] = s
-	}
+	versions := movedOf(q)
 	arms := map[backout.SeriesID][2]*backout.Residuals{}
 	for _, r := range g.Signals.Residuals(from, q.Now) {
 		sub := r.ID.Subject
 		switch {
 		case sub.Version != "":
-			if s, ok := versions[sub.Service]; ok && s.Kind == backout.KindDeployment {
+			if s, ok := versions[sub.Service]; ok {
 				addArm(arms, r, s)
 			}
 		case ill[r.ID]:

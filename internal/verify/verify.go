@@ -57,8 +57,8 @@ type Question struct {
 	Watched []backout.Residuals
 	// Arms compare what was moved with what was not.
 	Arms []Arm
-	// Counts compare events, such as errors and orders, on moved and unmoved
-	// instances. They need no baseline.
+	// Counts compare events, such as errors, orders or requests slower than a
+	// quantile, on moved and unmoved instances. They need no baseline.
 	Counts []Counts
 	// Since is when the stage's first effect began; Now ends what is judged.
 	Since time.Time
@@ -83,31 +83,32 @@ type Arm struct {
 	Control backout.Residuals
 }
 
-// Counts is how many events of one kind fell, since the stage began, on requests
-// that were served by what was moved (Treated) and by what was not (Control).
+// Counts is how events of one kind fell, since the stage began, on requests that
+// were served by what was moved (treated) and by what was not, one split for each
+// stretch of time in which both served.
 type Counts struct {
-	Series  backout.SeriesID
-	Worse   backout.Direction // up for errors, down for orders; both counts as up
-	Treated float64           // events
-	Control float64           // events
-	Share   float64           // of requests that were Treated, in (0,1)
+	Series backout.SeriesID
+	Worse  backout.Direction // up for errors, down for orders; both counts as up
+	Splits []Split
 }
 
-// countPrior is how many events the prior of a count's share is worth.
-const countPrior = 100
+// Split is one stretch of [Counts]: X events on the treated arm, Y on the other.
+type Split = statistics.Split
 
-// logWorse is the log e-value of "what was moved has no more than its share of
-// bad events", or no less than its share of good ones. It reports false for what
-// can't be compared, such as a single arm. No event at all is a measurement that
-// says nothing.
-func (c Counts) logWorse() (float64, bool) {
-	if !(c.Treated >= 0 && c.Control >= 0 && c.Share > 0 && c.Share < 1) {
-		return 0, false
+// usable are the splits that can be compared: both arms served, and the numbers are
+// numbers.
+func (c Counts) usable() (splits []Split, treated, events, share float64) {
+	for _, s := range c.Splits {
+		if !(s.X >= 0 && s.Y >= 0 && s.Share > 0 && s.Share < 1) {
+			continue
+		}
+		treated, events, share = treated+s.X, events+s.X+s.Y, s.Share
+		if c.Worse == backout.WorseDown { // too few here is too many there
+			s = Split{X: s.Y, Y: s.X, Share: 1 - s.Share}
+		}
+		splits = append(splits, s)
 	}
-	if c.Worse == backout.WorseDown { // too few here is too many there
-		return statistics.LogBetaBinomialAbove(c.Control, c.Treated, 1-c.Share, countPrior), true
-	}
-	return statistics.LogBetaBinomialAbove(c.Treated, c.Control, c.Share, countPrior), true
+	return splits, treated, events, share
 }
 
 // armNoise is how many times the whole service's variance one arm's difference
@@ -195,8 +196,9 @@ func (q Question) judgeHarm(v *backout.Verdict) (logMean float64, measured int) 
 		add(a.Treated.ID, count(d) > 0, e, count(d), fmt.Sprintf("moved minus not moved over %d samples", count(d)))
 	}
 	for _, c := range q.Counts {
-		e, ok := c.logWorse()
-		add(c.Series, ok, e, int(c.Treated+c.Control), fmt.Sprintf("%.0f of %.0f events on the %.0f %% of requests that were moved", c.Treated, c.Treated+c.Control, 100*c.Share))
+		splits, treated, events, share := c.usable()
+		text := fmt.Sprintf("%.0f of %.0f events on what was moved, by now %.0f %% of the requests", treated, events, 100*share)
+		add(c.Series, len(splits) > 0, statistics.LogSplitAbove(splits), len(splits), text)
 	}
 	if len(logs) == 0 {
 		return math.Inf(-1), 0

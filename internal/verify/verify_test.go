@@ -56,7 +56,7 @@ func TestJudge_verdicts(t *testing.T) {
 	}
 	events := func(worse backout.Direction, treated, control, share float64) Question {
 		q := ask(20)
-		q.Counts = []Counts{{Worse: worse, Treated: treated, Control: control, Share: share}}
+		q.Counts = []Counts{{Worse: worse, Splits: []Split{{X: treated, Y: control, Share: share}}}}
 		return q
 	}
 	middle := ask(20, metric(0, 8, healthy...))
