@@ -159,7 +159,7 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 	out.Primary = provable(out.Primary)
 	for _, pair := range arms {
 		if pair[0] != nil && pair[1] != nil {
-			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1]})
+			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1], Share: shareOf(versions[pair[0].ID.Subject.Service], q.Round)})
 		}
 	}
 	return out
@@ -199,6 +199,14 @@ func addArm(arms map[backout.SeriesID][2]*backout.Residuals, r backout.Residuals
 		pair[1] = &r
 	}
 	arms[key] = pair
+}
+
+// shareOf is how much of a step is moved after a round.
+func shareOf(s backout.Step, round int) float64 {
+	if round < len(s.Stages) {
+		return s.Stages[round].Share
+	}
+	return 1
 }
 
 func illOf(inc backout.Incident) map[backout.SeriesID]bool {

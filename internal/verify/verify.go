@@ -15,7 +15,10 @@
 //     it can't be confused by trouble that goes on elsewhere.
 //
 // Neighbouring residuals are correlated, and an e-process on correlated samples
-// is void: samples are whitened with the metric's phi first.
+// is void: samples are whitened with the metric's phi first. Phi, level and spread are
+// estimates themselves where a baseline was learnt from few samples; recovery is then
+// asked for with a smaller margin and more whitening. A baseline worth less than about
+// 15 independent samples, n(1-phi)/(1+phi), promises nothing all the same.
 //
 // An effect takes time to show, and the samples before it did speak against
 // recovery for ever if they were summed with the rest. So the recovery e-process
@@ -81,6 +84,17 @@ type Question struct {
 type Arm struct {
 	Treated backout.Residuals
 	Control backout.Residuals
+	// Share of the requests that are treated, in (0,1); 0 = not known.
+	Share float64
+}
+
+// noise is how many times the whole service's variance the arms' difference has: each
+// sees a part of the traffic, and a small part is noisy.
+func (a Arm) noise() float64 {
+	if a.Share > 0 && a.Share < 1 {
+		return math.Max(armNoise, 1/a.Share+1/(1-a.Share))
+	}
+	return armNoise
 }
 
 // Counts is how events of one kind fell, since the stage began, on requests that
@@ -111,8 +125,7 @@ func (c Counts) usable() (splits []Split, treated, events, share float64) {
 	return splits, treated, events, share
 }
 
-// armNoise is how many times the whole service's variance one arm's difference
-// has: two arms, each with a part of the traffic.
+// armNoise is the least of it: instances differ, and the split is hardly ever even.
 const armNoise = 8.0
 
 // clip bounds what one sample can say, so that a single wild one decides nothing.
@@ -144,8 +157,8 @@ func Judge(q Question) backout.Verdict {
 func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
 	all = true
 	for _, r := range q.Primary {
-		u := q.since(r)
-		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: q.Margin, Now: u.latest}
+		u, margin := q.since(r), certain(q.Margin, r)
+		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: margin, Now: u.latest}
 		if u.n == 0 || u.stale > q.MinSamples {
 			reason.Unmeasured, reason.Text = true, "not measured since the stage began"
 			if u.n > 0 {
@@ -155,11 +168,11 @@ func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
 			continue
 		}
 		measured++
-		reason.LogERecovered = q.logRecovered(u, r.Phi)
+		reason.LogERecovered = logRecovered(u, correlation(r), margin)
 		switch {
 		case u.n >= q.MinSamples && reason.LogERecovered >= math.Log(1/q.AlphaRecovered):
 			reason.Value = backout.VerdictRecovered
-			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", q.Margin, u.n, odds(reason.LogERecovered))
+			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", margin, u.n, odds(reason.LogERecovered))
 		default:
 			all = false
 			reason.Text = fmt.Sprintf("%.1f sd above normal, proof of recovery at odds %s of 1:%.0f needed (%d samples)", u.latest, odds(reason.LogERecovered), 1/q.AlphaRecovered, u.n)
@@ -192,13 +205,13 @@ func (q Question) judgeHarm(v *backout.Verdict) (logMean float64, measured int) 
 	}
 	for _, a := range q.Arms {
 		d := difference(q.since(a.Treated), q.since(a.Control))
-		e := logAbove(d, max(a.Treated.Phi, a.Control.Phi), 0, armNoise)
+		e := logAbove(d, max(a.Treated.Phi, a.Control.Phi), 0, a.noise())
 		add(a.Treated.ID, count(d) > 0, e, count(d), fmt.Sprintf("moved minus not moved over %d samples", count(d)))
 	}
 	for _, c := range q.Counts {
 		splits, treated, events, share := c.usable()
 		text := fmt.Sprintf("%.0f of %.0f events on what was moved, by now %.0f %% of the requests", treated, events, 100*share)
-		add(c.Series, len(splits) > 0, statistics.LogSplitAbove(splits), len(splits), text)
+		add(c.Series, len(splits) > 0, statistics.LogSplitAbove(splits, statistics.SplitDispersion(splits)), len(splits), text)
 	}
 	if len(logs) == 0 {
 		return math.Inf(-1), 0
@@ -250,9 +263,42 @@ func (q Question) since(r backout.Residuals) stretch {
 
 func bounded(x float64) float64 { return math.Max(-clip, math.Min(clip, x)) }
 
+// certain is the margin in a baseline's own units, on the safe side of the margin in
+// true ones. A baseline of few samples may lie too high or take its spread for too
+// wide, and what it calls healthy is not then. Its level and spread are a median and a
+// median deviation (variances 1.57 and 1.36 over n), of correlated samples (Bartlett's
+// formula).
+func certain(margin float64, r backout.Residuals) float64 {
+	if r.N <= 0 {
+		return margin
+	}
+	const ofMedian, ofDeviation = 1.57, 1.36
+	phi, n := correlation(r), float64(r.N)
+	level := math.Sqrt(ofMedian * (1 + phi) / (1 - phi) / n)
+	spread := math.Sqrt(ofDeviation * (1 + phi*phi) / (1 - phi*phi) / n)
+	return (margin - sure*level) / (1 + sure*spread)
+}
+
+// sure is how many standard errors an estimate is not trusted: one side of 90 %.
+const sure = .5
+
+// correlation is the upper bound of a series' correlation: too much whitening costs
+// some samples, too little voids the answer.
+func correlation(r backout.Residuals) float64 {
+	if r.N <= 0 {
+		return whitening(r.Phi)
+	}
+	phi := whitening(r.Phi)
+	return whitening(phi + sure*math.Sqrt((1-phi*phi)/float64(r.N)))
+}
+
+// whitening bounds the correlation that is removed: beyond it a series is a random
+// walk, and below 0 it has none that flatters.
+func whitening(phi float64) float64 { return math.Max(0, math.Min(.9, phi)) }
+
 // logRecovered is the log e-value of "the mean is at least the margin", mixed
 // over the moment at which the effect sets in.
-func (q Question) logRecovered(u stretch, phi float64) float64 {
+func logRecovered(u stretch, phi, margin float64) float64 {
 	starts := len(u.levels) - u.warm
 	if starts <= 0 {
 		return 0
@@ -261,7 +307,7 @@ func (q Question) logRecovered(u stretch, phi float64) float64 {
 	for i := u.warm; i < len(u.levels); i++ {
 		flipped := make([]float64, 0, len(u.levels)-i)
 		for _, x := range u.levels[i:] {
-			flipped = append(flipped, q.Margin-x)
+			flipped = append(flipped, margin-x)
 		}
 		e := logAbove(flipped, phi, 0, 1)
 		logs, top = append(logs, e), max(top, e)
@@ -280,7 +326,7 @@ const horizon = 30
 // logAbove is the log e-value of "the mean of the levels is at most floor".
 // noise scales the variance of one sample.
 func logAbove(levels []float64, phi, floor, noise float64) float64 {
-	phi = math.Max(0, math.Min(.9, phi))
+	phi = whitening(phi)
 	s, v := 0.0, 0.0
 	previous := math.NaN()
 	for _, x := range levels {
