@@ -54,8 +54,14 @@ import (
 // Question is everything a verdict depends on. The zero value of a setting means
 // its default.
 type Question struct {
-	// Primary metrics must all recover.
+	// Primary metrics must recover: all of them, or as Objectives say.
 	Primary []backout.Residuals
+	// Objectives weigh the primary metrics; nil = each decides alone, and one that is not
+	// named weighs nothing.
+	Objectives map[backout.SeriesID]Objective
+	// Pass is the share of the weight that must be proven recovered, Warning that from
+	// which on the verdict carries a warning; 0 = 1.
+	Pass, Warning float64
 	// Watched metrics were healthy before and must not become worse.
 	Watched []backout.Residuals
 	// Arms compare what was moved with what was not.
@@ -140,22 +146,22 @@ func Judge(q Question) backout.Verdict {
 	q.AlphaRecovered, q.AlphaWorse = cmp.Or(q.AlphaRecovered, .05), cmp.Or(q.AlphaWorse, .01)
 	q.MinSamples = cmp.Or(q.MinSamples, 5)
 	v := backout.Verdict{Value: backout.VerdictInconclusive, Reasons: []backout.VerdictReason{}}
-	recovered, measured := q.judgePrimary(&v)
+	measured := q.judgePrimary(&v)
+	recovered := q.scored(&v)
 	worse, watched := q.judgeHarm(&v)
 	v.Blind = len(q.Primary)+len(q.Watched)+len(q.Arms)+len(q.Counts) > 0 && measured+watched == 0 ||
 		len(q.Primary) > 0 && 2*measured < len(q.Primary)
 	switch {
 	case worse >= math.Log(1/q.AlphaWorse):
 		v.Value = backout.VerdictWorse
-	case q.Last && recovered && len(q.Primary) > 0 && measured == len(q.Primary):
+	case q.Last && recovered:
 		v.Value = backout.VerdictRecovered
 	}
 	return v
 }
 
 // judgePrimary asks every primary metric whether it recovered.
-func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
-	all = true
+func (q Question) judgePrimary(v *backout.Verdict) (measured int) {
 	for _, r := range q.Primary {
 		u, margin := q.since(r), certain(q.Margin, r)
 		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: margin, Now: u.latest}
@@ -164,7 +170,7 @@ func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
 			if u.n > 0 {
 				reason.Text = fmt.Sprintf("not measured in the last %d samples", u.stale)
 			}
-			v.Reasons, all = append(v.Reasons, reason), false
+			v.Reasons = append(v.Reasons, reason)
 			continue
 		}
 		measured++
@@ -174,12 +180,11 @@ func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
 			reason.Value = backout.VerdictRecovered
 			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", margin, u.n, odds(reason.LogERecovered))
 		default:
-			all = false
 			reason.Text = fmt.Sprintf("%.1f sd above normal, proof of recovery at odds %s of 1:%.0f needed (%d samples)", u.latest, odds(reason.LogERecovered), 1/q.AlphaRecovered, u.n)
 		}
 		v.Reasons = append(v.Reasons, reason)
 	}
-	return all, measured
+	return measured
 }
 
 // judgeHarm gives the mean e-value of everything that must not become worse.
