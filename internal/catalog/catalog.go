@@ -20,6 +20,10 @@ type Catalog struct {
 	Policy    backout.Policy     `json:"policy"`
 	Signals   []backout.Signal   `json:"signals"`
 	Playbooks []Playbook         `json:"playbooks"`
+	// Criteria say when a way back has worked, their weights filled in.
+	Criteria []backout.SuccessCriteria `json:"criteria"`
+	// Analyses are what gates and success criteria may ask for besides signals.
+	Analyses []backout.Analysis `json:"analyses"`
 	// Notify is how people are told; nil when no document says so.
 	Notify *Notify `json:"notify,omitempty"`
 }
@@ -81,7 +85,7 @@ func newLoader() *loader {
 	l.out = Catalog{
 		Graph: backout.Graph{Services: []backout.Service{}, Dependencies: []backout.Dependency{}, Components: []backout.Component{},
 			Journeys: []backout.Journey{}, Features: []backout.Feature{}, Clients: []backout.Client{}},
-		Contracts: []backout.Contract{}, Signals: []backout.Signal{}, Playbooks: []Playbook{}, Policy: defaultPolicy(),
+		Contracts: []backout.Contract{}, Signals: []backout.Signal{}, Playbooks: []Playbook{}, Criteria: []backout.SuccessCriteria{}, Analyses: []backout.Analysis{}, Policy: defaultPolicy(),
 	}
 	return l
 }
@@ -123,24 +127,25 @@ type entity struct {
 	spec        cursor
 }
 
-// The two families of entities.
+// The three families of entities.
 const (
 	backstage = "backstage.io/v1alpha1"
 	ours      = "backout.dev/v1alpha1"
+	argo      = "argoproj.io/v1alpha1"
 )
 
 func (l *loader) document(c cursor) {
 	var version, kind string
 	e := entity{cursor: c, annotations: map[string]cursor{}, spec: cursor{l, c.file, &yaml.Node{Kind: yaml.MappingNode, Line: c.node.Line}, "spec"}}
 	c.fields(map[string]func(cursor){
-		"apiVersion": oneOf(&version, backstage, ours),
+		"apiVersion": oneOf(&version, backstage, ours, argo),
 		"kind":       text(&kind),
 		"metadata":   e.metadata,
 		"spec":       func(s cursor) { e.spec = s },
 	})
 	if version == "" {
 		if c.node.Kind == yaml.MappingNode && !l.has(c.file, "apiVersion") {
-			c.wrong("apiVersion: expected %s or %s", backstage, ours)
+			c.wrong("apiVersion: expected %s, %s or %s", backstage, ours, argo)
 		}
 		return
 	}
@@ -229,5 +234,6 @@ func readers() map[string]func(*entity) {
 		ours + " Client": readClient, ours + " Contract": readContract, ours + " Policy": readPolicy,
 		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook,
 		ours + " DataFormat": readFormat, ours + " PointOfNoReturn": readNoReturn, ours + " Pool": readPool, ours + " Consumer": readConsumer, ours + " Switch": readSwitch, ours + " Notify": readNotify,
+		ours + " SuccessCriteria": readCriteria, argo + " AnalysisTemplate": readAnalysis, argo + " ClusterAnalysisTemplate": readAnalysis,
 	}
 }
