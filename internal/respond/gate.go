@@ -37,7 +37,10 @@ type Gate struct {
 	Signals Signals
 	// Counted gives raw counts; nil leaves residuals alone to judge.
 	Counted Counted
-	Minute  time.Duration
+	// Criteria say what recovery needs; without any, all that was ill is back.
+	Criteria []backout.SuccessCriteria
+	Analyses *Analyses // nil = none are asked for
+	Minute   time.Duration
 }
 
 // Ask gives the decision of this moment.
@@ -53,6 +56,10 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	v := alertsToo(inc, question, verify.Judge(question))
 	out := g.answer(q, v)
 	out.Verdict = v.Value
+	if question.Last { // the run could end here: what is asked for besides must hold
+		c, _ := g.criteria(inc, q)
+		out = g.analysed(ctx, q, c.Analyses, out)
+	}
 	return out, nil
 }
 
@@ -104,6 +111,8 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionFreeze, Why: "the signals can't be seen: nothing is decided until they can"}
 	case v.Value == backout.VerdictWorse:
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
+	case v.Warning && q.Last && v.Value != backout.VerdictRecovered && q.Now.Sub(q.Since) > g.minutes(gateBudget):
+		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("mostly recovered, with a warning: %.0f %% of the weight is back; %s", 100*v.Score, open(v))}
 	case v.Value == backout.VerdictRecovered && q.Last:
 		return execute.Answer{Decision: execute.DecisionGoOn, Why: recovered(v)}
 	case v.Value == backout.VerdictRecovered:
@@ -138,6 +147,7 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 	from := q.Since.Add(-g.minutes(8))
 	out := verify.Question{Since: q.Since, Now: q.Now, WarmUp: g.minutes(warmUp), Last: q.Last, Margin: marginSeasonal, Harm: harm}
 	ill, expected := illOf(inc), expectedOf(inc)
+	criteria, _ := g.criteria(inc, q)
 	versions := movedOf(q)
 	arms := map[backout.SeriesID][2]*backout.Residuals{}
 	for _, r := range g.Signals.Residuals(from, q.Now) {
@@ -147,7 +157,7 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 			if s, ok := versions[sub.Service]; ok {
 				addArm(arms, r, s)
 			}
-		case ill[r.ID]:
+		case ill[r.ID] || listed(criteria, r.ID):
 			out.Primary = append(out.Primary, r)
 			if r.Mode == backout.ModeShort {
 				out.Margin = marginShort
@@ -157,6 +167,7 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 		}
 	}
 	out.Primary = provable(out.Primary)
+	weigh(&out, criteria, ill)
 	for _, pair := range arms {
 		if pair[0] != nil && pair[1] != nil {
 			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1], Share: shareOf(versions[pair[0].ID.Subject.Service], q.Round)})
@@ -300,6 +311,9 @@ func recovered(v backout.Verdict) string {
 	}
 	if proven == 0 {
 		return fmt.Sprintf("recovered: all %d alerts are over, and nothing that is measured was ill", n)
+	}
+	if v.Score < 1-1e-9 {
+		return fmt.Sprintf("recovered: %d signals with %.0f %% of the weight are back, proven; %s", n, 100*v.Score, open(v))
 	}
 	return fmt.Sprintf("recovered: all %d signals that were ill are back, proven", n)
 }
