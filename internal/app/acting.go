@@ -16,7 +16,7 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 	clock := func() time.Time { return time.Now().UTC() }
 	x, err := execute.New(ctx, execute.Config{
 		Engine: a.engine, Actuators: moving,
-		Guard:   &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
+		Guard: &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
 		Gate: &respond.Gate{
 			Store: incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
 			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{}},
