@@ -102,7 +102,7 @@ func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) b
 	}
 	from = from.Add(-r.minutes(evidenceWindow))
 	q.Residuals = witnessed(r.cfg.Signals.Residuals(from, now), inc, from, now, r.cfg.Step)
-	return attribute.Rank(q)
+	return attribute.Rank(unsettled(q, inc.After))
 }
 
 func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribution, inc backout.Incident) backout.Forecast {

@@ -35,7 +35,9 @@ const (
 type Gate struct {
 	Store   Store
 	Signals Signals
-	Minute  time.Duration
+	// Facts tell what others changed meanwhile; nil = nobody knows.
+	Facts  Facts
+	Minute time.Duration
 }
 
 // Ask gives the decision of this moment.
@@ -44,7 +46,10 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	if err != nil {
 		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
-	question := g.question(inc, q)
+	question, err := g.withoutAnother(ctx, inc, q, g.question(inc, q))
+	if err != nil {
+		return execute.Answer{}, err
+	}
 	question.Last = question.Last || waveDone(q)
 	v := alertsToo(inc, question, verify.Judge(question))
 	out := g.answer(q, v)
