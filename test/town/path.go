@@ -30,6 +30,7 @@ type Config struct {
 	History   int           // samples that the detector begins with; 0 = 240
 	// Policy is read anew for each world, as a person may change it at any time.
 	Policy func() backout.Policy
+	Mouth  *Mouth // who is told; nil = a new one
 	Log    *slog.Logger
 }
 
@@ -65,7 +66,10 @@ func Open(ctx context.Context, c Config) (_ *Path, err error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Path{cfg: c, Mouth: &Mouth{}, wakes: map[backout.IncidentID]time.Time{}}
+	if c.Mouth == nil {
+		c.Mouth = &Mouth{}
+	}
+	p := &Path{cfg: c, Mouth: c.Mouth, wakes: map[backout.IncidentID]time.Time{}}
 	if p.file, err = engine.Open(ctx, c.File); err != nil {
 		return nil, err
 	}

@@ -58,15 +58,15 @@ type Product struct {
 	order    []Move
 	troubles []Trouble
 	blind    []backout.Period
-	together []string // calls of Do that met another one on their component
+	together []string // calls of Do that met another one, not yet given up, on their component
 	gone     map[backout.ComponentID]string
 }
 
 type part struct {
 	shares  map[backout.Version]float64
 	writes  int
-	ill     bool // reports that it is not ready
-	busy    int  // calls of Do under way
+	ill     bool              // reports that it is not ready
+	busy    []context.Context // of the calls of Do under way
 	history []Move
 }
 
@@ -160,7 +160,8 @@ func (p *Product) Moves() []Move {
 	return slices.Clone(p.order)
 }
 
-// Together names the calls of Do that met another one on their component.
+// Together names the calls of Do that met another one on their component which its
+// caller had not given up.
 func (p *Product) Together() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,8 +213,8 @@ func (p *Product) Probe(_ context.Context, c backout.Component) (backout.Reality
 
 // Do moves a component, or does what Fault makes of it.
 func (p *Product) Do(ctx context.Context, e backout.Effect) (backout.Outcome, error) {
-	p.enter(e)
-	defer p.leave(e)
+	p.enter(ctx, e)
+	defer p.leave(ctx, e)
 	do := func() (backout.Outcome, error) { return p.do(e) }
 	if p.Fault != nil {
 		return p.Fault(ctx, e, do)
@@ -221,19 +222,21 @@ func (p *Product) Do(ctx context.Context, e backout.Effect) (backout.Outcome, er
 	return do()
 }
 
-func (p *Product) enter(e backout.Effect) {
+func (p *Product) enter(ctx context.Context, e backout.Effect) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.parts[e.Component.ID]
-	if t.busy++; t.busy > 1 {
+	if slices.ContainsFunc(t.busy, func(c context.Context) bool { return c.Err() == nil }) {
 		p.together = append(p.together, e.Key)
 	}
+	t.busy = append(t.busy, ctx)
 }
 
-func (p *Product) leave(e backout.Effect) {
+func (p *Product) leave(ctx context.Context, e backout.Effect) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.parts[e.Component.ID].busy--
+	t := p.parts[e.Component.ID]
+	t.busy = slices.DeleteFunc(t.busy, func(c context.Context) bool { return c == ctx })
 }
 
 func (p *Product) do(e backout.Effect) (backout.Outcome, error) {
