@@ -30,7 +30,7 @@ const (
 	StateApproved      State = "approved"       // the plan may run
 	StateExecuting     State = "executing"      // an attempt is running
 	StateRecovered     State = "recovered"      // verified: live state equals target and signals are back
-	StateSelfRecovered State = "self_recovered" // it went away before anything was done
+	StateSelfRecovered State = "self_recovered" // it went away without our doing
 	StateNoAction      State = "no_action"      // no change is to blame: nothing to take back
 	StateHalted        State = "halted"         // the attempt stopped; what is left is stated
 	StateFrozen        State = "frozen"         // backout can't see: nothing is done until it can
