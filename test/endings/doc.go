@@ -17,7 +17,7 @@
 //	metrics vanish mid-gate                   frozen while blind, and told so; recovered when it sees
 //	metrics never come back                   frozen, and told so, until a person has aborted it
 //	a second incident starts                  the first is recovered by itself; the second opens and is recovered
-//	someone deploys by hand meanwhile         halted: the person's version stays
+//	someone deploys by hand meanwhile         the attempt halts and the person's version stays; self_recovered if that helped
 //	someone takes it back by hand meanwhile   recovered
 //	the kill switch mid-stage                 halted where it is, which was proven safe; what is half moved is named
 //	backout is restarted mid-stage            recovered, each stage done once

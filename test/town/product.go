@@ -1,6 +1,7 @@
 package town
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -46,6 +47,8 @@ type Product struct {
 	Signals []backout.Signal
 	Harms   []Harm
 	Seed    uint64
+	// Requests a minute that each service serves; 0 = 600.
+	Requests float64
 	// Fault misbehaves in Do's place when it is set: it is given the real deed.
 	Fault func(ctx context.Context, e backout.Effect, do func() (backout.Outcome, error)) (backout.Outcome, error)
 	// Unseen answers in Probe's place when its error is not nil.
@@ -293,7 +296,7 @@ func (p *Product) sample(sig backout.Signal, s backout.ServiceID, at time.Time, 
 		h = h*31 + uint64(b)
 	}
 	r := rand.New(rand.NewPCG(p.Seed^h, uint64(at.UnixMilli())))
-	n := requests * step.Minutes()
+	n := cmp.Or(p.Requests, requests) * step.Minutes()
 	harm := p.harm(s, at.Add(-step/2))
 	out := backout.Sample{At: at, Total: math.Round(n + math.Sqrt(n)*r.NormFloat64())}
 	if sig.Kind == backout.SignalErrors {
