@@ -47,10 +47,10 @@ func Watch(f Frame, s Style) []string {
 			v.add("", strings.Split(strings.TrimRight(Suspects(*inc.Attribution, s, 5), "\n"), "\n")...)
 		}
 	}
-	for _, d := range f.Degraded {
+	for _, d := range few(f.Degraded) {
 		v.wrap(0, v.Paint(InkWaits, "!")+" ", "can't see now: "+d)
 	}
-	for _, u := range f.Undelivered {
+	for _, u := range few(f.Undelivered) {
 		v.wrap(0, v.Paint(InkWaits, "!")+" ", "not delivered: "+u)
 	}
 	v.foot()
@@ -431,6 +431,20 @@ func (s Style) fit(line string, width int) string {
 	return b.String()
 }
 
+// few keeps a list short, and says how long it is.
+func few(all []string) []string {
+	const most = 3
+	if len(all) <= most+1 {
+		return all
+	}
+	return append(slices.Clone(all[:most]), fmt.Sprintf("%d more, see backout status", len(all)-most))
+}
+
+// without lists what is in a and not in b.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}
+
 // Happening is one thing that changed between two frames.
 type Happening struct {
 	At       time.Time          `json:"at"`
@@ -452,15 +466,11 @@ func Happenings(before, f Frame) []Happening {
 		}
 		out = append(out, Happening{At: f.Now, Kind: "connection", Text: text})
 	}
-	for _, d := range f.Degraded {
-		if !slices.Contains(before.Degraded, d) {
-			out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "can't see now: " + d})
-		}
+	if more := without(f.Degraded, before.Degraded); len(more) > 0 {
+		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "can't see now: " + strings.Join(few(more), "; ")})
 	}
-	for _, d := range before.Degraded {
-		if !f.Lost && !slices.Contains(f.Degraded, d) {
-			out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "can see again: " + d})
-		}
+	if less := without(before.Degraded, f.Degraded); len(less) > 0 && !f.Lost {
+		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "no longer said: " + strings.Join(few(less), "; ")})
 	}
 	inc := f.Incident
 	if inc == nil {
