@@ -71,6 +71,8 @@ type Facts struct {
 	CostNow MoneyRange `json:"cost_now,omitzero"`
 	// TakenBack lists what is verified back at an earlier version, nothing else.
 	TakenBack []TakenBack `json:"taken_back"`
+	// Degraded is what could not be seen when this was said.
+	Degraded []Degradation `json:"degraded,omitempty"`
 }
 
 // TakenBack is one component that is back at an earlier version: done and

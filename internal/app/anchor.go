@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -32,8 +31,8 @@ type anchors struct {
 	url   string        // POSTed to, one anchor a request; "" = nowhere
 	ended chan struct{} // an incident came to its end
 
-	mu      sync.Mutex
-	trouble []string // guarded by mu: what could not be written or does not agree
+	// told hears what could not be written or does not agree; "" = nothing any more.
+	told func(now time.Time, where, why string)
 }
 
 func (a *App) openAnchors() {
@@ -41,7 +40,13 @@ func (a *App) openAnchors() {
 	if f := a.cfg.AnchorFile; f != "" && !slices.Contains(files, f) {
 		files = append(files, f)
 	}
-	a.anchors = &anchors{store: a.store, files: files, url: a.cfg.AnchorURL, ended: make(chan struct{}, 1)}
+	a.anchors = &anchors{store: a.store, files: files, url: a.cfg.AnchorURL, ended: make(chan struct{}, 1), told: func(now time.Time, where, why string) {
+		if name := "anchors " + where; why == "" {
+			a.vitals.unnote(name)
+		} else {
+			a.vitals.note(name, backout.Degraded(backout.DegradedAnchors, where, now, why))
+		}
+	}}
 }
 
 // due asks for an anchor soon, without waiting for it.
@@ -77,33 +82,26 @@ func (a *anchors) run(ctx context.Context) error {
 // write makes an anchor where one is due and brings every copy up to date. What
 // fails is told on every surface and tried again.
 func (a *anchors) write(ctx context.Context, now time.Time, due bool) {
-	var errs []error
 	if due {
 		_, _, err := a.store.Anchor(ctx, now)
-		errs = append(errs, err)
+		a.tell(ctx, now, "of this hour", err)
 	}
 	for _, f := range a.files {
-		errs = append(errs, a.copyTo(ctx, f))
+		a.tell(ctx, now, "in "+f, a.copyTo(ctx, f))
 	}
 	if a.url != "" {
-		errs = append(errs, a.send(ctx, now))
+		a.tell(ctx, now, "at "+a.url, a.send(ctx, now))
 	}
-	trouble := []string{}
-	for _, err := range errs {
-		if err != nil && ctx.Err() == nil {
-			trouble = append(trouble, "audit anchors: "+err.Error())
-		}
-	}
-	a.mu.Lock()
-	a.trouble = trouble
-	a.mu.Unlock()
 }
 
-// told is what is wrong with the anchors, in words.
-func (a *anchors) told() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.trouble)
+func (a *anchors) tell(ctx context.Context, now time.Time, where string, err error) {
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	if ctx.Err() == nil {
+		a.told(now, where, why)
+	}
 }
 
 // copyTo appends to a file what it lacks. A file that says something else than the

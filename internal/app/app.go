@@ -33,7 +33,7 @@ type App struct {
 	token     string
 	started   time.Time
 	listener  net.Listener
-	file      *engine.File
+	database  *engine.Database
 	engine    *engine.Engine
 	store     *store.Store
 	facts     *facts
@@ -47,14 +47,17 @@ type App struct {
 	anchors   *anchors
 	rules     *permit.Permit
 	ready     ready
+	vitals    vitals
+	meters    *meters
+	watchdogs []beating
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
 	deciding sync.Mutex // one decision at a time: ticks and people take turns
 
 	mu      sync.Mutex
-	missing []string // guarded by mu: what the last tick could not measure
-	closers []closer // in order of opening; closed last in, first out
+	missing []backout.Degradation // guarded by mu: what the last tick could not measure
+	closers []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {
@@ -70,6 +73,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 		return nil, err
 	}
 	a := &App{cfg: cfg, started: time.Now().UTC()}
+	a.meters = newMeters(a)
 	defer func() {
 		if err != nil {
 			a.close()
@@ -109,11 +113,11 @@ func (a *App) close() {
 }
 
 func (a *App) openStore(ctx context.Context) (err error) {
-	if a.file, err = engine.OpenFile(ctx, filepath.Join(a.cfg.Data, "backout.db")); err != nil {
+	if a.database, err = engine.Open(ctx, filepath.Join(a.cfg.Data, "backout.db")); err != nil {
 		return err
 	}
-	a.onClose("database", a.file.Close)
-	if a.store, err = store.New(ctx, a.file.DB); err == nil {
+	a.onClose("database", a.database.Close)
+	if a.store, err = store.New(ctx, a.database.DB); err == nil {
 		a.openAnchors()
 	}
 	return err
@@ -148,7 +152,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err
 	}
-	if a.engine, err = engine.New(ctx, engine.Config{File: a.file, Log: a.cfg.Log}); err != nil {
+	if a.engine, err = engine.New(ctx, engine.Config{Database: a.database, Log: a.cfg.Log}); err != nil {
 		return err
 	}
 	a.onClose("engine", func() error { return a.engine.Close(5 * time.Second) })
@@ -159,7 +163,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels, a.anchors.due}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
+		Store: incidents{Store: a.store, channels: a.channels, ended: a.anchors.due}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -178,7 +182,8 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	mounts["GET /metrics"] = a.meters.handler()
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 
@@ -212,7 +217,10 @@ func (a *App) Run(ctx context.Context) error {
 	if a.embedded != nil {
 		g.Go(func() error { return a.embedded.Run(ctx) })
 	}
+	a.vitals.begin(a.cfg.bounds(), time.Now().UTC())
 	g.Go(func() error { return a.watch.Run(ctx) })
+	g.Go(func() error { return a.look(ctx) })
+	g.Go(func() error { return a.heartbeats(ctx) })
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,7 +114,7 @@ func (s *alerts) Alert(ctx context.Context, list []backout.Alert) error {
 		return &backout.Error{Code: backout.CodeUnavailable, Message: fmt.Sprintf("%d alerts are known: expected at most %d", len(after), alertsMost)}
 	}
 	a.mu.Lock()
-	missing := append([]string{}, a.missing...)
+	missing := slices.Clone(a.missing)
 	a.mu.Unlock()
 	if _, err := a.responder.Alert(ctx, now, a.environment(), backout.AlertNews(before, after), after, missing); err != nil {
 		return err

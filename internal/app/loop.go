@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,8 +14,8 @@ import (
 // report receives every tick of the watch: findings open or join an incident,
 // what could not be measured is remembered for every surface.
 func (a *App) report(ctx context.Context, r watch.Report) {
-	missing := unseen(r)
 	a.mu.Lock()
+	missing := backout.Lasting(a.missing, unseen(r), r.Now)
 	a.missing = missing
 	a.mu.Unlock()
 	if a.cfg.Heard != nil {
@@ -27,16 +26,17 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
+	a.vitals.turned(loopWatch, time.Now().UTC())
 }
 
 // unseen says what a tick could not measure.
-func unseen(r watch.Report) []string {
-	missing := []string{}
-	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
-		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
-	}
+func unseen(r watch.Report) []backout.Degradation {
+	missing := []backout.Degradation{}
 	if r.Why != "" {
-		missing = append(missing, fmt.Sprintf("metrics since %s: %s", r.DegradedSince.Format(time.TimeOnly), r.Why))
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, "", r.DegradedSince, r.Why))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, string(name), time.Time{}, r.Missing[name]))
 	}
 	return missing
 }
@@ -58,6 +58,7 @@ func (a *App) walk(ctx context.Context) error {
 			if ctx.Err() == nil {
 				a.cfg.Log.Error("list open incidents", "err", err)
 			}
+			a.vitals.turned(loopWalk, time.Now().UTC())
 			continue
 		}
 		for _, inc := range open {
@@ -65,15 +66,24 @@ func (a *App) walk(ctx context.Context) error {
 				wakes[inc.ID] = a.step(ctx, now, inc.ID)
 			}
 		}
+		a.vitals.turned(loopWalk, time.Now().UTC())
 	}
 }
 
-func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) time.Time {
+// step walks an incident as far as it goes at this moment: between a decision and the
+// first effect nobody waits for the next tick.
+func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) (wake time.Time) {
 	a.deciding.Lock()
 	defer a.deciding.Unlock()
-	wake, err := a.responder.Step(ctx, now, id)
-	if err != nil && ctx.Err() == nil {
-		a.cfg.Log.Error("step incident", "incident", id, "err", err)
+	for range transitions {
+		var err error
+		wake, err = a.responder.Step(ctx, now, id)
+		if err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("step incident", "incident", id, "err", err)
+		}
+		if err != nil || wake.IsZero() || wake.After(now) {
+			return wake
+		}
 	}
 	return wake
 }
@@ -86,6 +96,7 @@ func (a *App) tellPeople(ctx context.Context) error {
 		if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
 			a.cfg.Log.Error("tell people", "err", err)
 		}
+		a.vitals.turned(loopTell, time.Now().UTC())
 		select {
 		case <-ctx.Done():
 			return nil

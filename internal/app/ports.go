@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -107,24 +106,6 @@ func (q queue) GiveUp(ctx context.Context, d notify.Due, at time.Time, why strin
 	return q.Store.GiveUp(ctx, d.Message, d.Channel, at, why)
 }
 
-// undelivered names what nobody acknowledged, in words: ends of incidents for as
-// long as they are tried, other news for a day.
-func (a *App) undelivered(ctx context.Context) []string {
-	out := []string{}
-	all, err := a.store.Undelivered(ctx, time.Now().Add(-24*time.Hour), 20)
-	if err != nil {
-		return append(out, err.Error())
-	}
-	for _, d := range all {
-		what := "is tried again"
-		if d.GivenUp {
-			what = "was given up"
-		}
-		out = append(out, fmt.Sprintf("%s to %s by %s %s: %s", d.Message.Incident, d.Message.Audience, d.Channel, what, d.Failure))
-	}
-	return out
-}
-
 // reading is what the pages and the API read.
 type reading struct{ a *App }
 
@@ -154,12 +135,9 @@ func (r reading) Observations(ctx context.Context, since, until time.Time) ([]ba
 
 func (r reading) Status(ctx context.Context) web.Status {
 	a := r.a
-	a.mu.Lock()
-	missing := append([]string{}, a.missing...)
-	a.mu.Unlock()
 	st := a.watch.State()
 	out := web.Status{
-		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: slices.Concat(missing, a.facts.blind(), a.anchors.told()), Services: len(a.catalog.Graph.Services),
+		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: a.Health(ctx).Degraded, Services: len(a.catalog.Graph.Services),
 		Series: st.Series, Ready: st.String(), StartedAt: a.started, Minute: backout.Duration(a.cfg.Minute),
 	}
 	if changes, err := r.Changes(ctx); err == nil {
@@ -169,9 +147,9 @@ func (r reading) Status(ctx context.Context) web.Status {
 				out.LastFact = at
 			}
 		}
-	} else {
-		out.Degraded = append(out.Degraded, "changes: "+err.Error())
+	} else if _, frozen := backout.Freezes(out.Degraded); !frozen { // the same trouble is said once
+		out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "", time.Now().UTC(), err.Error()))
 	}
-	out.Undelivered = a.undelivered(ctx)
+	out.Undelivered, _ = a.undelivered(ctx, time.Now().UTC())
 	return out
 }

@@ -126,7 +126,7 @@ func (e *env) statusCommand() *cobra.Command {
 			s := e.style(e.out)
 			fmt.Fprintf(e.out, "mode %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready)
 			for _, d := range st.Degraded {
-				fmt.Fprintf(e.out, "%s can't see now: %s\n", s.Paint(render.InkWaits, "!"), d)
+				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "!"), render.Degraded(d, time.Now()))
 			}
 			for _, u := range st.Unknown {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
@@ -179,7 +179,10 @@ func (e *env) incidentCommand() *cobra.Command {
 			if output == "json" {
 				return e.printJSON(inc)
 			}
-			fmt.Fprint(e.out, render.Incident(inc, e.style(e.out)))
+			if st, err := cl.Status(cmd.Context()); err == nil && !inc.State.Terminal() {
+				inc.Degraded = st.Degraded // as it is now, also where it could not be saved
+			}
+			fmt.Fprint(e.out, render.Incident(inc, e.style(e.out), time.Now()))
 			return nil
 		},
 	}
@@ -191,6 +194,7 @@ func (e *env) incidentCommand() *cobra.Command {
 var decideShort = map[string]string{
 	"approve": "say yes to the waiting plan with this digest", "reject": "say no to the waiting plan; nothing is changed",
 	"pause": "keep the running plan where it is", "resume": "let a paused plan go on", "abort": "end it; nothing further is changed",
+	"takeover": "carry on by hand: a run is aborted, holds stay, nothing further happens by itself", "close": "say what an incident turned out to be",
 }
 
 // decideCommand sends one decision to the running server.
@@ -221,7 +225,14 @@ func (e *env) decideCommand(verb string) *cobra.Command {
 		},
 	}
 	c.flags(cmd)
-	cmd.Flags().StringVar(&d.Digest, "digest", "", "of the plan as it was shown, at least 8 characters")
+	switch verb {
+	case "close":
+		cmd.Flags().StringVar(&d.As, "as", "", "false-alarm, or reviewed (needed)")
+		cmd.Flags().StringVar(&d.Cause, "cause", "", "with --as reviewed: the change that did it, by its id, or none; left out = nobody knows")
+		_ = cmd.MarkFlagRequired("as") // the flag exists
+	case "approve", "reject":
+		cmd.Flags().StringVar(&d.Digest, "digest", "", "of the plan as it was shown, at least 8 characters")
+	}
 	cmd.Flags().StringVar(&d.Reason, "reason", "", "kept in the audit log")
 	cmd.Flags().StringVar(&d.By.Name, "by", cmp.Or(os.Getenv("USER"), "cli"), "who decides")
 	return cmd

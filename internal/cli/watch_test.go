@@ -100,11 +100,11 @@ func TestScreen_tooLow(t *testing.T) {
 // shop answers a live view; it can be away, and remembers what was decided.
 type liveShop struct {
 	mu      sync.Mutex
-	away    bool             // guarded by mu
-	inc     backout.Incident // guarded by mu
-	run     backout.Run      // guarded by mu
-	decided []string         // guarded by mu
-	degrade []string         // guarded by mu
+	away    bool                  // guarded by mu
+	inc     backout.Incident      // guarded by mu
+	run     backout.Run           // guarded by mu
+	decided []string              // guarded by mu
+	degrade []backout.Degradation // guarded by mu
 }
 
 func (s *liveShop) set(f func()) {
@@ -185,12 +185,12 @@ func TestWatch_pipedOverARestart(t *testing.T) {
 			s.set(func() { s.away = true })
 			await("reconnecting, as of ")
 			s.set(func() {
-				s.away, s.degrade = false, []string{"queue_depth"}
+				s.away, s.degrade = false, []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "queue_depth", time.Now(), "no answer")}
 				s.run.Entries = append(s.run.Entries, backout.Entry{Seq: 2, At: time.Now(), Kind: backout.EntryEffect, Step: "a", Outcome: backout.OutcomeDone, Share: 1, Text: "express is off"})
 			})
 			await("connected again")
 			await("express is off")
-			await("can't see now: queue_depth")
+			await("can't see now: metrics queue_depth")
 			s.set(func() { s.inc.State, s.inc.Why = backout.StateRecovered, "verified" })
 			if err := <-done; err != nil {
 				t.Fatal(err)

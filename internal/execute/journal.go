@@ -16,11 +16,25 @@ import (
 //go:embed schema.sql
 var schema string
 
+// prepare creates the tables where they are missing.
+func (x *Executor) prepare(ctx context.Context) error {
+	_, err := x.db.ExecContext(ctx, schema)
+	return err
+}
+
 // writeEntries appends to a run's journal and moves the run to a state, where
 // one is given, inside the engine's transaction.
 func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state backout.RunState, why string, entries []backout.Entry) ([]backout.Entry, error) {
+	if _, err := tx.Exec(ctx, lockRun, id); err != nil {
+		return nil, err
+	}
 	if state != "" {
 		if _, err := tx.Exec(ctx, "UPDATE run SET state = $1, why = $2 WHERE attempt = $3", state, why, id); err != nil {
+			return nil, err
+		}
+	}
+	if state.Terminal() {
+		if _, err := tx.Exec(ctx, "DELETE FROM run_lock WHERE attempt = $1", id); err != nil {
 			return nil, err
 		}
 	}
@@ -42,6 +56,9 @@ func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state
 }
 
 const (
+	// lockRun is the first statement of whatever adds to a run's journal: others
+	// that would wait for it here, so that no two entries get one number.
+	lockRun     = "UPDATE run SET attempt = attempt WHERE attempt = $1"
 	lastSeq     = "SELECT coalesce(max(seq), 0) FROM run_entry WHERE attempt = $1"
 	insertEntry = "INSERT INTO run_entry (attempt, seq, body) VALUES ($1, $2, $3)"
 )
@@ -71,7 +88,7 @@ func (x *Executor) Run(ctx context.Context, id backout.AttemptID) (backout.Run, 
 		return r, fmt.Errorf("read run %s: %w", id, err)
 	}
 	if why := x.engine.Parked(string(id)); why != nil && !r.State.Terminal() {
-		r.Why = fmt.Sprintf("waits for the next start of backout: %v", why)
+		r.Parked, r.Why = true, fmt.Sprintf("waits for the next start of backout: %v", why)
 	}
 	return r, nil
 }
@@ -111,6 +128,9 @@ func (x *Executor) note(ctx context.Context, id backout.AttemptID, state backout
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
+		return err
+	}
 	// Read again: the steps of one wave run side by side.
 	if err := tx.QueryRowContext(ctx, read, id).Scan(&now); err != nil || now == state || now.Terminal() {
 		return err

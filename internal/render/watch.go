@@ -18,7 +18,7 @@ type Frame struct {
 	Lost bool
 	// Mode and Ready are what the server says of itself.
 	Mode, Ready string
-	Degraded    []string
+	Degraded    []backout.Degradation
 	Undelivered []string
 	Minute      time.Duration     // how long a model minute lasts; 0 = a minute
 	Incident    *backout.Incident // nil = there is none
@@ -47,8 +47,8 @@ func Watch(f Frame, s Style) []string {
 			v.add("", strings.Split(strings.TrimRight(Suspects(*inc.Attribution, s, 5), "\n"), "\n")...)
 		}
 	}
-	for _, d := range few(f.Degraded) {
-		v.wrap(0, v.Paint(InkWaits, "!")+" ", "can't see now: "+d)
+	for _, d := range few(degradedNames(f.Degraded)) {
+		v.wrap(0, v.Paint(InkWaits, "!")+" ", d)
 	}
 	for _, u := range few(f.Undelivered) {
 		v.wrap(0, v.Paint(InkWaits, "!")+" ", "not delivered: "+u)
@@ -431,6 +431,20 @@ func (s Style) fit(line string, width int) string {
 	return b.String()
 }
 
+// degradedNames says in a few words what backout can't see or do; what that means and
+// what to do stands in backout status.
+func degradedNames(all []backout.Degradation) []string {
+	out := []string{}
+	for _, d := range all {
+		if d.Source == "" {
+			out = append(out, "can't see now: "+d.Why)
+		} else {
+			out = append(out, degradedLead(d.Source)+": "+d.String())
+		}
+	}
+	return out
+}
+
 // few keeps a list short, and says how long it is.
 func few(all []string) []string {
 	const most = 3
@@ -466,11 +480,12 @@ func Happenings(before, f Frame) []Happening {
 		}
 		out = append(out, Happening{At: f.Now, Kind: "connection", Text: text})
 	}
-	if more := without(f.Degraded, before.Degraded); len(more) > 0 {
-		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "can't see now: " + strings.Join(few(more), "; ")})
+	was, is := degradedNames(before.Degraded), degradedNames(f.Degraded)
+	if more := without(is, was); len(more) > 0 {
+		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: strings.Join(few(more), "; ")})
 	}
-	if less := without(before.Degraded, f.Degraded); len(less) > 0 && !f.Lost {
-		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "no longer said: " + strings.Join(few(less), "; ")})
+	if less := without(was, is); len(less) > 0 && !f.Lost {
+		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "no longer: " + strings.Join(few(less), "; ")})
 	}
 	inc := f.Incident
 	if inc == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/backout-dev/backout/internal/attest"
 )
 
-// appendAudit writes the next link of an incident's chain. The transaction holds
-// the write lock, so two links never get one number.
+// appendAudit writes the next link of an incident's chain. The transaction has
+// locked the chain, so two links never get one number.
 func appendAudit(ctx context.Context, tx *sql.Tx, e backout.AuditEntry) error {
 	var last backout.AuditEntry
 	err := tx.QueryRowContext(ctx, "SELECT body FROM audit WHERE incident = $1 ORDER BY seq DESC LIMIT 1", e.Incident).Scan(&column{&last})
@@ -25,6 +25,14 @@ func appendAudit(ctx context.Context, tx *sql.Tx, e backout.AuditEntry) error {
 	}
 	_, err = tx.ExecContext(ctx, "INSERT INTO audit (incident, seq, body) VALUES ($1, $2, $3)", e.Incident, e.Seq, string(body))
 	return err
+}
+
+// append locks an incident's chain and writes its next link.
+func (s *Store) append(ctx context.Context, tx *sql.Tx, e backout.AuditEntry) error {
+	if err := s.lock(ctx, tx, "audit "+string(e.Incident)); err != nil {
+		return err
+	}
+	return appendAudit(ctx, tx, e)
 }
 
 // sealed is what covers the journal of the newest attempt, once it has ended.

@@ -92,6 +92,19 @@ CREATE TABLE IF NOT EXISTS hold (
     PRIMARY KEY (component, owner)
 );
 
+-- The deploy lock of each component. A row that has run out is kept until somebody
+-- takes it, so that who lost it can be told to whom.
+CREATE TABLE IF NOT EXISTS deploy_lock (
+    component  TEXT PRIMARY KEY,
+    owner      TEXT   NOT NULL,
+    token      TEXT   NOT NULL,
+    attempt    TEXT   NOT NULL,
+    to_version TEXT   NOT NULL,
+    taken_at   BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    body       TEXT   NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS review (
     incident TEXT PRIMARY KEY,
     at       BIGINT NOT NULL,

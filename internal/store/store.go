@@ -49,8 +49,8 @@ var upgrades = map[int]string{
 			SELECT incident, audience, 'console', key, position, CASE WHEN body LIKE '%"terminal":true%' THEN 1 ELSE 0 END, next_at, tries, delivered_at, 0, failure, body FROM outbox;
 		DROP TABLE outbox`,
 	2: "SELECT 1", // attachment is new and begins empty
-	3: "SELECT 1",
-	4: "SELECT 1", // anchors are new and begin empty: the first one covers all that is there
+	3: "SELECT 1", // so is deploy_lock
+	4: "SELECT 1", // anchors too: the first one covers all that is there
 }
 
 // Format is the format number of nouns written by this program.
@@ -58,13 +58,14 @@ const Format = 1
 
 // Store is the database behind one handle. It is safe for concurrent use.
 type Store struct {
-	db *sql.DB
+	db   *sql.DB
+	file bool // SQLite, with one process; else PostgreSQL
 }
 
 // New makes a store on a handle, creating its tables where they are missing. It
 // refuses a database that a newer program has written.
 func New(ctx context.Context, db *sql.DB) (*Store, error) {
-	s := &Store{db: db}
+	s := &Store{db: db, file: onFile(db)}
 	if err := s.migrate(ctx); err != nil {
 		return nil, explain("prepare database", err)
 	}
@@ -82,17 +83,20 @@ func Reading(ctx context.Context, db *sql.DB) (*Store, error) {
 	if version != schemaVersion {
 		return nil, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("the database has schema %d and this program reads %d: start this backout on it once, or read it with the one that wrote it", version, schemaVersion)}
 	}
-	return &Store{db: db}, nil
+	return &Store{db: db, file: onFile(db)}, nil
 }
 
 func (s *Store) migrate(ctx context.Context) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
-		var tables int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'store_schema'").Scan(&tables); err != nil {
+		if err := s.lock(ctx, tx, "schema"); err != nil {
+			return err
+		}
+		there, err := s.hasTable(ctx, tx, "store_schema")
+		if err != nil {
 			return err
 		}
 		version := 0
-		if tables > 0 {
+		if there {
 			if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM store_schema").Scan(&version); err != nil {
 				return err
 			}
@@ -104,7 +108,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		if version == schemaVersion {
 			return nil
 		}
-		if _, err := tx.ExecContext(ctx, schema); err != nil {
+		if _, err := tx.ExecContext(ctx, s.dialect(schema)); err != nil {
 			return err
 		}
 		for v := version; 0 < v && v < schemaVersion; v++ {
@@ -112,7 +116,7 @@ func (s *Store) migrate(ctx context.Context) error {
 				return fmt.Errorf("upgrade from schema %d: %w", v, err)
 			}
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO store_schema (version) VALUES ($1)", schemaVersion)
+		_, err = tx.ExecContext(ctx, "INSERT INTO store_schema (version) VALUES ($1)", schemaVersion)
 		return err
 	})
 }

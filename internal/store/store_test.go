@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backout-dev/backout"
-	"github.com/backout-dev/backout/internal/attest"
+	"github.com/backout-dev/backout/internal/remote/postgrestest"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/store/storetest"
 )
@@ -27,6 +28,8 @@ func detected(id, key string) store.Transition {
 		Messages: []backout.Message{{Incident: backout.IncidentID(id), Audience: backout.AudienceOnCall, Key: "detected", At: noon, State: backout.StateDetected, Text: "Checkout fails."}},
 	}
 }
+
+func TestPostgreSQL(t *testing.T) { postgrestest.Again(t) }
 
 func mustOpen(t *testing.T, s *store.Store, tr store.Transition) backout.Incident {
 	t.Helper()
@@ -111,13 +114,7 @@ func TestTransition_compareAndSwap(t *testing.T) {
 	if err != nil || len(log) != 2 {
 		t.Fatalf("audit has %d entries, want 2: refused transitions leave none (%v)", len(log), err)
 	}
-	lines, err := s.AuditLines(t.Context(), "i")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := attest.New(nil)
-	c.Add(attest.Log{Incident: "i", Entries: lines})
-	if r := c.Result(false); !r.Whole {
+	if r := checked(t, s); !r.Whole {
 		t.Errorf("%+v", r.Broken)
 	}
 	all, err := s.Deliveries(t.Context(), "i")
@@ -286,6 +283,84 @@ func TestLease_fencesTheFormerHolder(t *testing.T) {
 	if l, held := acquire("c", 52*time.Second); !held || l.Epoch != 4 {
 		t.Errorf("after it was yielded: %+v %t", l, held)
 	}
+}
+
+func TestRenew_asLongAsNobodyTookIt(t *testing.T) {
+	s := storetest.New(t)
+	l, held, err := s.Acquire(t.Context(), "replica/a", "a", noon, time.Second)
+	if err != nil || !held {
+		t.Fatalf("%t, %v", held, err)
+	}
+	// Late, and in time all the same.
+	if l, err = s.Renew(t.Context(), l, noon.Add(time.Minute), time.Second); err != nil || l.Epoch != 1 || !l.Until.Equal(noon.Add(61*time.Second)) {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	if _, held, err = s.Acquire(t.Context(), "replica/a", "b", noon.Add(2*time.Minute), time.Second); err != nil || !held {
+		t.Fatalf("%t, %v", held, err)
+	}
+	if _, err = s.Renew(t.Context(), l, noon.Add(2*time.Minute), time.Second); backout.CodeOf(err) != backout.CodeConflict {
+		t.Errorf("renewed what b had taken: %v", err)
+	}
+}
+
+// By the database's clock, one of many gets it, whatever their own clocks say.
+func TestAcquire_oneOfMany(t *testing.T) {
+	s := storetest.New(t)
+	var wg sync.WaitGroup
+	var got atomic.Int32
+	for i := range 8 {
+		wg.Go(func() {
+			l, held, err := s.Acquire(t.Context(), "duty", fmt.Sprint("r", i), time.Time{}, time.Minute)
+			if err != nil || l.Epoch != 1 {
+				t.Errorf("%+v, %v", l, err)
+			}
+			if held {
+				got.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if got.Load() != 1 {
+		t.Errorf("%d hold it, want 1", got.Load())
+	}
+}
+
+// Many write one audit log at once, and its chain has no gap.
+func TestNote_sideBySide(t *testing.T) {
+	s := storetest.New(t)
+	mustOpen(t, s, detected("i", "k"))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 5 {
+				if err := s.Note(t.Context(), "i", noon, fmt.Sprint("replica ", i), "noted"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	log, err := s.Audit(t.Context(), "i")
+	if err != nil || len(log) != 41 {
+		t.Fatalf("%d entries, want 41 (%v)", len(log), err)
+	}
+	if r := checked(t, s); !r.Whole {
+		t.Errorf("%+v", r.Broken)
+	}
+}
+
+// Replicas that boot on an empty database at once all find their tables.
+func TestNew_manyAtOnce(t *testing.T) {
+	db := storetest.Handle(t)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			if _, err := store.New(t.Context(), db); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestPrune_keepsWhatMustStay(t *testing.T) {

@@ -47,18 +47,20 @@ type Decisions interface {
 // Decision is one person's word about one incident.
 type Decision struct {
 	Incident backout.IncidentID
-	Verb     string // approve, reject, pause, resume or abort
+	Verb     string // approve, reject, pause, resume, abort, takeover or close
 	By       backout.Principal
 	Digest   string
 	Reason   string
+	As       string // with close: false-alarm or reviewed
+	Cause    string // with close as reviewed: a change's id, none, or "" = nobody knows
 }
 
 // Status is what every page says at its top.
 type Status struct {
-	Mode     string   `json:"mode"` // shadow, ask or act
-	Ready    string   `json:"ready"`
-	Degraded []string `json:"degraded"`
-	Unknown  []string `json:"unknown"` // what arrived about things that the catalog does not know
+	Mode     string                `json:"mode"` // shadow, ask or act
+	Ready    string                `json:"ready"`
+	Degraded []backout.Degradation `json:"degraded"` // what backout can't see or do now
+	Unknown  []string              `json:"unknown"`  // what arrived about things that the catalog does not know
 	// Undelivered names messages that nobody has acknowledged.
 	Undelivered []string  `json:"undelivered"`
 	Services    int       `json:"services"`
@@ -77,7 +79,7 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
@@ -87,6 +89,7 @@ type Config struct {
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
+	Health    Health    // nil = no probes are answered
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -129,6 +132,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /signin", s.signInPage)
 	s.mux.HandleFunc("POST /signin", s.signIn)
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
+	s.healthRoutes()
 	s.api()
 	for pattern, h := range s.cfg.Mounts {
 		s.mux.Handle(pattern, h)

@@ -79,7 +79,7 @@ func (f Facts) summary(d *document, p backout.Past) {
 	}
 	d.table([]string{"milestone", "when", "after the onset"}, rows)
 	for _, x := range inc.Degraded {
-		d.say("! backout could not see: %s", x)
+		d.say("! %s", render.Degraded(x, f.At))
 	}
 }
 
@@ -453,7 +453,7 @@ func (f Facts) followUps(d *document) {
 		}
 	}
 	for _, x := range f.Incident.Degraded {
-		items = append(items, "Bring back what could not be seen: "+x+".")
+		items = append(items, fmt.Sprintf("Bring back %s: %s", x.What(), x.Remedy))
 	}
 	if f.unknown() {
 		items = append(items, "Look at the components whose move may or may not have happened.")

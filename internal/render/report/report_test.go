@@ -83,7 +83,7 @@ func whole() Facts {
 			{Message: backout.Message{At: min(11), Audience: backout.AudienceExecutive, Text: "Over at 14:13:10 UTC, after 11 min."}, Channel: "mail", Tries: 9, GivenUp: true, Note: "503 Service Unavailable"},
 		},
 		Holds: []backout.Hold{{Component: pay, BadTo: "2.14.0", Until: min(1440), Release: "a version other than 2.14.0, or a person"}},
-		Check: backout.AuditCheck{Whole: true, Incidents: 1, Entries: 4, Journals: 1, Anchors: 2, Anchored: 4},
+		Check: backout.AuditCheck{Whole: true, Logs: 1, Entries: 4, Journals: 1, Anchors: 2, Anchored: 4},
 	}
 }
 
@@ -110,7 +110,7 @@ func TestReport_saysTheFacts(t *testing.T) {
 		"payment 2.14.0 is held until 2026-11-25 14:02:10 UTC", "fraud 5.2.1 stays (1 %): innocent",
 		"ann yes 7c1f02ab55aa the canary says it all", "executive by mail ✖ given up: 503 Service Unavailable",
 		"Ship a version of payment other than 2.14.0, or release its hold.", "Find out why executive could not be told by mail", "Prove or write down: payment 2.13.2 with fraud 5.2.1 was never seen.",
-		"head is entry 4, hash 5219d2e308ef8ac833bc1b5426c99013dfe28a8a5fe2e14a22d566d4fbab3c96", "✔ whole: 1 incident, 4 entries in audit logs",
+		"head is entry 4, hash 5219d2e308ef8ac833bc1b5426c99013dfe28a8a5fe2e14a22d566d4fbab3c96", "✔ whole: 1 audit log with 4 entries",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
