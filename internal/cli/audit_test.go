@@ -155,7 +155,7 @@ func (f *flagged) reports(id backout.IncidentID, data string) {
 			if err != nil {
 				f.Fatal(err)
 			}
-			for _, want := range []string{"Recovery was verified by the signals. Taken back: flag express from on to off.", "gate passed: recovered", "on-call by console", "✔ whole: 1 audit log", "ann"} {
+			for _, want := range []string{"Recovery was verified by the signals. Taken back: flag express from on to off.", "gate passed: recovered", "flag express on is held until ", "on-call by console", "✔ whole: 1 audit log", "ann"} {
 				if !strings.Contains(string(b), want) {
 					f.Errorf("%s does not say %q", path, want)
 				}

@@ -114,7 +114,7 @@ func costOf(p backout.Past) string {
 	if p.CostPerMinute.P90.Minor > 0 {
 		text = Rate(p.CostPerMinute) + " while it lasted"
 	}
-	if p.CostNothing.Minor > 0 {
+	if p.CostNothing.Minor > 0 && p.CostPerMinute.P90.Minor > 0 {
 		text += fmt.Sprintf("; expected from the plan on %s, against %s doing nothing", Amount(p.Cost), Amount(p.CostNothing))
 	}
 	return text

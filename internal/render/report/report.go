@@ -145,7 +145,7 @@ func (f Facts) price(p backout.Past) string {
 	if p.CostPerMinute.P90.Minor > 0 {
 		text = fmt.Sprintf("It cost %s while it lasted.", render.Rate(p.CostPerMinute))
 	}
-	if p.CostNothing.Minor > p.Cost.Minor {
+	if p.CostNothing.Minor > p.Cost.Minor && p.CostPerMinute.P90.Minor > 0 {
 		text += fmt.Sprintf(" The plan's estimate when it began: %s with it, %s doing nothing.", render.Amount(p.Cost), render.Amount(p.CostNothing))
 	}
 	return text
@@ -420,7 +420,7 @@ func (f Facts) people(d *document) {
 func fate(m backout.Delivery) string {
 	switch {
 	case !m.At.IsZero():
-		return "✔ " + clock(m.At)
+		return "✔\u00a0" + clock(m.At)
 	case m.GivenUp:
 		return "✖ given up: " + m.Note
 	case m.Tries > 0:
