@@ -79,7 +79,8 @@ type Incident struct {
 	Tried         []Tried       `json:"tried"`
 	Degraded      []Degradation `json:"degraded"` // what backout can't see now; at the end, for an incident that has ended
 	Paused        bool          `json:"paused"`
-	Told          []Told        `json:"told"` // the newest news of each audience and phase
+	Stop          *Stop         `json:"stop,omitempty"` // the kill switch, while it is on
+	Told          []Told        `json:"told"`           // the newest news of each audience and phase
 }
 
 // Attempt is one approved plan being carried out.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -31,8 +32,8 @@ type anchors struct {
 	url   string        // POSTed to, one anchor a request; "" = nowhere
 	ended chan struct{} // an incident came to its end
 
-	// told hears what could not be written or does not agree; "" = nothing any more.
-	told func(now time.Time, where, why string)
+	mu      sync.Mutex
+	trouble []string // guarded by mu: what could not be written or does not agree
 }
 
 func (a *App) openAnchors() {
@@ -40,13 +41,7 @@ func (a *App) openAnchors() {
 	if f := a.cfg.AnchorFile; f != "" && !slices.Contains(files, f) {
 		files = append(files, f)
 	}
-	a.anchors = &anchors{store: a.store, files: files, url: a.cfg.AnchorURL, ended: make(chan struct{}, 1), told: func(now time.Time, where, why string) {
-		if name := "anchors " + where; why == "" {
-			a.vitals.unnote(name)
-		} else {
-			a.vitals.note(name, backout.Degraded(backout.DegradedAnchors, where, now, why))
-		}
-	}}
+	a.anchors = &anchors{store: a.store, files: files, url: a.cfg.AnchorURL, ended: make(chan struct{}, 1)}
 }
 
 // due asks for an anchor soon, without waiting for it.
@@ -82,26 +77,40 @@ func (a *anchors) run(ctx context.Context) error {
 // write makes an anchor where one is due and brings every copy up to date. What
 // fails is told on every surface and tried again.
 func (a *anchors) write(ctx context.Context, now time.Time, due bool) {
+	var errs []error
 	if due {
 		_, _, err := a.store.Anchor(ctx, now)
-		a.tell(ctx, now, "of this hour", err)
+		errs = append(errs, err)
 	}
 	for _, f := range a.files {
-		a.tell(ctx, now, "in "+f, a.copyTo(ctx, f))
+		errs = append(errs, a.copyTo(ctx, f))
 	}
 	if a.url != "" {
-		a.tell(ctx, now, "at "+a.url, a.send(ctx, now))
+		errs = append(errs, a.send(ctx, now))
 	}
+	trouble := []string{}
+	for _, err := range errs {
+		if err != nil && ctx.Err() == nil {
+			trouble = append(trouble, "audit anchors: "+err.Error())
+		}
+	}
+	a.mu.Lock()
+	a.trouble = trouble
+	a.mu.Unlock()
 }
 
-func (a *anchors) tell(ctx context.Context, now time.Time, where string, err error) {
-	why := ""
-	if err != nil {
-		why = err.Error()
+// told is what is wrong with the anchors, in words.
+func (a *anchors) told() []backout.Degradation {
+	if a == nil { // nothing is anchored
+		return nil
 	}
-	if ctx.Err() == nil {
-		a.told(now, where, why)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := []backout.Degradation{}
+	for _, t := range a.trouble {
+		out = append(out, backout.Degraded(backout.DegradedAnchors, "", time.Time{}, t))
 	}
+	return out
 }
 
 // copyTo appends to a file what it lacks. A file that says something else than the

@@ -24,8 +24,6 @@ type witness struct {
 	mu     sync.Mutex
 	refuse bool     // guarded by mu
 	got    [][]byte // guarded by mu
-
-	heard map[string]string // what is wrong with the anchors where; belongs to whoever writes them
 }
 
 func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -46,12 +44,6 @@ func anchoring(t *testing.T) (*anchors, *witness, func(what string)) {
 	srv := httptest.NewServer(w)
 	t.Cleanup(srv.Close)
 	a := &anchors{store: storetest.New(t), files: []string{filepath.Join(t.TempDir(), "anchors.jsonl")}, url: srv.URL, ended: make(chan struct{}, 1)}
-	w.heard = map[string]string{}
-	a.told = func(_ time.Time, where, why string) {
-		if w.heard[where] = why; why == "" {
-			delete(w.heard, where)
-		}
-	}
 	if _, _, err := a.store.Open(t.Context(), store.Transition{Incident: backout.Incident{ID: "INC-1", Key: "k", State: backout.StateDetected}, At: time.Now(), By: "backout", What: "detected"}); err != nil {
 		t.Fatal(err)
 	}
@@ -90,16 +82,16 @@ func TestAnchors_copiedEverywhere(t *testing.T) {
 	w.mu.Unlock()
 	note("two")
 	note("three")
-	if told := w.heard["at "+a.url]; !strings.Contains(told, "503") {
-		t.Errorf("a witness that refuses is told as %q", w.heard)
+	if told := a.told(); len(told) != 1 || !strings.Contains(told[0].Why, "503") {
+		t.Errorf("a witness that refuses is told as %q", told)
 	}
 	w.mu.Lock()
 	w.refuse = false
 	w.mu.Unlock()
 	a.write(t.Context(), time.Now().UTC(), false)
 	file, sent, stored := w.copies(t, a)
-	if len(stored) != 3 || !same(file, stored) || !same(sent, stored) || len(w.heard) != 0 {
-		t.Errorf("%d stored, %d in the file, %d sent, %q", len(stored), len(file), len(sent), w.heard)
+	if len(stored) != 3 || !same(file, stored) || !same(sent, stored) || len(a.told()) != 0 {
+		t.Errorf("%d stored, %d in the file, %d sent, %q", len(stored), len(file), len(sent), a.told())
 	}
 }
 
@@ -128,7 +120,7 @@ func TestAnchors_halfALine(t *testing.T) {
 // A copy that contradicts the database may be the only witness: it is kept as it
 // is, and every surface says so.
 func TestAnchors_contradictionIsKept(t *testing.T) {
-	a, w, note := anchoring(t)
+	a, _, note := anchoring(t)
 	note("one")
 	b, err := os.ReadFile(a.files[0])
 	if err != nil {
@@ -150,8 +142,8 @@ func TestAnchors_contradictionIsKept(t *testing.T) {
 	if now, _ := os.ReadFile(a.files[0]); !bytes.Equal(now, append(line, '\n')) {
 		t.Errorf("the witness was written over: %s", now)
 	}
-	if told := w.heard["in "+a.files[0]]; !strings.Contains(told, "backout audit verify") {
-		t.Errorf("told as %q", w.heard)
+	if told := a.told(); len(told) != 1 || !strings.Contains(told[0].Why, "backout audit verify") {
+		t.Errorf("told as %q", told)
 	}
 }
 

@@ -137,7 +137,7 @@ func (a *App) degraded() []backout.Degradation {
 	a.mu.Lock()
 	out := slices.Clone(a.missing)
 	a.mu.Unlock()
-	out = append(out, a.facts.blind()...)
+	out = slices.Concat(out, a.facts.blind(), a.anchors.told())
 	a.vitals.mu.Lock()
 	defer a.vitals.mu.Unlock()
 	out = append(out, a.vitals.found...)

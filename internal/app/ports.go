@@ -17,7 +17,8 @@ import (
 type incidents struct {
 	*store.Store
 	channels map[backout.Audience][]string
-	ended    func() // hears that an incident came to its end; nil = nobody listens
+	ended    func()             // hears that an incident came to its end; nil = nobody listens
+	place    func() store.Lease // of this replica in the fleet; nil = there is none
 }
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
@@ -43,7 +44,11 @@ func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry b
 }
 
 func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
-	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	t := store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	if s.place != nil {
+		t.Lease = s.place()
+	}
+	return t
 }
 
 // learner meets respond's port for what is kept beyond an incident.
@@ -58,16 +63,24 @@ func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
 	if err := readable(obs); err != nil {
 		return err
 	}
-	_, err := r.Observe(ctx, obs)
-	return err
+	if _, err := r.Observe(ctx, obs); err != nil {
+		return err
+	}
+	return done(ctx, r.Store, obs)
 }
 
 // snapshots keeps the detector's state as a document.
-type snapshots struct{ *store.Store }
+type snapshots struct {
+	*store.Store
+	has func(duty string) bool // whether this replica is the one to save it
+}
 
 const detectorDocument = "detector"
 
 func (s snapshots) Save(ctx context.Context, at time.Time, state []byte) error {
+	if !s.has(dutyWatch) {
+		return nil
+	}
 	return s.SaveDocument(ctx, store.Document{Name: detectorDocument, At: at, Body: state})
 }
 
@@ -151,5 +164,12 @@ func (r reading) Status(ctx context.Context) web.Status {
 		out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "", time.Now().UTC(), err.Error()))
 	}
 	out.Undelivered, _ = a.undelivered(ctx, time.Now().UTC())
+	if w, err := a.facts.World(ctx, time.Now().UTC(), false); err == nil {
+		out.Holds = w.Holds
+		out.Breakers, out.Locks, err = a.controls(ctx, w)
+		if err != nil {
+			out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "deploy locks", time.Now().UTC(), err.Error()))
+		}
+	}
 	return out
 }

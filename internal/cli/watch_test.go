@@ -185,7 +185,7 @@ func TestWatch_pipedOverARestart(t *testing.T) {
 			s.set(func() { s.away = true })
 			await("reconnecting, as of ")
 			s.set(func() {
-				s.away, s.degrade = false, []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "queue_depth", time.Now(), "no answer")}
+				s.away, s.degrade = false, []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "queue_depth", time.Time{}, "no answer")}
 				s.run.Entries = append(s.run.Entries, backout.Entry{Seq: 2, At: time.Now(), Kind: backout.EntryEffect, Step: "a", Outcome: backout.OutcomeDone, Share: 1, Text: "express is off"})
 			})
 			await("connected again")

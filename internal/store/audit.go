@@ -27,14 +27,6 @@ func appendAudit(ctx context.Context, tx *sql.Tx, e backout.AuditEntry) error {
 	return err
 }
 
-// append locks an incident's chain and writes its next link.
-func (s *Store) append(ctx context.Context, tx *sql.Tx, e backout.AuditEntry) error {
-	if err := s.lock(ctx, tx, "audit "+string(e.Incident)); err != nil {
-		return err
-	}
-	return appendAudit(ctx, tx, e)
-}
-
 // sealed is what covers the journal of the newest attempt, once it has ended.
 func sealed(inc backout.Incident) *backout.Seal {
 	if n := len(inc.Attempts); n > 0 {

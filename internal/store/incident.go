@@ -225,7 +225,10 @@ func (s *Store) Audit(ctx context.Context, id backout.IncidentID) ([]backout.Aud
 // recording and decides nothing.
 func (s *Store) Note(ctx context.Context, id backout.IncidentID, at time.Time, by, what string) error {
 	err := s.within(ctx, func(tx *sql.Tx) error {
-		return s.append(ctx, tx, backout.AuditEntry{Incident: id, At: at, By: by, What: what})
+		if err := s.lock(ctx, tx, "audit "+string(id)); err != nil {
+			return err
+		}
+		return appendAudit(ctx, tx, backout.AuditEntry{Incident: id, At: at, By: by, What: what})
 	})
 	return explain(fmt.Sprintf("note in audit log of %s", id), err)
 }

@@ -19,8 +19,8 @@ type Pruned struct {
 
 // Prune removes what happened before a time and is of no more use: observations,
 // delivered messages, attachments that a newer one had replaced by then, holds and
-// deploy locks that ran out, threads in which nothing was said since, leases of replicas
-// long gone. Undelivered messages stay;
+// deploy locks that ran out, threads in which nothing was said since, leases of
+// replicas long gone. Undelivered messages stay;
 // incidents, audit logs, reviews and priors are never removed.
 func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 	var p Pruned
@@ -36,7 +36,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 			{&p.Attachments, `DELETE FROM attachment WHERE EXISTS (SELECT 1 FROM attachment n
 				WHERE n.component = attachment.component AND n.kind = attachment.kind AND n.at > attachment.at AND n.at < $1)`},
 			{&p.Threads, "DELETE FROM thread WHERE at < $1"},
-			{&p.Leases, "DELETE FROM lease WHERE expires_at > 0 AND expires_at < $1"},
+			{&p.Leases, "DELETE FROM lease WHERE expires_at < $1"},
 		} {
 			res, err := tx.ExecContext(ctx, d.query, micros(before))
 			if err != nil {

@@ -50,7 +50,7 @@ var upgrades = map[int]string{
 		DROP TABLE outbox`,
 	2: "SELECT 1", // attachment is new and begins empty
 	3: "SELECT 1", // so is deploy_lock
-	4: "SELECT 1", // anchors too: the first one covers all that is there
+	4: "SELECT 1", // anchors are new and begin empty: the first one covers all that is there
 }
 
 // Format is the format number of nouns written by this program.
@@ -83,7 +83,7 @@ func Reading(ctx context.Context, db *sql.DB) (*Store, error) {
 	if version != schemaVersion {
 		return nil, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("the database has schema %d and this program reads %d: start this backout on it once, or read it with the one that wrote it", version, schemaVersion)}
 	}
-	return &Store{db: db, file: onFile(db)}, nil
+	return &Store{db: db}, nil
 }
 
 func (s *Store) migrate(ctx context.Context) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/attest"
 	"github.com/backout-dev/backout/internal/remote/postgrestest"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/store/storetest"
@@ -114,9 +115,7 @@ func TestTransition_compareAndSwap(t *testing.T) {
 	if err != nil || len(log) != 2 {
 		t.Fatalf("audit has %d entries, want 2: refused transitions leave none (%v)", len(log), err)
 	}
-	if r := checked(t, s); !r.Whole {
-		t.Errorf("%+v", r.Broken)
-	}
+	whole(t, s, "i")
 	all, err := s.Deliveries(t.Context(), "i")
 	if err != nil || len(all) != 2 {
 		t.Errorf("%d messages, want 2: the same news is told once (%v)", len(all), err)
@@ -344,9 +343,7 @@ func TestNote_sideBySide(t *testing.T) {
 	if err != nil || len(log) != 41 {
 		t.Fatalf("%d entries, want 41 (%v)", len(log), err)
 	}
-	if r := checked(t, s); !r.Whole {
-		t.Errorf("%+v", r.Broken)
-	}
+	whole(t, s, "i")
 }
 
 // Replicas that boot on an empty database at once all find their tables.
@@ -495,5 +492,19 @@ func TestOpen_leavesTheOfferedIncidentAlone(t *testing.T) {
 	}
 	if late[0].ID.Subject.Service != "cart" {
 		t.Errorf("the offered finding became %s: decoding wrote through it", late[0].ID.Subject.Service)
+	}
+}
+
+// whole checks an incident's chain.
+func whole(t *testing.T, s *store.Store, id backout.IncidentID) {
+	t.Helper()
+	lines, err := s.AuditLines(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := attest.New(nil)
+	c.Add(attest.Log{Incident: id, Entries: lines})
+	if r := c.Result(false); !r.Whole {
+		t.Errorf("the audit log of %s is broken: %+v", id, r.Broken)
 	}
 }
