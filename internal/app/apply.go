@@ -13,13 +13,14 @@ import (
 // made is an answer too, unless there is nothing to plan for.
 func (a *App) Propose(ctx context.Context, id backout.IncidentID) (backout.PlanFile, error) {
 	p, err := a.responder.Propose(ctx, time.Now().UTC(), id)
+	degraded := a.Health(ctx).Degraded
 	switch backout.CodeOf(err) {
 	case "":
-		return planfile.Make(p), nil
+		return planfile.Make(p, degraded...), nil
 	case backout.CodeConflict, backout.CodeNotFound, backout.CodeUnavailable:
 		return backout.PlanFile{}, err
 	}
-	return planfile.Errored(p, err), nil
+	return planfile.Errored(p, err, degraded...), nil
 }
 
 // Apply reads a plan file as it came and passes it to the responder with the

@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/web"
 )
 
@@ -39,6 +41,10 @@ func (a *App) Decide(ctx context.Context, d web.Decision) (backout.Incident, err
 		return a.responder.Resume(ctx, now, d.Incident, d.By)
 	case "abort":
 		return a.responder.Abort(ctx, now, d.Incident, d.By)
+	case "takeover":
+		return a.responder.TakeOver(ctx, now, d.Incident, d.By, d.Reason)
+	case "close":
+		return a.responder.Close(ctx, now, d.Incident, respond.Closing{As: backout.State(strings.ReplaceAll(d.As, "-", "_")), By: d.By, Reason: d.Reason, Cause: d.Cause})
 	}
-	return backout.Incident{}, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("decision %q: expected approve, reject, pause, resume or abort", d.Verb)}
+	return backout.Incident{}, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("decision %q: expected approve, reject, pause, resume, abort, takeover or close", d.Verb)}
 }

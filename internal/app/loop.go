@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,15 +14,19 @@ import (
 // report receives every tick of the watch: findings open or join an incident,
 // what could not be measured is remembered for every surface.
 func (a *App) report(ctx context.Context, r watch.Report) {
-	missing := unseen(r)
 	a.mu.Lock()
-	a.missing = missing
+	a.missing = backout.Lasting(a.missing, unseen(r), r.Now)
+	if r.Why == "" {
+		a.measured = r.Now
+	}
 	a.mu.Unlock()
+	degraded := a.Health(ctx).Degraded
 	if a.cfg.Heard != nil {
 		a.cfg.Heard(r)
 	}
 	if !a.has(dutyWatch) {
 		a.reloadAlerts(ctx) // they may have come in by another replica
+		a.vitals.turned(loopWatch, time.Now().UTC())
 		return
 	}
 	done, err := a.turn(ctx)
@@ -32,19 +35,37 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 		return
 	}
 	defer done()
-	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {
+	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, degraded); err != nil {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
+	a.showDegraded(ctx, r.Now, degraded)
+	a.vitals.turned(loopWatch, time.Now().UTC())
+}
+
+// showDegraded notes on the open incident what can't be seen or done now: at once when
+// it freezes everything or does no more, else at most once a model minute, so that a
+// channel that comes and goes does not fill the audit log.
+func (a *App) showDegraded(ctx context.Context, now time.Time, degraded []backout.Degradation) {
+	_, was := backout.Freezes(a.shown)
+	_, is := backout.Freezes(degraded)
+	if backout.SameDegraded(a.shown, degraded) || was == is && now.Sub(a.shownAt) < a.cfg.Minute {
+		return
+	}
+	if err := a.responder.See(ctx, now, a.environment(), degraded); err != nil {
+		a.cfg.Log.Error("note what can't be seen", "err", err)
+		return
+	}
+	a.shown, a.shownAt = degraded, now
 }
 
 // unseen says what a tick could not measure.
-func unseen(r watch.Report) []string {
-	missing := []string{}
-	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
-		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
-	}
+func unseen(r watch.Report) []backout.Degradation {
+	missing := []backout.Degradation{}
 	if r.Why != "" {
-		missing = append(missing, fmt.Sprintf("metrics since %s: %s", r.DegradedSince.Format(time.TimeOnly), r.Why))
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, "", r.DegradedSince, r.Why))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, string(name), time.Time{}, r.Missing[name]))
 	}
 	return missing
 }
@@ -70,6 +91,7 @@ func (a *App) walk(ctx context.Context) error {
 			if ctx.Err() == nil {
 				a.cfg.Log.Error("list open incidents", "err", err)
 			}
+			a.vitals.turned(loopWalk, time.Now().UTC())
 			continue
 		}
 		for _, inc := range open {
@@ -77,9 +99,12 @@ func (a *App) walk(ctx context.Context) error {
 				wakes[inc.ID] = a.step(ctx, now, inc.ID)
 			}
 		}
+		a.vitals.turned(loopWalk, time.Now().UTC())
 	}
 }
 
+// step walks an incident as far as it goes at this moment: between a decision and the
+// first effect nobody waits for the next tick.
 func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) time.Time {
 	done, err := a.turn(ctx)
 	if err != nil {
@@ -89,9 +114,15 @@ func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) ti
 		return now
 	}
 	defer done()
-	wake, err := a.responder.Step(ctx, now, id)
-	if err != nil && ctx.Err() == nil {
-		a.cfg.Log.Error("step incident", "incident", id, "err", err)
+	wake := now
+	for range transitions {
+		wake, err = a.responder.Step(ctx, now, id)
+		if err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("step incident", "incident", id, "err", err)
+		}
+		if err != nil || wake.IsZero() || wake.After(now) {
+			break
+		}
 	}
 	return wake
 }
@@ -106,6 +137,7 @@ func (a *App) tellPeople(ctx context.Context) error {
 				a.cfg.Log.Error("tell people", "err", err)
 			}
 		}
+		a.vitals.turned(loopTell, time.Now().UTC())
 		select {
 		case <-ctx.Done():
 			return nil

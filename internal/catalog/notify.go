@@ -13,6 +13,10 @@ import (
 type Notify struct {
 	Link     string    `json:"link,omitempty"` // base URL of backout's pages, as readers reach them
 	Channels []Channel `json:"channels"`
+	// SecondAfter is how old the end of an incident gets at most before it goes to a second
+	// channel; 0 = a minute.
+	SecondAfter backout.Duration `json:"second_after,omitempty"`
+	Watchdog    *Watchdog        `json:"watchdog,omitempty"`
 }
 
 // Channel is one way to reach somebody. What is secret is referred to, never
@@ -68,7 +72,9 @@ func readNotify(e *entity) {
 	n := Notify{Channels: []Channel{}}
 	stands := map[string]cursor{}
 	e.spec.fields(map[string]func(cursor){
-		"link": address(&n.Link),
+		"link":        address(&n.Link),
+		"secondAfter": span(&n.SecondAfter),
+		"watchdog":    func(c cursor) { n.Watchdog = readWatchdog(c) },
 		"channels": func(c cursor) {
 			c.list(func(x cursor) {
 				one := readChannel(x)
@@ -80,8 +86,8 @@ func readNotify(e *entity) {
 			})
 		},
 	})
-	if len(n.Channels) == 0 {
-		e.wrong("spec.channels: expected at least one channel")
+	if len(n.Channels) == 0 && n.Watchdog == nil {
+		e.wrong("spec.channels: expected at least one channel, or a watchdog")
 	}
 	fallbacks := []string{}
 	for _, c := range n.Channels {

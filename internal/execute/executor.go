@@ -22,11 +22,17 @@ type Config struct {
 	Actuators map[string]Actuator
 	Guard     Guard
 	Gate      Gate
-	Fence     Fence // nil = this process has its database for itself
+	// Stopped is the kill switch, looked at before every effect and every question to a
+	// gate. A run that meets it is paused until it is off. nil = there is none.
+	Stopped Stopped
+	Fence   Fence // nil = this process has its database for itself
 	// Timeout bounds one call of an actuator, guard or gate; 0 = 2 minutes.
 	Timeout time.Duration
 	// Settle is how long an effect may take to show after Do returned; 0 = 1 minute.
 	Settle time.Duration
+	// Retries is how often an effect that certainly did not come about is tried again,
+	// where that is safe; 0 = 3, negative = never.
+	Retries int
 	// Tick is the first pause between two questions to a gate or two looks at a
 	// component; 0 = 500 ms. It widens up to MaxTick; 0 = 15 s.
 	Tick    time.Duration
@@ -46,6 +52,7 @@ type Executor struct {
 
 	mu      sync.Mutex
 	changed map[backout.AttemptID]chan struct{} // guarded by mu; closed when a control arrives
+	did     ended
 }
 
 // flowName is what attempts are registered as in the engine.
@@ -59,6 +66,7 @@ func New(ctx context.Context, c Config) (*Executor, error) {
 	}
 	c.Timeout = cmp.Or(c.Timeout, 2*time.Minute)
 	c.Settle = cmp.Or(c.Settle, time.Minute)
+	c.Retries = cmp.Or(c.Retries, 3)
 	c.Tick = cmp.Or(c.Tick, 500*time.Millisecond)
 	c.MaxTick = max(c.Tick, cmp.Or(c.MaxTick, 15*time.Second))
 	if c.Fence == nil {

@@ -33,6 +33,11 @@ func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state
 			return nil, err
 		}
 	}
+	if state.Terminal() {
+		if _, err := tx.Exec(ctx, "DELETE FROM run_lock WHERE attempt = $1", id); err != nil {
+			return nil, err
+		}
+	}
 	for i := range entries {
 		e, err := stamp(id, entries[i], tx.QueryRow(ctx, lastSeq, id))
 		if err != nil {
@@ -86,7 +91,7 @@ func (x *Executor) Run(ctx context.Context, id backout.AttemptID) (backout.Run, 
 		return r, nil
 	}
 	if why := x.engine.Parked(string(id)); why != nil {
-		r.Why = fmt.Sprintf("waits for the next start of backout: %v", why)
+		r.Parked, r.Why = true, fmt.Sprintf("waits for the next start of backout: %v", why)
 	}
 	return x.givenUp(ctx, r)
 }

@@ -20,9 +20,14 @@
 // An effect takes time to show, and the samples before it did speak against
 // recovery for ever if they were summed with the rest. So the recovery e-process
 // is a mixture over the moment at which the effect sets in: one process for each
-// possible start, each with the same share of the first bet. A mixture of
-// e-processes is an e-process; the price is the logarithm of the number of
-// starts. Samples inside the warm-up start none.
+// possible start, the earlier ones with more of the first bet, since most effects
+// show at once. A mixture of e-processes is an e-process; the price of start j is
+// the logarithm of (j+1)(j+2). Samples inside the warm-up start none.
+//
+// What recovered means depends on how ill a metric was: below the margin, or with
+// most of its excess gone where that is more. To prove of what was twelve standard
+// deviations off that less than one is left takes three times as long as to prove
+// that the trouble is over.
 //
 // The verdict recovered needs every primary metric (each at alpha: intersection
 // of unions needs no correction) and is given at the last stage only; worse is
@@ -63,6 +68,9 @@ type Question struct {
 	// Since is when the stage's first effect began; Now ends what is judged.
 	Since time.Time
 	Now   time.Time
+	// Began is when the first effect of the whole run began. What a metric was like just
+	// before it says how much of its excess must be gone; zero = ask for Margin alone.
+	Began time.Time
 	// WarmUp after Since: cold caches and draining queues are not the steady state.
 	WarmUp time.Duration
 	// Last is set at the last stage, where recovery is proven; before it a stage
@@ -70,6 +78,7 @@ type Question struct {
 	Last bool
 
 	Margin         float64 // recovered means below this, in sd; 0 = 1
+	Gone           float64 // or that this share of its excess before Began has gone; 0 = .7
 	Harm           float64 // worse means this far above before, in sd; 0 = 1
 	AlphaRecovered float64 // 0 = .05
 	AlphaWorse     float64 // 0 = .01
@@ -123,6 +132,7 @@ const before = 5
 // Judge answers the question. The same question always gets the same answer.
 func Judge(q Question) backout.Verdict {
 	q.Margin, q.Harm = cmp.Or(q.Margin, 1), cmp.Or(q.Harm, 1)
+	q.Gone = cmp.Or(q.Gone, .7)
 	q.AlphaRecovered, q.AlphaWorse = cmp.Or(q.AlphaRecovered, .05), cmp.Or(q.AlphaWorse, .01)
 	q.MinSamples = cmp.Or(q.MinSamples, 5)
 	v := backout.Verdict{Value: backout.VerdictInconclusive, Reasons: []backout.VerdictReason{}}
@@ -143,8 +153,8 @@ func Judge(q Question) backout.Verdict {
 func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
 	all = true
 	for _, r := range q.Primary {
-		u := q.since(r)
-		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: q.Margin, Now: u.latest}
+		u, margin := q.since(r), q.margin(r)
+		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: margin, Now: u.latest}
 		if u.n == 0 || u.stale > q.MinSamples {
 			reason.Unmeasured, reason.Text = true, "not measured since the stage began"
 			if u.n > 0 {
@@ -154,11 +164,11 @@ func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
 			continue
 		}
 		measured++
-		reason.LogERecovered = q.logRecovered(u, r.Phi)
+		reason.LogERecovered = q.logRecovered(u, r.Phi, margin)
 		switch {
 		case u.n >= q.MinSamples && reason.LogERecovered >= math.Log(1/q.AlphaRecovered):
 			reason.Value = backout.VerdictRecovered
-			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", q.Margin, u.n, odds(reason.LogERecovered))
+			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", margin, u.n, odds(reason.LogERecovered))
 		default:
 			all = false
 			reason.Text = fmt.Sprintf("%.1f sd above normal, proof of recovery at odds %s of 1:%.0f needed (%d samples)", u.latest, odds(reason.LogERecovered), 1/q.AlphaRecovered, u.n)
@@ -248,32 +258,34 @@ func (q Question) since(r backout.Residuals) stretch {
 
 func bounded(x float64) float64 { return math.Max(-clip, math.Min(clip, x)) }
 
-// logRecovered is the log e-value of "the mean is at least the margin", mixed
-// over the moment at which the effect sets in.
-func (q Question) logRecovered(u stretch, phi float64) float64 {
-	starts := len(u.levels) - u.warm
-	if starts <= 0 {
-		return 0
+// margin is below what a metric's mean must be proven to be: most of what it was off
+// by before the run must be gone.
+func (q Question) margin(r backout.Residuals) float64 {
+	if q.Began.IsZero() {
+		return q.Margin
 	}
-	top, logs := math.Inf(-1), make([]float64, 0, starts)
-	for i := u.warm; i < len(u.levels); i++ {
-		flipped := make([]float64, 0, len(u.levels)-i)
-		for _, x := range u.levels[i:] {
-			flipped = append(flipped, q.Margin-x)
-		}
-		e := logAbove(flipped, phi, 0, 1)
-		logs, top = append(logs, e), max(top, e)
-	}
-	sum := 0.0
-	for _, e := range logs {
-		sum += math.Exp(e - top)
-	}
-	// Starts that have not come yet hold their share of the bet at 1.
-	return top + math.Log(sum) - math.Log(float64(max(starts, horizon)))
+	q.Since = q.Began
+	return max(q.Margin, min(mostMargin, (1-q.Gone)*q.since(r).before))
 }
 
-// horizon is over how many possible starts the bet is spread.
-const horizon = 30
+// mostMargin is what is no longer called normal, in sd, however ill a metric was.
+const mostMargin = 2.5
+
+// logRecovered is the log e-value of "the mean is at least the margin", mixed
+// over the moment at which the effect sets in. Start j has 1/((j+1)(j+2)) of the bet;
+// those that have not come yet hold theirs at 1.
+func (q Question) logRecovered(u stretch, phi, margin float64) float64 {
+	starts := max(0, len(u.levels)-u.warm)
+	logs := []float64{-math.Log(float64(starts + 1))}
+	for j := range starts {
+		flipped := make([]float64, 0, starts-j)
+		for _, x := range u.levels[u.warm+j:] {
+			flipped = append(flipped, margin-x)
+		}
+		logs = append(logs, logAbove(flipped, phi, 0, 1)-math.Log(float64((j+1)*(j+2))))
+	}
+	return statistics.LogMeanExp(logs) + math.Log(float64(len(logs)))
+}
 
 // logAbove is the log e-value of "the mean of the levels is at most floor".
 // noise scales the variance of one sample.
