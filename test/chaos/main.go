@@ -14,7 +14,11 @@
 // draws plans (plans.go), starts workers (replica.go, worker.go: this binary again,
 // with the product's executor, engine and guard) and hands the plans to them, while a
 // storm (storm.go) kills them, freezes them and, where it is PostgreSQL, kills the
-// database, cuts and slows the connections to it (postgres.go).
+// database, cuts, slows and silences the connections to it (postgres.go). One of the
+// three replicas there has a clock that is ten minutes ahead.
+//
+// What a wrong clock means is what the product asks a clock for: Go programs can't be
+// given a wrong one from outside, so the worker hands it to the engine and the guard.
 //
 // When all plans have had time to end, checkers (checkers.go) compare what the targets
 // wrote down with the journal. They share no code with what they check, but for

@@ -115,11 +115,13 @@ func (s *storm) drain(ctx context.Context, longest time.Duration) error {
 	if err := s.place.Heal(ctx); err != nil {
 		return err
 	}
-	for id := range s.open() {
-		s.control(id, execute.ControlResume)
-	}
 	deadline := time.Now().Add(longest)
-	for time.Now().Before(deadline) && len(s.open()) > 0 && ctx.Err() == nil {
+	for n := 0; time.Now().Before(deadline) && len(s.open()) > 0 && ctx.Err() == nil; n++ {
+		if n%30 == 0 { // a replica that has just begun anew may have missed the word
+			for id := range s.open() {
+				s.control(id, execute.ControlResume)
+			}
+		}
 		rest(ctx, 100*time.Millisecond)
 	}
 	s.say("the storm is over; %d of %d plans have not ended", len(s.open()), s.drawn)
@@ -272,7 +274,7 @@ func (s *storm) control(id backout.AttemptID, kind execute.ControlKind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := execute.Control{Kind: kind, By: "the harness", Why: "chaos"}
-	s.replicas[s.plans[id].to].send(Command{Attempt: id, Control: &c})
+	s.replicas[s.rnd.IntN(len(s.replicas))].send(Command{Attempt: id, Control: &c})
 }
 
 // hear takes in what a replica said.
