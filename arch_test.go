@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"detect": {"root", "statistics"}, "attribute": {"root", "statistics"}, "forecast": {"root", "statistics"},
 	"plan": {"root", "statistics"}, "verify": {"root", "statistics"}, "learn": {"root", "statistics"},
 	"plan/check": {"root"}, "permit": {"root"}, "catalog": {"root"}, "render": {"root"}, "ingest": {"root"},
-	"metrics": {"root"}, "store": {"root"}, "store/storetest": {"root", "store", "remote/postgrestest"}, "render/picture": {"root", "render"},
+	"metrics": {"root"}, "store": {"root"}, "fleet": {"root", "store"}, "store/storetest": {"root", "store", "remote/postgrestest"}, "render/picture": {"root", "render"},
 	"execute": {"root", "execute/engine"}, "notify": {"root", "render"}, "web": {"root", "render", "render/picture"},
 	"playground": {"root", "catalog", "testdata/scenarios"}, "playground/*": {"root", "playground"}, "simulate": {"root", "statistics"},
 	"infer": {"root", "infer/*"}, "infer/*": {"root"}, "execute/goose": {"root", "execute", "infer/migration"},
