@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -80,7 +81,7 @@ func TestRun_takesOverFromTheDead(t *testing.T) {
 	write(t, dir, "over", "")
 	for _, p := range others {
 		if err := <-p.exit; err != nil {
-			t.Errorf("a living replica: %v\n%s", err, p.out)
+			t.Errorf("a living replica: %v\n%s", err, p.said())
 		}
 	}
 }
@@ -91,10 +92,11 @@ func TestRun_frozenReplicaDoesNothingMore(t *testing.T) {
 	for _, moment := range []string{"guard 3", "probe 8", "gate 3"} {
 		t.Run(moment, func(t *testing.T) {
 			dir := folder(t)
-			owner := spawn(t, dir, envStart+"=1", envFreeze+"="+moment)
+			// The target would not mind: it is for the fence to stop this.
+			owner := spawn(t, dir, envStart+"=1", envBlind+"=1", envFreeze+"="+moment)
 			until(t, "the freeze", 30*time.Second, func() bool { _, err := os.Stat(filepath.Join(dir, "frozen")); return err == nil })
 			before := effects(t, dir)
-			other := spawn(t, dir)
+			other := spawn(t, dir, envBlind+"=1")
 			until(t, "the other to finish", 40*time.Second, func() bool { return effects(t, dir) == steps })
 			if before == 0 || before == steps {
 				t.Fatalf("frozen after %d effects: that is not in the middle", before)
@@ -105,11 +107,11 @@ func TestRun_frozenReplicaDoesNothingMore(t *testing.T) {
 			err := <-owner.exit
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) || exit.ExitCode() != 3 {
-				t.Errorf("the frozen one ended with %v, want the exit code of a lost place\n%s", err, owner.out)
+				t.Errorf("the frozen one ended with %v, want the exit code of a lost place\n%s", err, owner.said())
 			}
 			write(t, dir, "over", "")
 			if err := <-other.exit; err != nil {
-				t.Errorf("%v\n%s", err, other.out)
+				t.Errorf("%v\n%s", err, other.said())
 			}
 			log := once(t, dir)
 			for _, d := range log[before:] {
@@ -118,6 +120,31 @@ func TestRun_frozenReplicaDoesNothingMore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The owner is frozen inside a call to a target that does not compare, and goes on
+// once it is thought dead. The one that took over has waited for this.
+func TestRun_waitsForWhatWasSent(t *testing.T) {
+	dir := folder(t)
+	owner := spawn(t, dir, envStart+"=1", envBlind+"=1", envFreeze+"=do 3")
+	until(t, "the freeze", 30*time.Second, func() bool { _, err := os.Stat(filepath.Join(dir, "frozen")); return err == nil })
+	other := spawn(t, dir, envBlind+"=1")
+	until(t, "the take-over", 20*time.Second, func() bool { return strings.Contains(other.said(), "took over") })
+	time.Sleep(500 * time.Millisecond) // far longer than the target takes to be looked at
+	if n := effects(t, dir); n != 2 {
+		t.Fatalf("%d effects, want 2: the third may still land\n%s", n, other.said())
+	}
+	if err := owner.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the other to finish", 30*time.Second, func() bool { return effects(t, dir) >= steps })
+	write(t, dir, "over", "")
+	if err := <-other.exit; err != nil {
+		t.Errorf("%v\n%s", err, other.said())
+	}
+	if log := once(t, dir); log[2].By != strconv.Itoa(owner.Process.Pid) {
+		t.Error("the third effect was not the one that was on its way")
 	}
 }
 
@@ -136,7 +163,7 @@ func TestJoin_manyAtOnceOnAnEmptyDatabase(t *testing.T) {
 		for _, p := range all {
 			wg.Go(func() {
 				if err := <-p.exit; err != nil {
-					t.Errorf("%v\n%s", err, p.out)
+					t.Errorf("%v\n%s", err, p.said())
 				}
 			})
 		}
@@ -205,14 +232,15 @@ func TestHas_oneAtATime(t *testing.T) {
 		t.Error("two have one duty")
 	}
 	// The first one's database goes away.
+	gone := time.Now()
 	_ = parts[0].database.Close()
-	took := until(t, "the second to take the duty", 15*time.Second, func() bool {
+	until(t, "the second to take the duty", 15*time.Second, func() bool {
 		if first.Has("walk") && second.Has("walk") {
 			t.Error("two have one duty")
 		}
 		return second.Has("walk")
 	})
-	t.Logf("taken after %s", took.Round(time.Millisecond))
+	t.Logf("taken after %s", time.Since(gone).Round(time.Millisecond))
 	if err := <-ended; !errors.Is(err, fleet.ErrLost) {
 		t.Errorf("the first ended with %v", err)
 	}

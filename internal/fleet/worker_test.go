@@ -28,6 +28,7 @@ const (
 	envDir    = "FLEET_TEST_DIR"    // with the files database, log and out
 	envStart  = "FLEET_TEST_START"  // start the attempt
 	envFreeze = "FLEET_TEST_FREEZE" // "moment n": stop itself at the n-th such moment
+	envBlind  = "FLEET_TEST_BLIND"  // the target does not compare before it moves
 )
 
 func TestMain(m *testing.M) {
@@ -154,7 +155,16 @@ func (a *target) reach(moment string) {
 	if a.left--; a.left == 0 {
 		_ = os.WriteFile(filepath.Join(a.dir, "frozen"), nil, 0o600)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		time.Sleep(50 * time.Millisecond) // the other threads stop at once, this one soon
 	}
+}
+
+// lock has one replica at a time compare and write.
+func (a *target) lock(f *os.File) error {
+	if os.Getenv(envBlind) != "" {
+		return nil
+	}
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
 }
 
 // done is one line of the log.
@@ -197,7 +207,7 @@ func (a *target) Survey(context.Context, backout.Component, []backout.Change) (b
 	return backout.Reversal{}, nil
 }
 
-func (a *target) Swaps(backout.Component) bool { return true }
+func (a *target) Swaps(backout.Component) bool { return os.Getenv(envBlind) == "" }
 
 func (a *target) Probe(_ context.Context, c backout.Component) (backout.Reality, error) {
 	a.reach("probe")
@@ -219,11 +229,12 @@ func (a *target) Do(ctx context.Context, e backout.Effect) (backout.Outcome, err
 		return backout.OutcomeNotDone, err
 	}
 	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	if err := a.lock(f); err != nil {
 		return backout.OutcomeNotDone, err
 	}
+	a.reach("do")
 	r, err := a.Probe(ctx, e.Component)
-	if err != nil || r.Version != e.IfVersion {
+	if a.Swaps(e.Component) && (err != nil || r.Version != e.IfVersion) {
 		return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeConflict, Message: "it moved", Err: err}
 	}
 	b, err := json.Marshal(done{e.Key, fmt.Sprint(os.Getpid()), time.Now(), e})
@@ -239,13 +250,17 @@ func (a *target) Do(ctx context.Context, e backout.Effect) (backout.Outcome, err
 // process is a replica's process, seen from the test.
 type process struct {
 	*exec.Cmd
-	out  *strings.Builder
+	out  *os.File
 	exit chan error
 }
 
 func spawn(t *testing.T, dir string, env ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0]), out: &strings.Builder{}, exit: make(chan error, 1)}
+	out, err := os.CreateTemp(dir, "out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{Cmd: exec.Command(os.Args[0]), out: out, exit: make(chan error, 1)}
 	p.Env = append(append(os.Environ(), envDir+"="+dir), env...)
 	p.Stdout, p.Stderr = p.out, p.out
 	if err := p.Start(); err != nil {
@@ -257,6 +272,12 @@ func spawn(t *testing.T, dir string, env ...string) *process {
 		_ = p.Process.Kill()
 	})
 	return p
+}
+
+// said is what it has written so far.
+func (p *process) said() string {
+	b, _ := os.ReadFile(p.out.Name())
+	return string(b)
 }
 
 func until(t *testing.T, what string, longest time.Duration, cond func() bool) time.Duration {
