@@ -93,7 +93,7 @@ func TestRun_frozenReplicaDoesNothingMore(t *testing.T) {
 		t.Run(moment, func(t *testing.T) {
 			dir := folder(t)
 			// The target would not mind: it is for the fence to stop this.
-			owner := spawn(t, dir, envStart+"=1", envBlind+"=1", envFreeze+"="+moment)
+			owner := spawn(t, dir, envStart+"=1", envBlind+"=1", envNumb+"=1", envFreeze+"="+moment)
 			until(t, "the freeze", 30*time.Second, func() bool { _, err := os.Stat(filepath.Join(dir, "frozen")); return err == nil })
 			before := effects(t, dir)
 			other := spawn(t, dir, envBlind+"=1")

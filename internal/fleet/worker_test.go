@@ -29,6 +29,7 @@ const (
 	envStart  = "FLEET_TEST_START"  // start the attempt
 	envFreeze = "FLEET_TEST_FREEZE" // "moment n": stop itself at the n-th such moment
 	envBlind  = "FLEET_TEST_BLIND"  // the target does not compare before it moves
+	envNumb   = "FLEET_TEST_NUMB"   // cancel nothing for a second, so that only the fence is left
 )
 
 func TestMain(m *testing.M) {
@@ -83,13 +84,21 @@ func assemble(ctx context.Context, database string, target *target, log *slog.Lo
 	}
 	if p.replica, err = fleet.Join(ctx, fleet.Config{
 		Leases: p.store, Flows: p.engine, Duties: []string{"walk"}, Log: log,
-		Lost: func() { _ = p.engine.Close(2 * time.Second) },
+		Lost: func() {
+			if os.Getenv(envNumb) == "" {
+				_ = p.engine.Close(2 * time.Second)
+			}
+		},
 	}); err != nil {
 		return nil, err
 	}
+	timeout := time.Second
+	if os.Getenv(envNumb) != "" {
+		timeout = time.Minute // nor does a deadline help
+	}
 	p.executor, err = execute.New(ctx, execute.Config{
 		Engine: p.engine, Actuators: map[string]execute.Actuator{"fake": target}, Guard: target, Gate: target, Fence: p.replica,
-		Timeout: time.Second, Settle: 100 * time.Millisecond, Tick: 5 * time.Millisecond, MaxTick: time.Minute, Log: log,
+		Timeout: timeout, Settle: 100 * time.Millisecond, Tick: 5 * time.Millisecond, MaxTick: time.Minute, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -125,6 +134,9 @@ func work(dir string) error {
 		}
 	}()
 	err = p.replica.Run(ctx)
+	if os.Getenv(envNumb) != "" {
+		time.Sleep(time.Second)
+	}
 	return errors.Join(err, p.engine.Close(2*time.Second))
 }
 
