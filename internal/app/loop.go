@@ -21,12 +21,20 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 	if a.cfg.Heard != nil {
 		a.cfg.Heard(r)
 	}
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	defer func() { a.vitals.turned(loopWatch, time.Now().UTC()) }()
+	if !a.has(dutyWatch) {
+		a.reloadAlerts(ctx) // they may have come in by another replica
+		return
+	}
+	done, err := a.turn(ctx)
+	if err != nil {
+		a.cfg.Log.Error("wait to decide", "err", err)
+		return
+	}
+	defer done()
 	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
-	a.vitals.turned(loopWatch, time.Now().UTC())
 }
 
 // unseen says what a tick could not measure.
@@ -53,6 +61,11 @@ func (a *App) walk(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		if !a.has(dutyWalk) {
+			clear(wakes) // another replica's decisions made them void
+			a.vitals.turned(loopWalk, time.Now().UTC())
+			continue
+		}
 		open, err := a.store.Incidents(ctx, store.Query{Open: true})
 		if err != nil {
 			if ctx.Err() == nil {
@@ -73,10 +86,15 @@ func (a *App) walk(ctx context.Context) error {
 // step walks an incident as far as it goes at this moment: between a decision and the
 // first effect nobody waits for the next tick.
 func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) (wake time.Time) {
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	done, err := a.turn(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.cfg.Log.Error("wait to decide", "err", err)
+		}
+		return now
+	}
+	defer done()
 	for range transitions {
-		var err error
 		wake, err = a.responder.Step(ctx, now, id)
 		if err != nil && ctx.Err() == nil {
 			a.cfg.Log.Error("step incident", "incident", id, "err", err)
@@ -93,8 +111,10 @@ func (a *App) tellPeople(ctx context.Context) error {
 	tick := time.NewTicker(min(max(a.cfg.Step, 200*time.Millisecond), time.Second))
 	defer tick.Stop()
 	for {
-		if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
-			a.cfg.Log.Error("tell people", "err", err)
+		if a.has(dutyOutbox) {
+			if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
+				a.cfg.Log.Error("tell people", "err", err)
+			}
 		}
 		a.vitals.turned(loopTell, time.Now().UTC())
 		select {

@@ -17,6 +17,7 @@ import (
 type incidents struct {
 	*store.Store
 	channels map[backout.Audience][]string
+	place    func() store.Lease // of this replica in the fleet; nil = there is none
 }
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
@@ -38,7 +39,11 @@ func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry b
 }
 
 func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
-	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	t := store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	if s.place != nil {
+		t.Lease = s.place()
+	}
+	return t
 }
 
 // learner meets respond's port for what is kept beyond an incident.
@@ -58,11 +63,17 @@ func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
 }
 
 // snapshots keeps the detector's state as a document.
-type snapshots struct{ *store.Store }
+type snapshots struct {
+	*store.Store
+	has func(duty string) bool // whether this replica is the one to save it
+}
 
 const detectorDocument = "detector"
 
 func (s snapshots) Save(ctx context.Context, at time.Time, state []byte) error {
+	if !s.has(dutyWatch) {
+		return nil
+	}
 	return s.SaveDocument(ctx, store.Document{Name: detectorDocument, At: at, Body: state})
 }
 

@@ -31,6 +31,7 @@ func (e *env) serveCommand() *cobra.Command {
 				}
 				c.PlaygroundToken = strings.TrimSpace(string(b))
 			}
+			c.Database = cmp.Or(c.Database, os.Getenv("BACKOUT_DATABASE")) // not as the flag's default, which help would show
 			a, err := app.New(cmd.Context(), c)
 			if err != nil {
 				return err
@@ -42,6 +43,7 @@ func (e *env) serveCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.Catalog, "catalog", "", "folder of catalog files (needed)")
 	f.StringVar(&c.Data, "data", "", "folder to keep state in (needed)")
+	f.StringVar(&c.Database, "database", "", "postgres://user:password@host/name to be one replica of several; empty = BACKOUT_DATABASE, else a file in --data")
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:8470", "loopback host:port to serve on")
 	f.StringVar(&c.Prometheus, "prometheus", "", "URL of a Prometheus-compatible server; empty = the embedded one")
 	f.StringVar(&c.Targets, "targets", "", "http_sd URL of what the embedded server scrapes")

@@ -279,7 +279,8 @@ func (r *Replica) compete(ctx context.Context) error {
 	return all
 }
 
-// leave gives everything back, so that others need not wait.
+// leave gives the duties back, so that others need not wait. Its place it keeps: it
+// may be carrying out something still, and nobody else should until that is over.
 func (r *Replica) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.TTL/3)
 	defer cancel()
@@ -291,13 +292,4 @@ func (r *Replica) leave(ctx context.Context) error {
 		err = errors.Join(err, r.config.Leases.Yield(ctx, l))
 	}
 	return err
-}
-
-// Leave gives the place back. Call it when nothing of this process acts any more:
-// others then take over at once.
-func (r *Replica) Leave(ctx context.Context) error {
-	if r.Held() != nil {
-		return nil
-	}
-	return r.config.Leases.Yield(ctx, r.Lease())
 }
