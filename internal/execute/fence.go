@@ -38,13 +38,13 @@ type Swapper interface {
 
 // late is how long to look for what a former process may have sent before it is
 // sent once more. Such a process stops itself within its TTL, and no call it has
-// under way lasts longer than Timeout and a second.
+// under way lasts longer than its time and a second.
 func (x *Executor) late(p Proposal) time.Duration {
 	ttl := x.config.Fence.TTL()
 	if s, ok := x.actuator(p).(Swapper); ttl == 0 || ok && s.Swaps(p.Effect.Component) {
 		return x.config.Settle
 	}
-	return max(x.config.Settle, ttl+x.config.Timeout+time.Second)
+	return max(x.config.Settle, ttl+x.patienceFor(p)+time.Second)
 }
 
 // mark notes that Do is about to be called, and that this process may still call
