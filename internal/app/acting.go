@@ -8,6 +8,7 @@ import (
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/respond"
+	"github.com/backout-dev/backout/internal/store"
 )
 
 // openExecutor wires execute to the actuators, and its guard and gate to respond.
@@ -18,11 +19,15 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 		Guard:   &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
 		Gate:    &respond.Gate{Store: incidents{Store: a.store}, Signals: a.watch, Minute: a.cfg.Minute},
 		Fence:   a.fence(),
+		Stopped: a.stopped,
 		Timeout: 30 * time.Second, Settle: max(10*time.Second, a.cfg.Minute),
 		Tick: max(a.cfg.Step/2, 50*time.Millisecond), MaxTick: max(a.cfg.Step, 50*time.Millisecond),
 		Tell: a.journalled, Log: a.cfg.Log,
 	})
 	a.executor = x
+	if err == nil {
+		a.facts.ours = doings{a.store, x}
+	}
 	return err
 }
 
@@ -32,6 +37,12 @@ func (a *App) journalled(e backout.Entry) {
 	if a.cfg.Tell != nil {
 		a.cfg.Tell(e)
 	}
+}
+
+// doings is what we did ourselves: the store knows of attempts, execute of effects.
+type doings struct {
+	*store.Store
+	*execute.Executor
 }
 
 // runner meets respond's port with execute.

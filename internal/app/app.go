@@ -43,8 +43,10 @@ type App struct {
 	embedded  *embedded.Metrics // nil with an external backend
 	responder *respond.Responder
 	executor  *execute.Executor
+	tasks     *execute.Tasks // what people are asked to do by hand
 	notifier  *notify.Outbox
 	alerts    *alerts
+	anchors   *anchors
 	rules     *permit.Permit
 	ready     ready
 	vitals    vitals
@@ -53,11 +55,14 @@ type App struct {
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
-	deciding sync.Mutex // one decision at a time: ticks and people take turns
+	shown    []backout.Degradation // report's own: what the open incident was given last
+	shownAt  time.Time             // report's own: when that was
+	deciding sync.Mutex            // one decision at a time: ticks and people take turns
 
-	mu      sync.Mutex
-	missing []backout.Degradation // guarded by mu: what the last tick could not measure
-	closers []closer              // in order of opening; closed last in, first out
+	mu       sync.Mutex
+	missing  []backout.Degradation // guarded by mu: what the last tick could not measure
+	measured time.Time             // guarded by mu: the end of what was measured last
+	closers  []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {
@@ -117,7 +122,9 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose("database", a.database.Close)
-	a.store, err = store.New(ctx, a.database.DB)
+	if a.store, err = store.New(ctx, a.database.DB); err == nil {
+		a.openAnchors()
+	}
 	return err
 }
 
@@ -146,6 +153,12 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	a.tasks = execute.NewTasks(a.database.DB)
+	if err := openDeclared(a.catalog.Actuators, named, means{
+		dir: a.cfg.Catalog, playbooks: a.catalog.Playbooks, tasks: a.tasks, memory: said{a.tasks, a.store}, sampler: a.sampler, step: a.cfg.Step,
+	}, moving); err != nil {
+		return err
+	}
 	a.facts = &facts{catalog: a.catalog, store: a.store, troubles: a.store.Troubles, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
 	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err
@@ -164,7 +177,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
+		Store: incidents{a.store, a.channels, a.anchors.due, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -184,7 +197,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
 	mounts["GET /metrics"] = a.meters.handler()
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Controls: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 
@@ -229,6 +242,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })
+	g.Go(func() error { return a.anchors.run(ctx) })
 	g.Go(func() error { return a.forget(ctx) })
 	return g.Wait()
 }

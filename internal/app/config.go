@@ -59,6 +59,10 @@ type Config struct {
 	// Notify is the file that says how people are told; "" = as the catalog's
 	// Notify document says, or on-call by the console alone.
 	Notify string
+	// AnchorFile gets a copy of the audit anchors beside the one in the data folder,
+	// such as a file in a git repository; AnchorURL gets each by POST. "" = no copy there.
+	AnchorFile string
+	AnchorURL  string
 	// Console is where the console channel writes; nil = nowhere.
 	Console io.Writer
 	// Tell hears every journal entry as it is saved; nil = nobody listens.

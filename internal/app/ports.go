@@ -17,6 +17,7 @@ import (
 type incidents struct {
 	*store.Store
 	channels map[backout.Audience][]string
+	ended    func()             // hears that an incident came to its end; nil = nobody listens
 	place    func() store.Lease // of this replica in the fleet; nil = there is none
 }
 
@@ -35,7 +36,11 @@ func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bo
 }
 
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	saved, err := s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	if err == nil && s.ended != nil && saved.State.Terminal() {
+		s.ended()
+	}
+	return saved, err
 }
 
 func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
@@ -44,6 +49,16 @@ func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, me
 		t.Lease = s.place()
 	}
 	return t
+}
+
+// mailbox meets respond's port for news of backout itself.
+type mailbox struct {
+	*store.Store
+	channels map[backout.Audience][]string
+}
+
+func (m mailbox) Post(ctx context.Context, at time.Time, told []backout.News, messages []backout.Message) error {
+	return m.PostNews(ctx, at, told, messages, m.channels)
 }
 
 // learner meets respond's port for what is kept beyond an incident.
@@ -58,8 +73,10 @@ func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
 	if err := readable(obs); err != nil {
 		return err
 	}
-	_, err := r.Observe(ctx, obs)
-	return err
+	if _, err := r.Observe(ctx, obs); err != nil {
+		return err
+	}
+	return done(ctx, r.Store, obs)
 }
 
 // snapshots keeps the detector's state as a document.
@@ -144,7 +161,7 @@ func (r reading) Status(ctx context.Context) web.Status {
 	st := a.watch.State()
 	out := web.Status{
 		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: a.Health(ctx).Degraded, Services: len(a.catalog.Graph.Services),
-		Series: st.Series, Ready: st.String(), StartedAt: a.started,
+		Series: st.Series, Ready: st.String(), StartedAt: a.started, Minute: backout.Duration(a.cfg.Minute),
 	}
 	if changes, err := r.Changes(ctx); err == nil {
 		out.Changes, out.Unknown = len(changes), render.Unknown(r.Graph(), changes, a.alerts.all())
@@ -156,6 +173,16 @@ func (r reading) Status(ctx context.Context) web.Status {
 	} else if _, frozen := backout.Freezes(out.Degraded); !frozen { // the same trouble is said once
 		out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "", time.Now().UTC(), err.Error()))
 	}
+	a.mu.Lock()
+	out.MeasuredAt = a.measured
+	a.mu.Unlock()
 	out.Undelivered, _ = a.undelivered(ctx, time.Now().UTC())
+	if w, err := a.facts.World(ctx, time.Now().UTC(), false); err == nil {
+		out.Holds = w.Holds
+		out.Breakers, out.Locks, err = a.controls(ctx, w)
+		if err != nil {
+			out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "deploy locks", time.Now().UTC(), err.Error()))
+		}
+	}
 	return out
 }

@@ -55,6 +55,8 @@ func (e *env) serveCommand() *cobra.Command {
 	f.StringVar(&autonomy, "autonomy", "", "shadow, ask or act; empty = as the catalog's Policy says")
 	f.StringVar(&c.WebhookSecretFile, "webhook-secret-file", "", "file with the secrets of signed webhooks, one a line: whsec_... or GitHub's")
 	f.StringToStringVar(&c.AlertLabels, "alert-label", nil, "which label of an alert names what, such as service=app,location=region")
+	f.StringVar(&c.AnchorFile, "anchor-file", "", "another file that gets a copy of the audit anchors, one a line, such as one in a git repository")
+	f.StringVar(&c.AnchorURL, "anchor-url", "", "URL that gets each audit anchor by POST, as JSON; tried until it answers 2xx")
 	f.StringVar(&c.Playground, "playground", "", "URL of the playground shop's control API")
 	f.StringVar(&tokenFile, "playground-token-file", "", "file with the playground's token")
 	return cmd
@@ -95,13 +97,22 @@ func (c *client) incidents(ctx context.Context) (*web.Client, []backout.Incident
 // statusCommand lists incidents.
 func (e *env) statusCommand() *cobra.Command {
 	var c client
-	var output string
+	var output, by string
+	var watch bool
 	cmd := &cobra.Command{
-		Use: "status", Short: "how it is now, and the newest incidents", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "status [INCIDENT]", Short: "how it is now, and the newest incidents; with -w as it goes on", Args: cobra.MaximumNArgs(1),
+		Long: "Says how it is now. With --watch it stays and shows one incident as it goes: the one that is named, until it has ended, or else the newest open one.\n" +
+			"On a terminal the lines that change are drawn anew and keys pause, resume and abort, after a 'yes'; elsewhere each change is a line (-o json: an object).",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.open()
 			if err != nil {
 				return err
+			}
+			if watch {
+				return e.watchStatus(cmd.Context(), cl, backout.IncidentID(strings.Join(args, "")), output, by)
+			}
+			if len(args) == 1 {
+				return exit{2, fmt.Errorf("status %s: expected --watch with an incident; `backout show %s` shows it once", args[0], args[0])}
 			}
 			st, err := cl.Status(cmd.Context())
 			if err != nil {
@@ -115,12 +126,15 @@ func (e *env) statusCommand() *cobra.Command {
 				return e.printJSON(map[string]any{"format": 1, "status": st, "incidents": all})
 			}
 			s := e.style(e.out)
-			fmt.Fprintf(e.out, "mode %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready)
+			fmt.Fprintf(e.out, "mode %s · %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready, render.Measured(st.MeasuredAt, time.Now()))
 			for _, d := range st.Degraded {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "!"), render.Degraded(d, time.Now()))
 			}
 			for _, u := range st.Unknown {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
+			}
+			for _, b := range st.Barriers() {
+				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkHeld, s.Glyph("‖")), b)
 			}
 			for _, u := range st.Undelivered {
 				fmt.Fprintf(e.out, "%s not delivered: %s\n", s.Paint(render.InkWaits, "!"), u)
@@ -137,6 +151,8 @@ func (e *env) statusCommand() *cobra.Command {
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "stay and show how it goes on")
+	cmd.Flags().StringVar(&by, "by", cmp.Or(os.Getenv("USER"), "cli"), "with --watch: who presses the keys")
 	return cmd
 }
 

@@ -33,7 +33,7 @@ func Message(a backout.Audience, inc backout.Incident, m Moment) string {
 func standing(a backout.Audience, inc backout.Incident, m Moment) string {
 	switch a {
 	case backout.AudienceOnCall:
-		return onCall(inc, m)
+		return strings.TrimSpace(onCall(inc, m) + halted(inc))
 	case backout.AudienceSupport:
 		return support(inc, m)
 	case backout.AudienceExecutive:
@@ -44,6 +44,14 @@ func standing(a backout.Audience, inc backout.Incident, m Moment) string {
 		return fmt.Sprintf("%s %s: %s", inc.ID, inc.State, inc.Why)
 	}
 	return ""
+}
+
+// halted says that nothing goes on, however far it has come.
+func halted(inc backout.Incident) string {
+	if inc.Stop == nil || inc.State.Terminal() {
+		return ""
+	}
+	return " ‖ " + inc.Stop.Words() + "; what runs waits where it is."
 }
 
 func onCall(inc backout.Incident, m Moment) string {

@@ -35,7 +35,8 @@ type incidentView struct {
 	CanAct   bool
 	CanTake  bool // somebody may carry on by hand
 	CanClose bool
-	CanAlarm bool // it may be called a false alarm
+	CanAlarm bool           // it may be called a false alarm
+	Waiting  []backout.Task // what people are asked to do by hand
 }
 
 func words() template.FuncMap {
@@ -49,6 +50,7 @@ func words() template.FuncMap {
 			return mark(render.StateMark(st))
 		},
 		"verdict":  func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
+		"measured": func(at time.Time) string { return render.Measured(at, time.Now()) },
 		"degraded": func(d backout.Degradation) string { return render.Degraded(d, time.Now()) },
 		"entry":    func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
 	}
@@ -107,6 +109,11 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 		}
 		v.Entries = append(v.Entries, run.Entries...)
 		v.Journal = append(v.Journal, settled(run.Entries)...)
+	}
+	if s.cfg.Tasks != nil {
+		if v.Waiting, err = s.cfg.Tasks.Waiting(ctx, id); err != nil {
+			return v, err
+		}
 	}
 	if inc.Attribution != nil {
 		v.Suspects = template.HTML(picture.Suspects(*inc.Attribution).SVG())
@@ -244,6 +251,13 @@ func (s *Server) versionOf(ctx context.Context, id backout.IncidentID) string {
 			run, _ := s.cfg.Incidents.Run(ctx, inc.Attempts[n-1].ID)
 			fmt.Fprintf(h, "%d", len(run.Entries))
 		}
+	}
+	if s.cfg.Health != nil { // what can't be seen any more is news as well
+		health := s.cfg.Health.Health(ctx)
+		for _, d := range health.Degraded {
+			fmt.Fprintf(h, "%s;", d.What())
+		}
+		fmt.Fprintf(h, "%q", health.Undelivered)
 	}
 	return fmt.Sprintf("%x", h.Sum64())
 }

@@ -62,12 +62,20 @@ type Status struct {
 	Degraded []backout.Degradation `json:"degraded"` // what backout can't see or do now
 	Unknown  []string              `json:"unknown"`  // what arrived about things that the catalog does not know
 	// Undelivered names messages that nobody has acknowledged.
-	Undelivered []string  `json:"undelivered"`
-	Services    int       `json:"services"`
-	Series      int       `json:"series"`
-	LastFact    time.Time `json:"last_fact"`
-	Changes     int       `json:"changes"`
-	StartedAt   time.Time `json:"started_at"`
+	Undelivered []string `json:"undelivered"`
+	// Breakers, Holds and Locks say what keeps backout and pipelines from acting.
+	Breakers backout.Breakers     `json:"breakers"`
+	Holds    []backout.Hold       `json:"holds"`
+	Locks    []backout.DeployLock `json:"locks"`
+	Services int                  `json:"services"`
+	Series   int                  `json:"series"`
+	LastFact time.Time            `json:"last_fact"`
+	Changes  int                  `json:"changes"`
+	// MeasuredAt is the end of what was measured last; zero = nothing was since the start.
+	MeasuredAt time.Time `json:"measured_at,omitzero"`
+	// Minute is how long a model minute lasts; rates of money are by model minutes.
+	Minute    backout.Duration `json:"minute"`
+	StartedAt time.Time        `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
@@ -77,16 +85,19 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Health, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Controls, Tasks, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
 	World     World
 	Facts     Facts     // nil = observations are not given out
+	Records   Records   // nil = what was written down about incidents is not given out
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
 	Health    Health    // nil = no probes are answered
+	Tasks     Tasks     // nil = nothing is done by hand
+	Controls  Controls  // nil = nothing can be stopped or held from here
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -128,8 +139,10 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /events", s.events)
 	s.mux.HandleFunc("GET /signin", s.signInPage)
 	s.mux.HandleFunc("POST /signin", s.signIn)
+	s.mux.Handle("POST /controls/{verb}", s.authorized(http.HandlerFunc(s.controlForm)))
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
 	s.healthRoutes()
+	s.mux.Handle("POST /incidents/{id}/tasks/{step}/{verb}", s.authorized(http.HandlerFunc(s.answerForm)))
 	s.api()
 	for pattern, h := range s.cfg.Mounts {
 		s.mux.Handle(pattern, h)
