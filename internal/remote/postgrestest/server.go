@@ -160,8 +160,14 @@ func (s *Server) run(bin, dir string, port int) error {
 		}
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stderr = os.Stderr
-	var err error
+	// A file, not ours: cleaning up may take longer than the tests, whose output must
+	// not be waited for.
+	complaints, err := os.Create(filepath.Join(dir, "complaints"))
+	if err != nil {
+		return err
+	}
+	defer complaints.Close()
+	cmd.Stderr = complaints
 	if s.life, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -174,7 +180,8 @@ func (s *Server) run(bin, dir string, port int) error {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return err
+		said, _ := os.ReadFile(complaints.Name())
+		return fmt.Errorf("%w: %s", err, said)
 	}
 	_, err = fmt.Sscan(line, &s.PID)
 	return err
