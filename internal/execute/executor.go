@@ -52,7 +52,7 @@ type Executor struct {
 
 	mu      sync.Mutex
 	changed map[backout.AttemptID]chan struct{} // guarded by mu; closed when a control arrives
-	did     ended
+	did     pastRuns
 }
 
 // flowName is what attempts are registered as in the engine.

@@ -51,6 +51,7 @@ func (s *Server) api() {
 	s.factsAPI(api)
 	s.recordsAPI(api)
 	s.liveAPI(api)
+	s.reportAPI(api)
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)
