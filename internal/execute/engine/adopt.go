@@ -53,7 +53,7 @@ func (e *Engine) Adopt(ctx context.Context, executor string) (int, error) {
 // adoptAll resumes what anybody else left behind in a file. This process holds its
 // lock, so everybody else is dead.
 func (e *Engine) adoptAll() error {
-	ctx := context.Background()
+	ctx := e.root
 	dead, err := e.Executors(ctx)
 	if err != nil {
 		return err

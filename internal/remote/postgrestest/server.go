@@ -71,7 +71,7 @@ func (s *Server) Database(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
@@ -166,7 +166,7 @@ func (s *Server) run(bin, dir string, port int) error {
 	if err != nil {
 		return err
 	}
-	defer complaints.Close()
+	defer func() { _ = complaints.Close() }()
 	cmd.Stderr = complaints
 	if s.life, err = cmd.StdinPipe(); err != nil {
 		return err
@@ -194,7 +194,7 @@ func (s *Server) wait() error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	for {
 		if err = db.PingContext(ctx); err == nil {
 			return nil
