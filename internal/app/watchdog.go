@@ -81,6 +81,9 @@ func (a *App) heartbeats(ctx context.Context) error {
 // sooner after a failure, since three missed ones page somebody.
 func (a *App) beat(ctx context.Context, b beating) time.Duration {
 	const again = 4
+	if !a.has(dutyWalk) {
+		return b.every / again // who walks beats: a stuck one must not hide behind the others
+	}
 	h := a.Health(ctx)
 	if !h.Beats() {
 		a.cfg.Log.Error("no heartbeat is sent, since backout is not well", "to", b.name, "degraded", h.Degraded)

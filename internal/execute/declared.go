@@ -64,10 +64,17 @@ var (
 	_ Actuator  = (*Declared)(nil)
 	_ Patient   = (*Declared)(nil)
 	_ OnceByKey = (*Declared)(nil)
+	_ Swapper   = (*Declared)(nil)
 )
 
 // OnceByKey says what was stated of the target.
 func (d *Declared) OnceByKey(backout.Component) bool { return d.Stated.OnceByKey }
+
+// Swaps says what was stated of the target, or what the mover knows better.
+func (d *Declared) Swaps(c backout.Component) bool {
+	s, ok := d.Mover.(Swapper)
+	return d.Stated.CompareAndSwap || ok && s.Swaps(c)
+}
 
 // Probe reads what is live now.
 func (d *Declared) Probe(ctx context.Context, c backout.Component) (backout.Reality, error) {

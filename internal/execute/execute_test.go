@@ -60,6 +60,7 @@ func always(d execute.Decision, why string) gate {
 // bench is an executor on a temporary file with fakes around it.
 type bench struct {
 	*execute.Executor
+	engine  *engine.Engine
 	t       *testing.T
 	fake    *executetest.Fake
 	failing *executetest.Failing
@@ -91,6 +92,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.engine = e
 	b.Executor, err = execute.New(t.Context(), execute.Config{
 		Engine: e, Actuators: b.actuators,
 		Guard: guard(func(p execute.Proposal) (execute.Permission, error) { return b.guard(p) }),

@@ -29,8 +29,8 @@ func (alone) TTL() time.Duration                   { return 0 }
 
 // Swapper is met by actuators whose target itself compares Effect.IfVersion in the
 // same instant in which it moves. What a former process sent late is then refused
-// by the target. With others, who takes over waits until nothing sent before can
-// land any more.
+// by the target. With others, unless they are [OnceByKey], who takes over waits
+// until nothing sent before can land any more.
 type Swapper interface {
 	// Swaps says whether that holds for a component.
 	Swaps(c backout.Component) bool
@@ -38,13 +38,23 @@ type Swapper interface {
 
 // late is how long to look for what a former process may have sent before it is
 // sent once more. Such a process stops itself within its TTL, and no call it has
-// under way lasts longer than Timeout and a second.
+// under way lasts longer than its time and a second.
 func (x *Executor) late(p Proposal) time.Duration {
 	ttl := x.config.Fence.TTL()
-	if s, ok := x.actuator(p).(Swapper); ttl == 0 || ok && s.Swaps(p.Effect.Component) {
+	if ttl == 0 || x.harmlessTwice(p) {
 		return x.config.Settle
 	}
-	return max(x.config.Settle, ttl+x.config.Timeout+time.Second)
+	return max(x.config.Settle, ttl+x.patienceFor(p)+time.Second)
+}
+
+// harmlessTwice says that it does no harm when two processes send an effect.
+func (x *Executor) harmlessTwice(p Proposal) bool {
+	a, c := x.actuator(p), p.Effect.Component
+	if s, ok := a.(Swapper); ok && s.Swaps(c) {
+		return true
+	}
+	o, ok := a.(OnceByKey)
+	return ok && o.OnceByKey(c)
 }
 
 // mark notes that Do is about to be called, and that this process may still call

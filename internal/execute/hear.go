@@ -23,25 +23,43 @@ func (x *Executor) Hear(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		for _, id := range x.waiting() {
-			c, _, err := x.control(ctx, id)
-			if err == nil && c != heard[id] {
-				heard[id] = c
+		said, err := x.words(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				x.config.Log.Error("can't read the controls of runs", "error", err)
+			}
+			continue
+		}
+		for id, c := range said {
+			if c != heard[id] {
 				x.wake(id)
 			}
 		}
+		heard = said
 	}
 }
 
-// waiting lists the runs of this process that somebody could speak to.
-func (x *Executor) waiting() []backout.AttemptID {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	out := make([]backout.AttemptID, 0, len(x.changed))
-	for id := range x.changed {
-		out = append(out, id)
+// words reads the latest words to all runs that have not ended: one question, however
+// many runs wait.
+func (x *Executor) words(ctx context.Context) (map[backout.AttemptID]Control, error) {
+	ctx, cancel := context.WithTimeout(ctx, x.config.Timeout)
+	defer cancel()
+	rows, err := x.db.QueryContext(ctx, `SELECT c.attempt, c.kind, c.who, c.why FROM run_control AS c JOIN run AS r ON r.attempt = c.attempt
+		WHERE r.state NOT IN ($1, $2, $3, $4)`, backout.RunCompleted, backout.RunStopped, backout.RunHalted, backout.RunAborted)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	defer rows.Close()
+	out := map[backout.AttemptID]Control{}
+	for rows.Next() {
+		var id backout.AttemptID
+		var c Control
+		if err := rows.Scan(&id, &c.Kind, &c.By, &c.Why); err != nil {
+			return nil, err
+		}
+		out[id] = c
+	}
+	return out, rows.Err()
 }
 
 // wake has a run look at its controls now.

@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"time"
 
@@ -53,20 +54,15 @@ func (x *Executor) said(ctx context.Context, id backout.AttemptID, e backout.Ent
 	if err != nil || slices.ContainsFunc(before, func(o backout.Entry) bool { return o.Kind == e.Kind && o.Key == e.Key && o.Text == e.Text }) {
 		return err
 	}
-	tx, err := x.db.BeginTx(ctx, nil)
-	if err != nil {
+	err = x.fenced(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
+			return err
+		}
+		e, err = insert(ctx, tx, id, e)
 		return err
+	})
+	if err == nil {
+		x.tell(e)
 	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
-		return err
-	}
-	if e, err = insert(ctx, tx, id, e); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	x.tell(e)
-	return nil
+	return err
 }

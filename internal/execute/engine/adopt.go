@@ -49,3 +49,19 @@ func (e *Engine) Adopt(ctx context.Context, executor string) (int, error) {
 	}
 	return len(flows), e.launched()
 }
+
+// adoptAll resumes what anybody else left behind in a file. This process holds its
+// lock, so everybody else is dead.
+func (e *Engine) adoptAll() error {
+	ctx := e.root
+	dead, err := e.Executors(ctx)
+	if err != nil {
+		return err
+	}
+	for _, executor := range dead {
+		if _, err := e.Adopt(ctx, executor); err != nil {
+			return err
+		}
+	}
+	return e.launched()
+}

@@ -143,12 +143,16 @@ func (e *Engine) AfterLaunch(fn func() error) {
 	e.after = append(e.after, fn)
 }
 
-// Launch begins to run, and resumes by itself every flow that had not ended.
+// Launch begins to run, and resumes by itself every flow that had not ended and was
+// this executor's; on a file, everybody's.
 func (e *Engine) Launch() error {
 	if err := dbos.Launch(e.root); err != nil {
 		return fmt.Errorf("launch engine: %w", explain(err))
 	}
-	return e.launched()
+	if e.database.Shared() {
+		return e.launched()
+	}
+	return e.adoptAll()
 }
 
 // launched calls what waits for the launch.

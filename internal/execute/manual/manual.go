@@ -222,3 +222,6 @@ func (g *glance) sees(ctx context.Context, now time.Time, e backout.Effect) bool
 	}
 	return err == nil && execute.Reached(s.Reality, e) && live.Healthy
 }
+
+// Swaps: asking a person once more, under the same key, moves nothing.
+func (m *Mover) Swaps(backout.Component) bool { return true }

@@ -71,7 +71,7 @@ func (s *Server) Database(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
@@ -160,8 +160,14 @@ func (s *Server) run(bin, dir string, port int) error {
 		}
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stderr = os.Stderr
-	var err error
+	// A file, not ours: cleaning up may take longer than the tests, whose output must
+	// not be waited for.
+	complaints, err := os.Create(filepath.Join(dir, "complaints"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = complaints.Close() }()
+	cmd.Stderr = complaints
 	if s.life, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -174,7 +180,8 @@ func (s *Server) run(bin, dir string, port int) error {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return err
+		said, _ := os.ReadFile(complaints.Name())
+		return fmt.Errorf("%w: %s", err, said)
 	}
 	_, err = fmt.Sscan(line, &s.PID)
 	return err
@@ -187,7 +194,7 @@ func (s *Server) wait() error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	for {
 		if err = db.PingContext(ctx); err == nil {
 			return nil
