@@ -149,6 +149,22 @@ func TestStart_takesTheWheelAfterARestart(t *testing.T) {
 	}
 }
 
+// A person takes over what was never started: the wheel is free again.
+func TestHold_takenOverBeforeItBegan(t *testing.T) {
+	tw := newTown(t, true, nil)
+	w := tw.steer()
+	id := tw.detect()
+	tw.until(id, backout.StateExecuting)
+	if _, err := tw.r.TakeOver(t.Context(), tw.now, id, backout.Principal{Name: "ann", Role: backout.RoleApprover}, "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	tw.runner.lost = true
+	tw.until(id, backout.StateTakenOver)
+	if len(w.locks) > 0 || len(tw.store.holds) > 0 {
+		t.Errorf("locks %v, holds %+v: want none", w.locks, tw.store.holds)
+	}
+}
+
 // broken is a wheel that nobody can take.
 type broken struct{ *wheel }
 
