@@ -21,6 +21,41 @@ type history struct {
 	taken   map[backout.Version]bool
 	tried   map[string]bool // change and incident of every automatic attempt
 	seen    int             // attempts looked at so far
+	onsets  []time.Time     // of troubles, each of which lasts a while
+}
+
+// lasts is how long a trouble goes on that nobody ends.
+const lasts = 25 * minute
+
+// ill makes the town's signals tell of its troubles.
+func (h *history) ill() {
+	for id := range h.signals.levels {
+		if id.Signal == "errors" {
+			h.signals.levels[id] = func(at time.Time) float64 {
+				for _, onset := range h.onsets {
+					if !at.Before(onset) && at.Before(onset.Add(lasts)) {
+						return 9
+					}
+				}
+				return 0
+			}
+		}
+	}
+}
+
+// trouble is noticed when there is some.
+func (h *history) trouble() backout.IncidentID {
+	onset := h.onsets[len(h.onsets)-1]
+	if h.now.Sub(onset) > lasts {
+		return ""
+	}
+	id, err := h.r.Observe(h.Context(), h.now, "production", []backout.Finding{{
+		ID: backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: "payment"}}, Kind: backout.SignalErrors, At: h.now, Onset: onset, Opens: true,
+	}}, nil)
+	if err != nil {
+		h.rt.Fatal(err)
+	}
+	return id
 }
 
 func (h *history) draw(name string, max int) int { return rapid.IntRange(0, max).Draw(h.rt, name) }
@@ -108,9 +143,11 @@ func TestBreakers_holdWhateverHappens(t *testing.T) {
 		tw.steer()
 		h := &history{town: tw, rt: rt, changes: 1, taken: map[backout.Version]bool{}, tried: map[string]bool{}}
 		h.runner.run.State = backout.RunActive
+		h.onsets = []time.Time{noon.Add(-10 * minute)}
+		h.ill()
 		h.before(time.Duration(12+h.draw("earlier", 3)) * minute)
 		id := h.detect()
-		for range 35 {
+		for range 30 {
 			if h.draw("restart", 5) == 0 {
 				again, err := New(h.r.cfg)
 				if err != nil {
@@ -120,9 +157,15 @@ func TestBreakers_holdWhateverHappens(t *testing.T) {
 			}
 			if h.draw("ship", 9) == 0 {
 				h.ship(backout.Version([]string{"1", "2", "3", "4"}[h.draw("version", 3)]))
+				if h.draw("is it bad", 1) == 0 {
+					h.onsets = append(h.onsets, h.now.Add(minute))
+				}
 			}
+			h.world.Holds = h.store.holds
 			if h.store.incidents[id].State.Terminal() {
-				id = h.detect()
+				if next := h.trouble(); next != "" {
+					id = next
+				}
 			}
 			if _, err := h.r.Step(t.Context(), h.now, id); err != nil {
 				rt.Fatalf("step in state %s: %v", h.store.incidents[id].State, err)
