@@ -119,7 +119,7 @@ func TestStop_onEverySurface(t *testing.T) {
 	runAll(t, a, []command{
 		{[]string{"go", "--reason", "looked at", "--by", "bob"}, 0, "the kill switch is off"},
 		{[]string{"audit", "verify"}, 0, ""},
-		{[]string{"audit", "verify", "controls"}, 0, ""},
+		{[]string{"audit", "export"}, 0, "turned the kill switch on: strange plans"},
 	})
 	if _, out, _ := runOn(t, a, "status"); strings.Contains(out, "stopped everything") || strings.Contains(page(), said) {
 		t.Errorf("it is off and shown as on: %s", out)
