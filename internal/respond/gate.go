@@ -41,8 +41,8 @@ type Gate struct {
 	Criteria []backout.SuccessCriteria
 	Analyses *Analyses // nil = none are asked for
 	// Facts tell what others changed meanwhile; nil = nobody knows.
-	Facts    Facts
-	Minute   time.Duration
+	Facts  Facts
+	Minute time.Duration
 }
 
 // Ask gives the decision of this moment.
