@@ -116,7 +116,11 @@ func TestStop_onEverySurface(t *testing.T) {
 	if p := page(); !strings.Contains(p, said) || !strings.Contains(p, "left without a person: 3 of 3 plans an hour") {
 		t.Errorf("the page does not say so:\n%s", p)
 	}
-	runAll(t, a, []command{{[]string{"go", "--reason", "looked at", "--by", "bob"}, 0, "the kill switch is off"}})
+	runAll(t, a, []command{
+		{[]string{"go", "--reason", "looked at", "--by", "bob"}, 0, "the kill switch is off"},
+		{[]string{"audit", "verify"}, 0, ""},
+		{[]string{"audit", "export"}, 0, "turned the kill switch on: strange plans"},
+	})
 	if _, out, _ := runOn(t, a, "status"); strings.Contains(out, "stopped everything") || strings.Contains(page(), said) {
 		t.Errorf("it is off and shown as on: %s", out)
 	}
@@ -186,6 +190,9 @@ func TestRun_takesOverAndCanBeStopped(t *testing.T) {
 		{[]string{"lock", "renew", string(express), "--token", token}, 2, "taken over by INC-"},
 		{[]string{"hold", "release", string(express), "--reason", "it was innocent", "--by", "ann"}, 0, "the hold by backout INC-"},
 		{[]string{"check", "--deploy", string(express), "--to", "on"}, 0, "may be deployed"},
+		{[]string{"audit", "verify"}, 0, ""},
+		{[]string{"audit", "export"}, 0, "took over the deploy lock of ci-7 on " + string(express)},
+		{[]string{"audit", "export"}, 0, "it was innocent"},
 		{[]string{"status"}, 0, string(express) + ": moved by INC-"}, // no source reported it: the journal did
 	})
 }

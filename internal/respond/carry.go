@@ -56,6 +56,9 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	at := &inc.Attempts[len(inc.Attempts)-1]
 	run, err := r.cfg.Runner.Run(ctx, at.ID)
 	if backout.CodeOf(err) == backout.CodeNotFound && inc.TakeOver != nil { // and it never will be started
+		if err := r.yield(ctx, now, inc, run); err != nil {
+			return time.Time{}, err
+		}
 		return r.concludeTakeOver(ctx, now, inc, run)
 	}
 	if backout.CodeOf(err) == backout.CodeNotFound { // saved, but not started: we died in between

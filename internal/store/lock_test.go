@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +61,35 @@ func TestLock_oneOwnerAtATime(t *testing.T) {
 	}
 	if _, err := s.RenewLock(t.Context(), cart, "b", noon.Add(2*time.Hour)); backout.CodeOf(err) != backout.CodeNotFound {
 		t.Errorf("renewed after its end: %v", err)
+	}
+}
+
+// Many pipelines and an attempt at the same moment: one pipeline at most has it, and the
+// attempt has it in the end.
+func TestLock_underContention(t *testing.T) {
+	s := storetest.New(t)
+	var got atomic.Int64
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			_, taken, err := s.TakeLock(t.Context(), lock(fmt.Sprintf("ci-%d", i), fmt.Sprint(i), noon))
+			if err != nil {
+				t.Error(err)
+			}
+			if taken {
+				got.Add(1)
+			}
+		})
+	}
+	all.Go(func() {
+		if _, err := s.TakeOver(t.Context(), "INC-1/1", []backout.ComponentID{cart, web}, noon, noon.Add(time.Hour)); err != nil {
+			t.Error(err)
+		}
+	})
+	all.Wait()
+	locks, err := s.Locks(t.Context(), noon)
+	if err != nil || got.Load() > 1 || len(locks) != 2 || locks[0].Attempt != "INC-1/1" {
+		t.Errorf("%d pipelines got it, %+v, %v", got.Load(), locks, err)
 	}
 }
 

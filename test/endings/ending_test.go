@@ -242,7 +242,9 @@ var scenarios = map[string]struct {
 		w.reaches(backout.StateExecuting)
 		w.pass(time.Minute)
 		w.policy.KillSwitch = true
-	}, ending{backout.StateHalted, "payment 33%@1+67%@2", "kill switch", "halted"}},
+		w.pass(10 * time.Minute)
+		w.policy.KillSwitch = false
+	}, ending{backout.StateRecovered, "", "recovered", "completed"}},
 }
 
 func TestEndings(t *testing.T) {

@@ -340,6 +340,7 @@ func (t *trial) rule(what string) {
 		return
 	case "kill switch":
 		t.policyNow.KillSwitch = true
+		time.AfterFunc(30*minute, func() { t.rule("kill switch off") }) // what is stopped waits, for ever if need be
 	case "freeze":
 		t.policyNow.Freezes = append(slices.Clone(t.policyNow.Freezes), backout.Freeze{From: now, To: now.Add(30 * minute), Reason: "the sale"})
 	}
