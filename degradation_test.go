@@ -10,7 +10,7 @@ import (
 )
 
 func TestDegraded_everySourceSaysWhatItMeansAndWhatToDo(t *testing.T) {
-	for _, s := range []DegradedSource{DegradedMetrics, DegradedActuators, DegradedChanges, DegradedChannels, DegradedDatabase, DegradedEngine, DegradedClock, DegradedReplicas, DegradedLoops} {
+	for _, s := range []DegradedSource{DegradedMetrics, DegradedActuators, DegradedChanges, DegradedChannels, DegradedDatabase, DegradedEngine, DegradedClock, DegradedReplicas, DegradedLoops, DegradedAnchors} {
 		for _, about := range []string{"", "one"} {
 			d := Degraded(s, about, time.Time{}, "refused")
 			if d.Means == "" || d.Remedy == "" || strings.HasSuffix(d.Means, ".") {

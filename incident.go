@@ -1,12 +1,21 @@
 package backout
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // IncidentID names an incident.
 type IncidentID string
 
 // AttemptID names one approved try at carrying out a plan: incident/number.
 type AttemptID string
+
+// Number is the attempt's part of it.
+func (id AttemptID) Number() string {
+	_, n, _ := strings.Cut(string(id), "/")
+	return n
+}
 
 // State says where an incident is on its way. Each state has a sentence in
 // docs/STATES.md.
@@ -88,6 +97,8 @@ type Attempt struct {
 	Why       string    `json:"why,omitempty"`
 	// TakenBack is what the run left at an earlier version, from its journal.
 	TakenBack []TakenBack `json:"taken_back,omitempty"`
+	// Journal covers the run's journal once the attempt has ended.
+	Journal *Seal `json:"journal,omitempty"`
 }
 
 // ByItself reports whether the attempt was started without a person's yes.

@@ -103,6 +103,8 @@ type AuditEntry struct {
 	At       time.Time  `json:"at"`
 	By       string     `json:"by"`
 	What     string     `json:"what"`
-	Previous string     `json:"previous"`
-	Hash     string     `json:"hash"`
+	// Journal is set where an attempt has ended by then: it covers what was done.
+	Journal  *Seal  `json:"journal,omitempty"`
+	Previous string `json:"previous"`
+	Hash     string `json:"hash"` // SHA-256 in hex of the entry's JSON with Hash empty
 }

@@ -17,6 +17,7 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 		Engine: a.engine, Actuators: moving,
 		Guard:   &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
 		Gate:    &respond.Gate{Store: incidents{Store: a.store}, Signals: a.watch, Minute: a.cfg.Minute},
+		Fence:   a.fence(),
 		Timeout: 30 * time.Second, Settle: max(10*time.Second, a.cfg.Minute),
 		Tick: max(a.cfg.Step/2, 50*time.Millisecond), MaxTick: max(a.cfg.Step, 50*time.Millisecond),
 		Tell: a.journalled, Log: a.cfg.Log,

@@ -33,7 +33,10 @@ func (a *App) Apply(ctx context.Context, d web.Application) (backout.Incident, e
 	if f.Errored {
 		return backout.Incident{}, &backout.Error{Code: backout.CodeInvalid, Message: "plan file: errored: this plan could not be made and can't be applied: " + f.Error}
 	}
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	done, err := a.turn(ctx)
+	if err != nil {
+		return backout.Incident{}, err
+	}
+	defer done()
 	return a.responder.Apply(ctx, time.Now().UTC(), d.Incident, d.By, f.Plan, d.Reason)
 }

@@ -13,16 +13,22 @@ import (
 
 // Announce passes on that a forward fix is on its way, or with nil that it is not.
 func (a *App) Announce(ctx context.Context, id backout.IncidentID, by backout.Principal, fix *backout.Fix) (backout.Incident, error) {
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	done, err := a.turn(ctx)
+	if err != nil {
+		return backout.Incident{}, err
+	}
+	defer done()
 	return a.responder.Announce(ctx, time.Now().UTC(), id, by, fix)
 }
 
 // Decide passes a person's decision to the responder and looks at the incident
 // at once, so that the answer shows what came of it.
 func (a *App) Decide(ctx context.Context, d web.Decision) (backout.Incident, error) {
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	done, err := a.turn(ctx)
+	if err != nil {
+		return backout.Incident{}, err
+	}
+	defer done()
 	now := time.Now().UTC()
 	switch d.Verb {
 	case "approve":

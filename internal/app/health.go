@@ -140,7 +140,7 @@ func (a *App) degraded() []backout.Degradation {
 	a.mu.Lock()
 	out := slices.Clone(a.missing)
 	a.mu.Unlock()
-	out = append(out, a.facts.blind()...)
+	out = slices.Concat(out, a.facts.blind(), a.anchors.told())
 	a.vitals.mu.Lock()
 	defer a.vitals.mu.Unlock()
 	out = append(out, a.vitals.found...)
@@ -182,6 +182,9 @@ func (a *App) lookOnce(ctx context.Context, at time.Time) {
 	} else {
 		var channels []backout.Degradation
 		untold, channels = a.undelivered(ctx, now)
+		if a.replica != nil && a.replica.Held() != nil {
+			found = append(found, backout.Degraded(backout.DegradedReplicas, "this one", time.Time{}, a.replica.Held().Error()))
+		}
 		found = append(found, slices.Concat(channels, a.parked(ctx), a.silent(ctx, now))...)
 	}
 	v.mu.Lock()
@@ -194,6 +197,12 @@ func (a *App) lookOnce(ctx context.Context, at time.Time) {
 func (a *App) tellOfItself(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
+	if !a.has(dutyWatch) {
+		if err := a.responder.Happened(ctx, now, a.environment(), mailbox{a.store, a.channels}, a.vitals.recent(now)); err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("tell about backout itself", "err", err)
+		}
+		return
+	}
 	matters, err := a.matters(ctx, now)
 	if err == nil {
 		err = a.responder.Itself(ctx, now, a.environment(), mailbox{a.store, a.channels}, matters)

@@ -24,13 +24,21 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 	if a.cfg.Heard != nil {
 		a.cfg.Heard(r)
 	}
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	defer func() { a.vitals.turned(loopWatch, time.Now().UTC()) }()
+	if !a.has(dutyWatch) {
+		a.reloadAlerts(ctx) // they may have come in by another replica
+		return
+	}
+	done, err := a.turn(ctx)
+	if err != nil {
+		a.cfg.Log.Error("wait to decide", "err", err)
+		return
+	}
+	defer done()
 	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, degraded); err != nil {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
 	a.showDegraded(ctx, r.Now, degraded)
-	a.vitals.turned(loopWatch, time.Now().UTC())
 }
 
 // showDegraded notes on the open incident what can't be seen or done now: at once when
@@ -73,36 +81,50 @@ func (a *App) walk(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		open, err := a.store.Incidents(ctx, store.Query{Open: true})
-		if err != nil {
-			if ctx.Err() == nil {
-				a.cfg.Log.Error("list open incidents", "err", err)
-			}
-			a.vitals.turned(loopWalk, time.Now().UTC())
-			continue
-		}
-		for _, inc := range open {
-			if now := time.Now().UTC(); !now.Before(wakes[inc.ID]) {
-				wakes[inc.ID] = a.step(ctx, now, inc.ID)
-			}
-		}
+		a.walkOnce(ctx, wakes)
 		a.vitals.turned(loopWalk, time.Now().UTC())
+	}
+}
+
+// walkOnce steps the incidents that are due; wakes says when each is.
+func (a *App) walkOnce(ctx context.Context, wakes map[backout.IncidentID]time.Time) {
+	if !a.has(dutyWalk) {
+		clear(wakes) // another replica's decisions made them void
+		return
+	}
+	open, err := a.store.Incidents(ctx, store.Query{Open: true})
+	if err != nil {
+		if ctx.Err() == nil {
+			a.cfg.Log.Error("list open incidents", "err", err)
+		}
+		return
+	}
+	for _, inc := range open {
+		if now := time.Now().UTC(); !now.Before(wakes[inc.ID]) {
+			wakes[inc.ID] = a.step(ctx, now, inc.ID)
+		}
 	}
 }
 
 // step walks an incident as far as it goes at this moment: between a decision and the
 // first effect nobody waits for the next tick.
-func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) (wake time.Time) {
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) time.Time {
+	done, err := a.turn(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.cfg.Log.Error("wait to decide", "err", err)
+		}
+		return now
+	}
+	defer done()
+	wake := now
 	for range transitions {
-		var err error
 		wake, err = a.responder.Step(ctx, now, id)
 		if err != nil && ctx.Err() == nil {
 			a.cfg.Log.Error("step incident", "incident", id, "err", err)
 		}
 		if err != nil || wake.IsZero() || wake.After(now) {
-			return wake
+			break
 		}
 	}
 	return wake
@@ -113,8 +135,10 @@ func (a *App) tellPeople(ctx context.Context) error {
 	tick := time.NewTicker(min(max(a.cfg.Step, 200*time.Millisecond), time.Second))
 	defer tick.Stop()
 	for {
-		if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
-			a.cfg.Log.Error("tell people", "err", err)
+		if a.has(dutyOutbox) {
+			if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
+				a.cfg.Log.Error("tell people", "err", err)
+			}
 		}
 		a.vitals.turned(loopTell, time.Now().UTC())
 		select {

@@ -17,6 +17,8 @@ import (
 type incidents struct {
 	*store.Store
 	channels map[backout.Audience][]string
+	ended    func()             // hears that an incident came to its end; nil = nobody listens
+	place    func() store.Lease // of this replica in the fleet; nil = there is none
 }
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
@@ -34,11 +36,19 @@ func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bo
 }
 
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	saved, err := s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	if err == nil && s.ended != nil && saved.State.Terminal() {
+		s.ended()
+	}
+	return saved, err
 }
 
 func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
-	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	t := store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	if s.place != nil {
+		t.Lease = s.place()
+	}
+	return t
 }
 
 // mailbox meets respond's port for news of backout itself.
@@ -68,11 +78,17 @@ func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
 }
 
 // snapshots keeps the detector's state as a document.
-type snapshots struct{ *store.Store }
+type snapshots struct {
+	*store.Store
+	has func(duty string) bool // whether this replica is the one to save it
+}
 
 const detectorDocument = "detector"
 
 func (s snapshots) Save(ctx context.Context, at time.Time, state []byte) error {
+	if !s.has(dutyWatch) {
+		return nil
+	}
 	return s.SaveDocument(ctx, store.Document{Name: detectorDocument, At: at, Body: state})
 }
 
@@ -143,7 +159,7 @@ func (r reading) Status(ctx context.Context) web.Status {
 	st := a.watch.State()
 	out := web.Status{
 		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: a.Health(ctx).Degraded, Services: len(a.catalog.Graph.Services),
-		Series: st.Series, Ready: st.String(), StartedAt: a.started,
+		Series: st.Series, Ready: st.String(), StartedAt: a.started, Minute: backout.Duration(a.cfg.Minute),
 	}
 	if changes, err := r.Changes(ctx); err == nil {
 		out.Changes, out.Unknown = len(changes), render.Unknown(r.Graph(), changes, a.alerts.all())

@@ -64,7 +64,7 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 	if again {
 		// A former process may have sent it. Give it time to show before sending
 		// it once more under the same key.
-		if r, ok := x.await(ctx, p, x.config.Settle); ok {
+		if r, ok := x.await(ctx, p, x.late(p)); ok {
 			return result{Outcome: backout.OutcomeDone, Why: describe(r, p.Effect) + ", found after a restart"}
 		}
 	}
@@ -111,7 +111,7 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 
 // do sends the effect and finds out by looking what became of it.
 func (x *Executor) do(ctx context.Context, p Proposal) result {
-	x.markTried(ctx, p.Effect.Key)
+	x.mark(ctx, p.Effect.Key)
 	act, stop := x.untilAbort(ctx, p.Attempt.ID)
 	defer stop()
 	said, err := call(x.saying(act, p), x.patienceFor(p), func(ctx context.Context) (backout.Outcome, error) {
@@ -220,13 +220,6 @@ func (x *Executor) triedBefore(ctx context.Context, key string) bool {
 		panic(fmt.Errorf("read tries of %s: %w", key, err)) // parks the run
 	}
 	return n > 0
-}
-
-// markTried notes that Do is about to be called. What can't be noted is not done.
-func (x *Executor) markTried(ctx context.Context, key string) {
-	if _, err := x.db.ExecContext(ctx, "INSERT INTO run_try (key) VALUES ($1) ON CONFLICT DO NOTHING", key); err != nil {
-		panic(fmt.Errorf("note try of %s: %w", key, err)) // parks the run
-	}
 }
 
 // entry begins a journal entry about a proposal.

@@ -25,6 +25,7 @@ type Config struct {
 	// Stopped is the kill switch, looked at before every effect and every question to a
 	// gate. A run that meets it is paused until it is off. nil = there is none.
 	Stopped Stopped
+	Fence   Fence // nil = this process has its database for itself
 	// Timeout bounds one call of an actuator, guard or gate; 0 = 2 minutes.
 	Timeout time.Duration
 	// Settle is how long an effect may take to show after Do returned; 0 = 1 minute.
@@ -68,6 +69,9 @@ func New(ctx context.Context, c Config) (*Executor, error) {
 	c.Retries = cmp.Or(c.Retries, 3)
 	c.Tick = cmp.Or(c.Tick, 500*time.Millisecond)
 	c.MaxTick = max(c.Tick, cmp.Or(c.MaxTick, 15*time.Second))
+	if c.Fence == nil {
+		c.Fence = alone{}
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -213,12 +217,7 @@ func (x *Executor) Control(ctx context.Context, id backout.AttemptID, c Control)
 		return fmt.Errorf("%s attempt %s: %w", c.Kind, id, err)
 	}
 	x.tell(e)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if ch, ok := x.changed[id]; ok {
-		close(ch)
-		delete(x.changed, id)
-	}
+	x.wake(id)
 	return nil
 }
 

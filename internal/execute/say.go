@@ -58,6 +58,9 @@ func (x *Executor) said(ctx context.Context, id backout.AttemptID, e backout.Ent
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
+		return err
+	}
 	if e, err = insert(ctx, tx, id, e); err != nil {
 		return err
 	}

@@ -80,11 +80,20 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	if err != nil {
 		return time.Time{}, err
 	}
+	if messages := r.tellWaiting(now, &inc, run); len(messages) > 0 {
+		_, err := r.save(ctx, now, inc, "told for whom the run waits", messages)
+		return now, err
+	}
 	// A parked run was told to abort as well, and does so when it is started again.
 	if gone := run.Parked && inc.TakeOver != nil; !run.State.Terminal() && !gone {
 		return now.Add(r.cfg.Step), r.followFreeze(ctx, now, inc, run)
 	}
 	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(at.Plan, run)
+	seal, err := run.Seal()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)
+	}
+	at.Journal = &seal
 	return r.conclude(ctx, now, inc, run)
 }
 

@@ -23,7 +23,7 @@ func (s *Store) Place(ctx context.Context, h backout.Hold, by string) error {
 			h.Component, h.Owner, micros(h.Until), body); err != nil {
 			return err
 		}
-		return appendAudit(ctx, tx, backout.ControlsLog, h.At, by, fmt.Sprintf("holds %s until %s: %s", h.Component, h.Until.UTC().Format(time.RFC3339), h.Reason))
+		return appendAudit(ctx, tx, backout.AuditEntry{Incident: backout.ControlsLog, At: h.At, By: by, What: fmt.Sprintf("holds %s until %s: %s", h.Component, h.Until.UTC().Format(time.RFC3339), h.Reason)})
 	})
 	return explain(fmt.Sprintf("hold %s", h.Component), err)
 }
@@ -43,11 +43,11 @@ func (s *Store) Lift(ctx context.Context, id backout.ComponentID, owner, by, rea
 				return err
 			}
 			what := fmt.Sprintf("ended the hold of %s by %s: %s", id, h.Owner, reason)
-			if err := appendAudit(ctx, tx, backout.ControlsLog, at, by, what); err != nil {
+			if err := appendAudit(ctx, tx, backout.AuditEntry{Incident: backout.ControlsLog, At: at, By: by, What: what}); err != nil {
 				return err
 			}
 			if h.Incident != "" {
-				if err := appendAudit(ctx, tx, h.Incident, at, by, what); err != nil {
+				if err := appendAudit(ctx, tx, backout.AuditEntry{Incident: h.Incident, At: at, By: by, What: what}); err != nil {
 					return err
 				}
 			}
@@ -109,7 +109,7 @@ func (s *Store) Turn(ctx context.Context, to backout.Stop) error {
 			stopDocument, Format, micros(to.At), []byte(body)); err != nil {
 			return err
 		}
-		return appendAudit(ctx, tx, backout.ControlsLog, to.At, to.By, what)
+		return appendAudit(ctx, tx, backout.AuditEntry{Incident: backout.ControlsLog, At: to.At, By: to.By, What: what})
 	})
 	return explain("turn the kill switch", err)
 }

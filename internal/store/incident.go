@@ -147,7 +147,7 @@ func (s *Store) begin(ctx context.Context, tx *sql.Tx, t Transition) error {
 
 // record writes a transition's audit entry and messages.
 func record(ctx context.Context, tx *sql.Tx, t Transition) error {
-	if err := appendAudit(ctx, tx, t.Incident.ID, t.At, t.By, t.What); err != nil {
+	if err := appendAudit(ctx, tx, backout.AuditEntry{Incident: t.Incident.ID, At: t.At, By: t.By, What: t.What, Journal: sealed(t.Incident)}); err != nil {
 		return err
 	}
 	return post(ctx, tx, t)
@@ -228,7 +228,7 @@ func (s *Store) Note(ctx context.Context, id backout.IncidentID, at time.Time, b
 		if err := s.lock(ctx, tx, "audit "+string(id)); err != nil {
 			return err
 		}
-		return appendAudit(ctx, tx, id, at, by, what)
+		return appendAudit(ctx, tx, backout.AuditEntry{Incident: id, At: at, By: by, What: what})
 	})
 	return explain(fmt.Sprintf("note in audit log of %s", id), err)
 }

@@ -148,9 +148,10 @@ func TestHold_liftedWithAudit(t *testing.T) {
 		"INC-1":             {"checkout errors rose", "ended the hold of " + string(cart) + " by backout INC-1: 2.1 is out"},
 	} {
 		log, err := s.Audit(t.Context(), id)
-		if err != nil || store.VerifyAudit(log) != nil || len(log) != len(want) {
+		if err != nil || len(log) != len(want) {
 			t.Fatalf("%s: %+v, %v, want %d entries", id, log, err, len(want))
 		}
+		whole(t, s, id)
 		for i, w := range want {
 			if !strings.Contains(log[i].What, w) {
 				t.Errorf("%s: entry %d is %q, want %q", id, i, log[i].What, w)
@@ -184,7 +185,7 @@ func TestStop_survivesAndIsAudited(t *testing.T) {
 		t.Fatal(err)
 	}
 	log, err := s.Audit(t.Context(), backout.ControlsLog)
-	if err != nil || store.VerifyAudit(log) != nil || len(log) != 2 || log[0].By != "ann" || !strings.Contains(log[1].What, "off: looked at") {
+	if err != nil || len(log) != 2 || log[0].By != "ann" || !strings.Contains(log[1].What, "off: looked at") {
 		t.Errorf("%+v, %v", log, err)
 	}
 }

@@ -36,7 +36,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 			{&p.Attachments, `DELETE FROM attachment WHERE EXISTS (SELECT 1 FROM attachment n
 				WHERE n.component = attachment.component AND n.kind = attachment.kind AND n.at > attachment.at AND n.at < $1)`},
 			{&p.Threads, "DELETE FROM thread WHERE at < $1"},
-			{&p.Leases, "DELETE FROM lease WHERE expires_at > 0 AND expires_at < $1"},
+			{&p.Leases, "DELETE FROM lease WHERE expires_at < $1"},
 		} {
 			res, err := tx.ExecContext(ctx, d.query, micros(before))
 			if err != nil {

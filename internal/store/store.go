@@ -12,8 +12,8 @@
 // unique index lets one of them open the incident and hands it to the other.
 //
 // The audit log of an incident is a chain: each entry's hash covers the one
-// before, so that a line can't be changed or dropped without [VerifyAudit]
-// noticing. Audit entries, reviews and priors are never pruned.
+// before, and anchors cover the chains' heads; package attest checks both. Audit
+// entries, anchors, reviews and priors are never pruned.
 //
 // Nouns are stored in their JSON form. Persisted forms carry a format number;
 // a newer one than this program knows is refused, never guessed at.
@@ -40,7 +40,7 @@ import (
 var schema string
 
 // schemaVersion counts the shapes schema.sql has had.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // upgrades brings what an older schema kept into the present one's tables, which
 // exist by then.
@@ -50,6 +50,7 @@ var upgrades = map[int]string{
 		DROP TABLE outbox`,
 	2: "SELECT 1", // attachment is new and begins empty
 	3: "SELECT 1", // so is deploy_lock
+	4: "SELECT 1", // anchors are new and begin empty: the first one covers all that is there
 }
 
 // Format is the format number of nouns written by this program.
@@ -69,6 +70,20 @@ func New(ctx context.Context, db *sql.DB) (*Store, error) {
 		return nil, explain("prepare database", err)
 	}
 	return s, nil
+}
+
+// Reading is a store over a database that is only read, such as the file of a
+// backout that does not run: nothing is created or brought up to date in it. One of
+// another schema is refused.
+func Reading(ctx context.Context, db *sql.DB) (*Store, error) {
+	version := 0
+	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM store_schema").Scan(&version); err != nil {
+		return nil, explain("read database", err)
+	}
+	if version != schemaVersion {
+		return nil, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("the database has schema %d and this program reads %d: start this backout on it once, or read it with the one that wrote it", version, schemaVersion)}
+	}
+	return &Store{db: db}, nil
 }
 
 func (s *Store) migrate(ctx context.Context) error {

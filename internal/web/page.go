@@ -35,7 +35,8 @@ type incidentView struct {
 	CanAct   bool
 	CanTake  bool // somebody may carry on by hand
 	CanClose bool
-	CanAlarm bool // it may be called a false alarm
+	CanAlarm bool           // it may be called a false alarm
+	Waiting  []backout.Task // what people are asked to do by hand
 }
 
 func words() template.FuncMap {
@@ -108,6 +109,11 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 		}
 		v.Entries = append(v.Entries, run.Entries...)
 		v.Journal = append(v.Journal, settled(run.Entries)...)
+	}
+	if s.cfg.Tasks != nil {
+		if v.Waiting, err = s.cfg.Tasks.Waiting(ctx, id); err != nil {
+			return v, err
+		}
 	}
 	if inc.Attribution != nil {
 		v.Suspects = template.HTML(picture.Suspects(*inc.Attribution).SVG())

@@ -69,7 +69,9 @@ type Status struct {
 	// MeasuredAt is the end of what was measured last; zero = nothing was since the start.
 	MeasuredAt time.Time `json:"measured_at,omitzero"`
 	Changes    int       `json:"changes"`
-	StartedAt  time.Time `json:"started_at"`
+	// Minute is how long a model minute lasts; rates of money are by model minutes.
+	Minute    backout.Duration `json:"minute"`
+	StartedAt time.Time        `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
@@ -79,16 +81,18 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Health, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Tasks, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
 	World     World
 	Facts     Facts     // nil = observations are not given out
+	Records   Records   // nil = what was written down about incidents is not given out
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
 	Health    Health    // nil = no probes are answered
+	Tasks     Tasks     // nil = nothing is done by hand
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -132,6 +136,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("POST /signin", s.signIn)
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
 	s.healthRoutes()
+	s.mux.Handle("POST /incidents/{id}/tasks/{step}/{verb}", s.authorized(http.HandlerFunc(s.answerForm)))
 	s.api()
 	for pattern, h := range s.cfg.Mounts {
 		s.mux.Handle(pattern, h)

@@ -57,53 +57,92 @@ func openPostgres(ctx context.Context, address string) (*Database, error) {
 	return &Database{Name: u.Redacted(), DB: stdlib.OpenDBFromPool(pool), pool: pool}, nil
 }
 
-// Bounds of waiting for the others at the first boot.
+// Bounds of waiting for other replicas.
 const (
-	aloneTimeout = 2 * time.Minute
-	alonePause   = 100 * time.Millisecond
+	lockTimeout = 2 * time.Minute
+	lockPause   = 100 * time.Millisecond
+	// lockIdle is after how long without a sign the server takes a lock away from
+	// a replica that is frozen in it.
+	lockIdle = 6 * time.Second
 )
 
-// Alone does fn while no other replica does something under the same name, for
-// what PostgreSQL can't do twice at a time: creating tables. It asks for the
-// lock again and again and does not wait in it, since a session that waits holds
-// up CREATE INDEX CONCURRENTLY of the one it waits for. A file has one process,
-// so there fn is just done.
+// Alone does fn while no other replica has the lock of that name, for what
+// PostgreSQL can't do twice at a time: creating tables.
 func (d *Database) Alone(ctx context.Context, name string, fn func(ctx context.Context) error) error {
+	unlock, err := d.Lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return fn(ctx)
+}
+
+// Lock waits until no other replica has the lock of that name. It asks again and
+// again and does not wait in the lock itself, since a session that waits holds up
+// CREATE INDEX CONCURRENTLY of the one it waits for. A file has one process, so
+// there is nothing to lock. A process that is frozen for long loses the lock: it
+// saves work and turns, and is no fence.
+func (d *Database) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	if d.pool == nil {
-		return fn(ctx)
+		return func() {}, nil
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte("backout " + name)) // never fails
 	key := int64(h.Sum64())                   //nolint:gosec // any 64 bits will do
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
-		return explain(err)
+		return nil, explain(err)
 	}
-	defer conn.Release()
-	// A replica that is frozen in here gives the lock back in the end.
-	if _, err := conn.Exec(ctx, fmt.Sprintf("SET idle_session_timeout = %d", aloneTimeout.Milliseconds())); err != nil {
-		return explain(err)
+	if err := tryLock(ctx, conn, key, name); err != nil {
+		// Whatever state its session is in, it is not used again.
+		_ = conn.Conn().Close(context.WithoutCancel(ctx))
+		conn.Release()
+		return nil, explain(err)
 	}
-	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "RESET idle_session_timeout") }()
-	for deadline := time.Now().Add(aloneTimeout); ; {
-		var mine bool
-		if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", key).Scan(&mine); err != nil {
-			return explain(err)
+	held, release := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for held.Err() == nil {
+			select {
+			case <-held.Done():
+			case <-time.After(lockIdle / 6):
+				sign, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+				_ = conn.Ping(sign) // a lost session shows at the unlock
+				cancel()
+			}
 		}
-		if mine {
-			break
+	}()
+	return func() {
+		release()
+		<-done
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+		defer cancel()
+		if _, err := conn.Exec(end, fmt.Sprintf("SELECT pg_advisory_unlock(%d); RESET idle_session_timeout", key)); err != nil {
+			_ = conn.Conn().Close(end) // ends the session, and the lock with it
+		}
+		conn.Release()
+	}, nil
+}
+
+func tryLock(ctx context.Context, conn *pgxpool.Conn, key int64, name string) error {
+	if _, err := conn.Exec(ctx, fmt.Sprintf("SET idle_session_timeout = %d", lockIdle.Milliseconds())); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(lockTimeout); ; {
+		var mine bool
+		if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", key).Scan(&mine); err != nil || mine {
+			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("another replica has been busy with %s for %s: see what it waits for", name, aloneTimeout)
+			return fmt.Errorf("another replica has been busy with %s for %s: see what it waits for", name, lockTimeout)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(alonePause):
+		case <-time.After(lockPause):
 		}
 	}
-	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", key) }()
-	return fn(ctx)
 }
 
 // bootID names one boot of one replica. It is never used again: what an earlier

@@ -104,6 +104,8 @@ func (m *Mover) await(ctx context.Context, e backout.Effect, t backout.Task) (ba
 		switch {
 		case ctx.Err() != nil:
 			return backout.OutcomeUnknown, fmt.Errorf("stopped waiting for %s, who may have begun: %w", t.Playbook.Owner, ctx.Err())
+		case t.Answer != nil && !t.Answer.Done && machine.sees(ctx, time.Time{}, e):
+			return backout.OutcomeDone, nil // whatever was said, it is there
 		case t.Answer != nil:
 			return answered(t)
 		case machine.sees(ctx, now, e):
@@ -199,7 +201,7 @@ func filled(p backout.Playbook, e backout.Effect) backout.Playbook {
 	return p
 }
 
-// glance asks a machine now and then.
+// glance asks a machine now and then; at the zero time at once.
 type glance struct {
 	prober      execute.Prober
 	at          time.Time
@@ -207,7 +209,7 @@ type glance struct {
 }
 
 func (g *glance) sees(ctx context.Context, now time.Time, e backout.Effect) bool {
-	if g.prober == nil || now.Before(g.at) {
+	if g.prober == nil || !now.IsZero() && now.Before(g.at) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -224,3 +224,6 @@ func (a *Actuator) Do(ctx context.Context, e backout.Effect) (backout.Outcome, e
 	}
 	return backout.OutcomeDone, nil
 }
+
+// Swaps: the shop compares the version itself.
+func (a *Actuator) Swaps(backout.Component) bool { return true }

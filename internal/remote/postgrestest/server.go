@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ type Server struct {
 	PID int
 
 	made atomic.Int64 // databases so far
+	life io.Closer    // the server's standard input; referred to, so that it stays open
 }
 
 // environment names the server that a test binary was started for by [Again].
@@ -115,8 +117,8 @@ func start() (*Server, error) {
 		return nil, err
 	}
 	s := &Server{URL: fmt.Sprintf("postgres://backout@127.0.0.1:%d/postgres?sslmode=disable", port)}
-	if s.PID, err = run(bin, dir, port); err != nil {
-		return nil, err
+	if err := s.run(bin, dir, port); err != nil {
+		return nil, fmt.Errorf("start PostgreSQL in %s: %w", dir, err)
 	}
 	return s, s.wait()
 }
@@ -149,34 +151,33 @@ echo $!
 (cat <&3 >/dev/null; kill -QUIT $! 2>/dev/null; sleep 1; rm -rf "$2") &
 wait`
 
-func run(bin, dir string, port int) (pid int, err error) {
+func (s *Server) run(bin, dir string, port int) error {
 	args := []string{"sh", "-c", life, "life", bin, dir, fmt.Sprint(port)}
 	if os.Geteuid() == 0 { // the server refuses to run as root
 		args = append([]string{"runuser", "-u", "postgres", "--"}, args...)
 		if out, err := exec.Command("chown", "postgres", dir).CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("give the server its folder: %w: %s", err, out)
+			return fmt.Errorf("give the server its folder: %w: %s", err, out)
 		}
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = os.Stderr
-	if _, err := cmd.StdinPipe(); err != nil {
-		return 0, err
+	var err error
+	if s.life, err = cmd.StdinPipe(); err != nil {
+		return err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("start PostgreSQL: %w", err)
+		return err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if err == nil {
-		_, err = fmt.Sscan(line, &pid)
-	}
 	if err != nil {
-		return 0, fmt.Errorf("start PostgreSQL in %s: %w", dir, err)
+		return err
 	}
-	return pid, nil
+	_, err = fmt.Sscan(line, &s.PID)
+	return err
 }
 
 func (s *Server) wait() error {
