@@ -269,13 +269,19 @@ func (a *App) parked(ctx context.Context) []backout.Degradation {
 	if err != nil {
 		return []backout.Degradation{backout.Degraded(backout.DegradedDatabase, "", time.Time{}, err.Error())}
 	}
+	return parkedRuns(open, a.executor.Parked)
+}
+
+// parkedRuns names those among the newest attempts of incidents whose run is parked;
+// parked says why one is.
+func parkedRuns(open []backout.Incident, parked func(backout.AttemptID) error) []backout.Degradation {
 	var out []backout.Degradation
 	for _, inc := range open {
 		n := len(inc.Attempts)
 		if n == 0 || inc.Attempts[n-1].StartedAt.IsZero() {
 			continue
 		}
-		if why := a.executor.Parked(inc.Attempts[n-1].ID); why != nil {
+		if why := parked(inc.Attempts[n-1].ID); why != nil {
 			out = append(out, backout.Degraded(backout.DegradedEngine, "run "+string(inc.Attempts[n-1].ID), time.Time{}, why.Error()))
 		}
 	}
