@@ -60,6 +60,20 @@ func TestHealth_ofADatabaseThatCantBeWritten(t *testing.T) {
 	}
 }
 
+func TestKeepMeasured_saysSinceWhen(t *testing.T) {
+	a, now := &App{}, time.Now().UTC()
+	gone := map[backout.SignalName]string{"errors": "no data"}
+	a.keepMeasured(watch.Report{Now: now, Missing: gone})
+	a.keepMeasured(watch.Report{Now: now.Add(time.Minute), Missing: gone})
+	if len(a.missing) != 1 || !a.missing[0].Since.Equal(now) || !a.measured.Equal(now.Add(time.Minute)) {
+		t.Errorf("missing %v, measured %s: want it missing since the first tick", a.missing, a.measured)
+	}
+	a.keepMeasured(watch.Report{Now: now.Add(time.Hour), Why: "refused", DegradedSince: now})
+	if !a.measured.Equal(now.Add(time.Minute)) {
+		t.Errorf("measured %s: a tick that failed measured nothing", a.measured)
+	}
+}
+
 func TestParkedRuns_areShownAndTold(t *testing.T) {
 	now := time.Now().UTC()
 	at := func(id backout.AttemptID, started time.Time) []backout.Attempt {

@@ -14,12 +14,7 @@ import (
 // report receives every tick of the watch: findings open or join an incident,
 // what could not be measured is remembered for every surface.
 func (a *App) report(ctx context.Context, r watch.Report) {
-	a.mu.Lock()
-	a.missing = backout.Lasting(a.missing, unseen(r), r.Now)
-	if r.Why == "" {
-		a.measured = r.Now
-	}
-	a.mu.Unlock()
+	a.keepMeasured(r)
 	degraded := a.Health(ctx).Degraded
 	if a.cfg.Heard != nil {
 		a.cfg.Heard(r)
@@ -39,6 +34,17 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
 	a.showDegraded(ctx, r.Now, degraded)
+}
+
+// keepMeasured remembers what a tick could not measure, since when, and up to when it
+// was measured at all.
+func (a *App) keepMeasured(r watch.Report) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.missing = backout.Lasting(a.missing, unseen(r), r.Now)
+	if r.Why == "" {
+		a.measured = r.Now
+	}
 }
 
 // showDegraded notes on the open incident what can't be seen or done now: at once when
