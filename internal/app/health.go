@@ -182,6 +182,9 @@ func (a *App) lookOnce(ctx context.Context, at time.Time) {
 	} else {
 		var channels []backout.Degradation
 		untold, channels = a.undelivered(ctx, now)
+		if a.replica != nil && a.replica.Held() != nil {
+			found = append(found, backout.Degraded(backout.DegradedReplicas, "this one", time.Time{}, a.replica.Held().Error()))
+		}
 		found = append(found, slices.Concat(channels, a.parked(ctx), a.silent(ctx, now))...)
 	}
 	v.mu.Lock()
@@ -194,6 +197,12 @@ func (a *App) lookOnce(ctx context.Context, at time.Time) {
 func (a *App) tellOfItself(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
+	if !a.has(dutyWatch) {
+		if err := a.responder.Happened(ctx, now, a.environment(), mailbox{a.store, a.channels}, a.vitals.recent(now)); err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("tell about backout itself", "err", err)
+		}
+		return
+	}
 	matters, err := a.matters(ctx, now)
 	if err == nil {
 		err = a.responder.Itself(ctx, now, a.environment(), mailbox{a.store, a.channels}, matters)
@@ -260,13 +269,19 @@ func (a *App) parked(ctx context.Context) []backout.Degradation {
 	if err != nil {
 		return []backout.Degradation{backout.Degraded(backout.DegradedDatabase, "", time.Time{}, err.Error())}
 	}
+	return parkedRuns(open, a.executor.Parked)
+}
+
+// parkedRuns names those among the newest attempts of incidents whose run is parked;
+// parked says why one is.
+func parkedRuns(open []backout.Incident, parked func(backout.AttemptID) error) []backout.Degradation {
 	var out []backout.Degradation
 	for _, inc := range open {
 		n := len(inc.Attempts)
 		if n == 0 || inc.Attempts[n-1].StartedAt.IsZero() {
 			continue
 		}
-		if why := a.executor.Parked(inc.Attempts[n-1].ID); why != nil {
+		if why := parked(inc.Attempts[n-1].ID); why != nil {
 			out = append(out, backout.Degraded(backout.DegradedEngine, "run "+string(inc.Attempts[n-1].ID), time.Time{}, why.Error()))
 		}
 	}

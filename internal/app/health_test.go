@@ -1,11 +1,13 @@
 package app
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/store/storetest"
 	"github.com/backout-dev/backout/internal/watch"
@@ -58,6 +60,40 @@ func TestHealth_ofADatabaseThatCantBeWritten(t *testing.T) {
 	}
 }
 
+func TestKeepMeasured_saysSinceWhen(t *testing.T) {
+	a, now := &App{}, time.Now().UTC()
+	gone := map[backout.SignalName]string{"errors": "no data"}
+	a.keepMeasured(watch.Report{Now: now, Missing: gone})
+	a.keepMeasured(watch.Report{Now: now.Add(time.Minute), Missing: gone})
+	if len(a.missing) != 1 || !a.missing[0].Since.Equal(now) || !a.measured.Equal(now.Add(time.Minute)) {
+		t.Errorf("missing %v, measured %s: want it missing since the first tick", a.missing, a.measured)
+	}
+	a.keepMeasured(watch.Report{Now: now.Add(time.Hour), Why: "refused", DegradedSince: now})
+	if !a.measured.Equal(now.Add(time.Minute)) {
+		t.Errorf("measured %s: a tick that failed measured nothing", a.measured)
+	}
+}
+
+func TestParkedRuns_areShownAndTold(t *testing.T) {
+	now := time.Now().UTC()
+	at := func(id backout.AttemptID, started time.Time) []backout.Attempt {
+		return []backout.Attempt{{ID: "old", StartedAt: now}, {ID: id, StartedAt: started}}
+	}
+	open := []backout.Incident{{}, {Attempts: at("INC-1/2", now)}, {Attempts: at("INC-2/2", time.Time{})}, {Attempts: at("INC-3/2", now)}}
+	got := parkedRuns(open, func(id backout.AttemptID) error {
+		if id == "INC-3/2" {
+			return nil
+		}
+		return errors.New("disk I/O error")
+	})
+	if !slices.Equal(whats(got), []string{"engine run INC-1/2"}) || got[0].Why != "disk I/O error" {
+		t.Errorf("%v", got)
+	}
+	if m := respond.Matters(got); len(m) != 1 || m[0].Key != "engine" {
+		t.Errorf("told: %v", m)
+	}
+}
+
 func TestMatters_theKillSwitchAndEvents(t *testing.T) {
 	a, now := &App{started: time.Now().UTC(), store: storetest.New(t), facts: &facts{}}, time.Now().UTC()
 	texts := func() []string {
@@ -78,9 +114,9 @@ func TestMatters_theKillSwitchAndEvents(t *testing.T) {
 	if err := a.store.Turn(t.Context(), on); err != nil {
 		t.Fatal(err)
 	}
-	a.vitals.happened(backout.Matter{Key: "take-over/b", Since: now, Text: "a took over from b"})
+	a.tookOver("b", 3)
 	a.vitals.happened(backout.Matter{Key: "take-over/c", Since: now.Add(-2 * time.Hour), Text: "long ago"})
-	if got := texts(); !slices.Equal(got, []string{on.Words(), "a took over from b"}) {
+	if got := texts(); !slices.Equal(got, []string{on.Words(), "replica b gave no sign of life any more, and what it was carrying out (3 runs) was taken over and goes on from its journal. Look at why it is gone"}) {
 		t.Errorf("%q", got)
 	}
 	if err := a.store.Turn(t.Context(), backout.Stop{By: "ann", At: now}); err != nil {

@@ -14,19 +14,14 @@ import (
 // report receives every tick of the watch: findings open or join an incident,
 // what could not be measured is remembered for every surface.
 func (a *App) report(ctx context.Context, r watch.Report) {
-	a.mu.Lock()
-	a.missing = backout.Lasting(a.missing, unseen(r), r.Now)
-	if r.Why == "" {
-		a.measured = r.Now
-	}
-	a.mu.Unlock()
+	a.keepMeasured(r)
 	degraded := a.Health(ctx).Degraded
 	if a.cfg.Heard != nil {
 		a.cfg.Heard(r)
 	}
+	defer func() { a.vitals.turned(loopWatch, time.Now().UTC()) }()
 	if !a.has(dutyWatch) {
 		a.reloadAlerts(ctx) // they may have come in by another replica
-		a.vitals.turned(loopWatch, time.Now().UTC())
 		return
 	}
 	done, err := a.turn(ctx)
@@ -39,7 +34,17 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
 	a.showDegraded(ctx, r.Now, degraded)
-	a.vitals.turned(loopWatch, time.Now().UTC())
+}
+
+// keepMeasured remembers what a tick could not measure, since when, and up to when it
+// was measured at all.
+func (a *App) keepMeasured(r watch.Report) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.missing = backout.Lasting(a.missing, unseen(r), r.Now)
+	if r.Why == "" {
+		a.measured = r.Now
+	}
 }
 
 // showDegraded notes on the open incident what can't be seen or done now: at once when
@@ -82,24 +87,28 @@ func (a *App) walk(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if !a.has(dutyWalk) {
-			clear(wakes) // another replica's decisions made them void
-			continue
-		}
-		open, err := a.store.Incidents(ctx, store.Query{Open: true})
-		if err != nil {
-			if ctx.Err() == nil {
-				a.cfg.Log.Error("list open incidents", "err", err)
-			}
-			a.vitals.turned(loopWalk, time.Now().UTC())
-			continue
-		}
-		for _, inc := range open {
-			if now := time.Now().UTC(); !now.Before(wakes[inc.ID]) {
-				wakes[inc.ID] = a.step(ctx, now, inc.ID)
-			}
-		}
+		a.walkOnce(ctx, wakes)
 		a.vitals.turned(loopWalk, time.Now().UTC())
+	}
+}
+
+// walkOnce steps the incidents that are due; wakes says when each is.
+func (a *App) walkOnce(ctx context.Context, wakes map[backout.IncidentID]time.Time) {
+	if !a.has(dutyWalk) {
+		clear(wakes) // another replica's decisions made them void
+		return
+	}
+	open, err := a.store.Incidents(ctx, store.Query{Open: true})
+	if err != nil {
+		if ctx.Err() == nil {
+			a.cfg.Log.Error("list open incidents", "err", err)
+		}
+		return
+	}
+	for _, inc := range open {
+		if now := time.Now().UTC(); !now.Before(wakes[inc.ID]) {
+			wakes[inc.ID] = a.step(ctx, now, inc.ID)
+		}
 	}
 }
 

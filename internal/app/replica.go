@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/fleet"
+	"github.com/backout-dev/backout/internal/render"
 	"github.com/backout-dev/backout/internal/store"
 )
 
@@ -27,9 +29,18 @@ func (a *App) openReplica(ctx context.Context) (err error) {
 	a.replica, err = fleet.Join(ctx, fleet.Config{
 		Leases: a.store, Flows: a.engine, Duties: []string{dutyWatch, dutyWalk, dutyOutbox, dutyPrune}, Log: a.cfg.Log,
 		// Closing the engine cancels every step under way and records none of them.
+		Took: a.tookOver,
 		Lost: func() { _ = a.engine.Close(engineTimeout) },
 	})
 	return err
+}
+
+// tookOver has people told that a replica died and what becomes of its runs.
+func (a *App) tookOver(dead string, runs int) {
+	a.vitals.happened(backout.Matter{
+		Key: "take-over/" + dead, Since: time.Now().UTC(),
+		Text: fmt.Sprintf("replica %s gave no sign of life any more, and what it was carrying out (%s) was taken over and goes on from its journal. Look at why it is gone", dead, render.Plural(runs, "run")),
+	})
 }
 
 // engineTimeout is how long steps under way get to return when the engine closes.

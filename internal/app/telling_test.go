@@ -95,6 +95,37 @@ func TestTelling_fromFileToReceiver(t *testing.T) {
 	}
 }
 
+// The executives' only channel refuses, and names no other: on-call's console has the end.
+func TestTelling_anOnlyChannelHasASecond(t *testing.T) {
+	p := &pager{status: http.StatusForbidden}
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	file := notifyFile(t, srv.URL, "")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(text, []byte("[on-call]"), []byte("[executive]"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	screen := &bytes.Buffer{}
+	a := &App{cfg: Config{Notify: file, Console: screen}, store: storetest.New(t)}
+	if err := a.openNotifier(); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	m := backout.Message{Incident: "INC-1", Audience: backout.AudienceExecutive, Key: "recovered/1", At: now, Text: "it is over", Terminal: true}
+	if err := a.store.PostNews(t.Context(), now, []backout.News{}, []backout.Message{m}, a.channels); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.notifier.Drain(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if untold, _ := a.undelivered(t.Context(), now); !strings.Contains(screen.String(), "[executive] it is over") || len(untold) != 0 {
+		t.Errorf("console %q, undelivered %q", screen, untold)
+	}
+}
+
 // Who is told by one channel alone has on-call's as the second; programs have not.
 func TestSecondChannels(t *testing.T) {
 	all := []catalog.Channel{

@@ -81,6 +81,9 @@ type Config struct {
 	// Lost is called once, as soon as this replica may be thought dead: it cancels
 	// what is under way. nil = nothing to cancel.
 	Lost func()
+	// Took is called after flows of a dead replica were put up for the living. nil =
+	// nobody listens.
+	Took func(dead string, flows int)
 	Log  *slog.Logger // nil = silent
 }
 
@@ -252,6 +255,9 @@ func (r *Replica) takeOver(ctx context.Context) error {
 		n, aerr := r.config.Flows.Adopt(ctx, dead)
 		if aerr == nil && n > 0 {
 			r.config.Log.Warn("took over from a dead replica", "replica", r.name, "dead", dead, "attempts", n)
+			if r.config.Took != nil {
+				r.config.Took(dead, n)
+			}
 		}
 		err = errors.Join(err, aerr)
 	}

@@ -69,6 +69,25 @@ func (r *Responder) Itself(ctx context.Context, now time.Time, env backout.Envir
 	return nil
 }
 
+// Happened tells people of events about backout itself, and leaves all that stands as
+// it is: for a replica whose duty it is not to tell what stands.
+func (r *Responder) Happened(ctx context.Context, now time.Time, env backout.Environment, box Mailbox, events []backout.Matter) error {
+	if len(events) == 0 {
+		return nil
+	}
+	told, err := box.News(ctx)
+	if err != nil {
+		return fmt.Errorf("read news of backout itself: %w", err)
+	}
+	matters := slices.Clone(events)
+	for _, n := range told {
+		if n.Stands && !slices.ContainsFunc(events, func(m backout.Matter) bool { return m.Key == n.Matter.Key }) {
+			matters = append(matters, n.Matter)
+		}
+	}
+	return r.Itself(ctx, now, env, box, matters)
+}
+
 // itself says what people must be told, and what they then have been.
 func (r *Responder) itself(now time.Time, env backout.Environment, told []backout.News, matters []backout.Matter) ([]backout.News, []backout.Message) {
 	next, messages := []backout.News{}, []backout.Message{}

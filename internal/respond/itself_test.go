@@ -152,6 +152,24 @@ func TestItself_anEventIsToldOnceAndIsNeverOver(t *testing.T) {
 	}
 }
 
+// A replica that only carries out tells what happened there and ends no matter that
+// another one watches.
+func TestHappened_leavesWhatStands(t *testing.T) {
+	tw, b := newTown(t, true, nil), &box{}
+	if err := tw.r.Itself(t.Context(), noon.Add(2*time.Minute), "production", b, blindSince(noon)); err != nil {
+		t.Fatal(err)
+	}
+	n := len(b.messages)
+	for range 3 {
+		if err := tw.r.Happened(t.Context(), noon.Add(3*time.Minute), "production", b, []backout.Matter{{Key: "take-over/b", Since: noon, Once: true, Text: "a took over from b"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(b.messages) != n+2 || len(b.told) != 2 || !b.told[0].Stands || !b.told[1].Stands {
+		t.Errorf("messages %+v, told %+v", b.messages[n:], b.told)
+	}
+}
+
 func TestSee_keepsTheOpenIncidentTrue(t *testing.T) {
 	tw := newTown(t, true, nil)
 	dark := []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", noon, "refused")}

@@ -117,6 +117,11 @@ func TestPages_showStateAndEscape(t *testing.T) {
 	if _, body := do(t, "GET", srv.URL+"/incidents/INC-1", "", map[string]string{"Cookie": "backout_token=secret"}); !strings.Contains(body, "Take over: you carry on by hand") || !strings.Contains(body, "Close as a false alarm") || strings.Contains(body, "Close as reviewed") {
 		t.Errorf("the page of an open incident offers the wrong ends: %s", body)
 	}
+	for _, path := range []string{"/", "/incidents/INC-1", "/incidents/none", "/changes", "/signin", "/nowhere"} {
+		if _, body := do(t, "GET", srv.URL+path, "", nil); !strings.Contains(body, "can&#39;t see now: metrics, for ") || !strings.Contains(body, "not delivered: INC-1 to on-call") {
+			t.Errorf("%s does not say what backout can't see, or who was not told", path)
+		}
+	}
 	if code, body := do(t, "GET", srv.URL+"/incidents/none", "", nil); code != 404 || !strings.Contains(body, "no incident none") {
 		t.Errorf("unknown incident: %d %s", code, body)
 	}
