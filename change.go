@@ -113,7 +113,9 @@ type Response struct {
 // component, same target version, and (when both are known) same digest. The
 // order of the input, duplicates and late arrivals don't matter: the same set of
 // observations gives the same changes, ordered by start and id. Observations of
-// our own attempts come back as responses. A source that names a version by its
+// our own attempts come back as responses, and so does what only says once more that
+// a component stands where we put it: the report of our reversal by somebody else is
+// no change and no suspect. A source that names a version by its
 // digest means the version that another source gives this digest. A component that
 // returns to a version and leaves it again yields separate changes: a stage whose
 // share rises on a component that another version took over meanwhile begins a new
@@ -123,7 +125,9 @@ func Fold(obs []Observation) ([]Change, []Response) {
 	slices.SortStableFunc(obs, func(a, b Observation) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Share, b.Share), cmp.Compare(a.Source, b.Source), cmp.Compare(a.NativeID, b.NativeID))
 	})
-	open := map[ComponentID]int{} // index of each component's newest change
+	open := map[ComponentID]int{}    // index of each component's newest change
+	put := map[ComponentID]Version{} // where we ourselves put a component last
+	built := map[artifact]string{}
 	seen := map[[2]string]bool{}
 	changes, responses := []Change{}, []Response{}
 	for _, o := range obs {
@@ -134,9 +138,16 @@ func Fold(obs []Observation) ([]Change, []Response) {
 		seen[id] = true
 		if o.Attempt != "" {
 			responses = append(responses, Response{o.Attempt, o.Component, o.To, o.At})
+			put[o.Component] = o.To
 			delete(open, o.Component)
 			continue
 		}
+		a := artifact{o.Component, string(o.To)}
+		if to, ours := put[o.Component]; ours && to == o.To && (o.Digest == "" || built[a] == "" || built[a] == o.Digest) {
+			continue // it stands there because of us, whoever reports it and however late
+		}
+		built[a] = cmp.Or(built[a], o.Digest)
+		delete(put, o.Component)
 		i, ok := open[o.Component]
 		if ok && sameEvent(changes[i], o) {
 			changes[i] = join(changes[i], o)
@@ -151,14 +162,16 @@ func Fold(obs []Observation) ([]Change, []Response) {
 	return changes, responses
 }
 
+// artifact is what a component runs, by its version or its digest.
+type artifact struct {
+	component ComponentID
+	name      string
+}
+
 // named is a copy in which a version that is only known by its digest has the name
 // that some observation of the component gives to this digest; of several names
 // the first in order, so that the order of the input does not matter.
 func named(obs []Observation) []Observation {
-	type artifact struct {
-		component ComponentID
-		digest    string
-	}
 	names := map[artifact]Version{}
 	for _, o := range obs {
 		if o.Digest == "" || o.Digest == string(o.To) {

@@ -1,12 +1,21 @@
 package backout
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // IncidentID names an incident.
 type IncidentID string
 
 // AttemptID names one approved try at carrying out a plan: incident/number.
 type AttemptID string
+
+// Number is the attempt's part of it.
+func (id AttemptID) Number() string {
+	_, n, _ := strings.Cut(string(id), "/")
+	return n
+}
 
 // State says where an incident is on its way. Each state has a sentence in
 // docs/STATES.md.
@@ -62,14 +71,15 @@ type Incident struct {
 	Attribution *Attribution `json:"attribution,omitempty"`
 	Forecast    *Forecast    `json:"forecast,omitempty"`
 	// FirstForecast is the one made before anything was done, kept for scoring.
-	FirstForecast *Forecast `json:"first_forecast,omitempty"`
-	Plan          *Plan     `json:"plan,omitempty"`
-	Fix           *Fix      `json:"fix,omitempty"` // the forward fix that was announced last
-	Attempts      []Attempt `json:"attempts"`
-	Tried         []Tried   `json:"tried"`
-	Degraded      []string  `json:"degraded"` // what backout can't see now
-	Paused        bool      `json:"paused"`
-	Told          []Told    `json:"told"` // the newest news of each audience and phase
+	FirstForecast *Forecast     `json:"first_forecast,omitempty"`
+	Plan          *Plan         `json:"plan,omitempty"`
+	Fix           *Fix          `json:"fix,omitempty"` // the forward fix that was announced last
+	Attempts      []Attempt     `json:"attempts"`
+	TakeOver      *TakeOver     `json:"take_over,omitempty"` // set when a person carries on by hand
+	Tried         []Tried       `json:"tried"`
+	Degraded      []Degradation `json:"degraded"` // what backout can't see now; at the end, for an incident that has ended
+	Paused        bool          `json:"paused"`
+	Told          []Told        `json:"told"` // the newest news of each audience and phase
 }
 
 // Attempt is one approved plan being carried out.
@@ -87,4 +97,9 @@ type Attempt struct {
 	Why       string    `json:"why,omitempty"`
 	// TakenBack is what the run left at an earlier version, from its journal.
 	TakenBack []TakenBack `json:"taken_back,omitempty"`
+	// Journal covers the run's journal once the attempt has ended.
+	Journal *Seal `json:"journal,omitempty"`
 }
+
+// ByItself reports whether the attempt was started without a person's yes.
+func (a Attempt) ByItself() bool { return !a.StartedAt.IsZero() && len(a.Approvals) == 0 }

@@ -71,6 +71,8 @@ type Facts struct {
 	CostNow MoneyRange `json:"cost_now,omitzero"`
 	// TakenBack lists what is verified back at an earlier version, nothing else.
 	TakenBack []TakenBack `json:"taken_back"`
+	// Degraded is what could not be seen when this was said.
+	Degraded []Degradation `json:"degraded,omitempty"`
 }
 
 // TakenBack is one component that is back at an earlier version: done and
@@ -101,6 +103,8 @@ type AuditEntry struct {
 	At       time.Time  `json:"at"`
 	By       string     `json:"by"`
 	What     string     `json:"what"`
-	Previous string     `json:"previous"`
-	Hash     string     `json:"hash"`
+	// Journal is set where an attempt has ended by then: it covers what was done.
+	Journal  *Seal  `json:"journal,omitempty"`
+	Previous string `json:"previous"`
+	Hash     string `json:"hash"` // SHA-256 in hex of the entry's JSON with Hash empty
 }

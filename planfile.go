@@ -22,6 +22,8 @@ type PlanFile struct {
 	Errored bool   `json:"errored"`
 	Error   string `json:"error,omitempty"`
 	Plan    Plan   `json:"plan"`
+	// Degraded is what backout could not see when it made the plan.
+	Degraded []Degradation `json:"degraded,omitempty"`
 	// Seal hashes all of the above. The plan's digest covers what would be done; the
 	// seal covers the words as well, since people decide by them. It tells damage and
 	// edits, not who wrote the file: that is what the token and the approvals are for.

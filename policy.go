@@ -61,7 +61,16 @@ type Policy struct {
 	// Trust is for each source the least confidence, in [0,1], from which on what it
 	// says is enough to run without a person; see [Policy.Enough].
 	Trust map[ContractSource]float64 `json:"trust,omitempty"`
-	// KillSwitch stops every effect at once.
+	// MaxFailureAge is how long after its onset a trouble may still be answered without
+	// a person, in model minutes; 0 = no bound. Who comes late to it acts on a picture
+	// that others may be changing already.
+	MaxFailureAge Duration `json:"max_failure_age,omitempty"`
+	// Settle is how long a component must have been left alone, by others' rollouts and
+	// by ourselves, before it is moved without a person, in model minutes; 0 = not at all.
+	Settle Duration `json:"settle,omitempty"`
+	// Budget bounds what may be done without a person over the whole environment.
+	Budget Budget `json:"budget,omitzero"`
+	// KillSwitch stops every effect at once, as [Stop] does at runtime.
 	KillSwitch bool `json:"kill_switch"`
 }
 
@@ -148,18 +157,6 @@ type Approval struct {
 	Digest string    `json:"digest"`
 	Reason string    `json:"reason"`
 	Yes    bool      `json:"yes"`
-}
-
-// Hold keeps a component from being moved forward while a plan runs and after
-// a bad version was taken back.
-type Hold struct {
-	Component ComponentID `json:"component"`
-	Owner     string      `json:"owner"`
-	Reason    string      `json:"reason"`
-	BadDigest string      `json:"bad_digest,omitempty"`
-	BadTo     Version     `json:"bad_to,omitempty"`
-	Until     time.Time   `json:"until"`
-	Release   string      `json:"release"` // what ends it before Until, in words
 }
 
 // Ruling is the policy's answer for one plan.

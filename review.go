@@ -29,6 +29,8 @@ const (
 	LabelChange  ReviewLabel = "change"  // one or more changes
 	LabelNone    ReviewLabel = "none"    // no change of ours
 	LabelUnknown ReviewLabel = "unknown" // nobody knows: nothing is learnt from it
+	// LabelFalseAlarm: nothing was wrong, so nothing is learnt about changes.
+	LabelFalseAlarm ReviewLabel = "false_alarm"
 )
 
 // ReviewAction is one step that was tried and whether it worked.

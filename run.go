@@ -41,6 +41,7 @@ type Run struct {
 	Attempt AttemptID `json:"attempt"`
 	State   RunState  `json:"state"`
 	Why     string    `json:"why,omitempty"`
+	Parked  bool      `json:"parked,omitempty"` // it does nothing until backout is started again
 	Entries []Entry   `json:"entries"`
 }
 
@@ -49,14 +50,17 @@ type EntryKind string
 
 // The kinds of entry.
 const (
-	EntryStarted  EntryKind = "started"  // the run began
-	EntryIntent   EntryKind = "intent"   // an effect is about to be tried
-	EntryEffect   EntryKind = "effect"   // an effect ended, with its outcome
-	EntrySkipped  EntryKind = "skipped"  // the target was there already
-	EntryGate     EntryKind = "gate"     // a gate spoke
-	EntryReversed EntryKind = "reversed" // a stage was taken back after a halt
-	EntryControl  EntryKind = "control"  // a person paused, resumed or aborted
-	EntryEnded    EntryKind = "ended"    // the run ended
+	EntryStarted   EntryKind = "started"   // the run began
+	EntryIntent    EntryKind = "intent"    // an effect is about to be tried
+	EntryEffect    EntryKind = "effect"    // an effect ended, with its outcome
+	EntrySkipped   EntryKind = "skipped"   // the target was there already
+	EntryGate      EntryKind = "gate"      // a gate spoke
+	EntryReversed  EntryKind = "reversed"  // a stage was taken back after a halt
+	EntryControl   EntryKind = "control"   // a person paused, resumed or aborted
+	EntryEnded     EntryKind = "ended"     // the run ended
+	EntryWaits     EntryKind = "waits"     // an effect waits for a person: for whom, until when
+	EntryEscalated EntryKind = "escalated" // nobody did what was asked: who hears of it now
+	EntryNote      EntryKind = "note"      // what an actuator said while it worked
 )
 
 // Entry is one line of a run's journal.

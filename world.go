@@ -13,7 +13,10 @@ type World struct {
 	// Minute is how long one model minute lasts. It is a minute for real
 	// products; rehearsals run faster so that nobody waits. Delays, bakes and
 	// money rates are all in model minutes.
-	Minute    Duration                 `json:"minute"`
+	Minute Duration `json:"minute"`
+	// Step is the time between two samples of a signal: how soon a gate can know. 0 = half
+	// a Minute.
+	Step      Duration                 `json:"step,omitempty"`
 	Graph     Graph                    `json:"graph"`
 	Changes   []Change                 `json:"changes"` // of the window, oldest first
 	Responses []Response               `json:"responses"`
@@ -25,6 +28,10 @@ type World struct {
 	Holds     []Hold                   `json:"holds"`
 	Policy    Policy                   `json:"policy"`
 	Priors    Priors                   `json:"priors"`
+	// Stop is the kill switch as it is turned at runtime; Policy.KillSwitch is set with it.
+	Stop Stop `json:"stop,omitzero"`
+	// Spent are the attempts of the last model day that ran without a person's yes.
+	Spent []Spent `json:"spent,omitempty"`
 	// Loads are the metrics' answers about components that can go back.
 	Loads map[ComponentID]Load `json:"loads,omitempty"`
 }

@@ -21,12 +21,21 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 			Store: incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
 			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{}},
 		},
+		Fence:   a.fence(),
 		Timeout: 30 * time.Second, Settle: max(10*time.Second, a.cfg.Minute),
 		Tick: max(a.cfg.Step/2, 50*time.Millisecond), MaxTick: max(a.cfg.Step, 50*time.Millisecond),
-		Tell: a.cfg.Tell, Log: a.cfg.Log,
+		Tell: a.journalled, Log: a.cfg.Log,
 	})
 	a.executor = x
 	return err
+}
+
+// journalled hears each entry of a run's journal.
+func (a *App) journalled(e backout.Entry) {
+	a.meters.count(e)
+	if a.cfg.Tell != nil {
+		a.cfg.Tell(e)
+	}
 }
 
 // runner meets respond's port with execute.

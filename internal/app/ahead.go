@@ -30,7 +30,7 @@ func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules 
 	if err != nil {
 		return backout.ReleaseCheck{}, err
 	}
-	f.unseen(f.survey(ctx, &w, beside(w, releases)))
+	f.unseen(now, f.survey(ctx, &w, beside(w, releases)))
 	if w.Pairs, err = f.seen(ctx, w, w.Changes, window); err != nil {
 		return backout.ReleaseCheck{}, err
 	}

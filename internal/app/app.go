@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
+	"github.com/backout-dev/backout/internal/fleet"
 	"github.com/backout-dev/backout/internal/metrics"
 	"github.com/backout-dev/backout/internal/metrics/embedded"
 	"github.com/backout-dev/backout/internal/notify"
@@ -33,7 +33,8 @@ type App struct {
 	token     string
 	started   time.Time
 	listener  net.Listener
-	file      *engine.File
+	database  *engine.Database
+	replica   *fleet.Replica // nil when the database is this process's own
 	engine    *engine.Engine
 	store     *store.Store
 	facts     *facts
@@ -42,18 +43,23 @@ type App struct {
 	embedded  *embedded.Metrics // nil with an external backend
 	responder *respond.Responder
 	executor  *execute.Executor
+	tasks     *execute.Tasks // what people are asked to do by hand
 	notifier  *notify.Outbox
 	alerts    *alerts
+	anchors   *anchors
 	rules     *permit.Permit
 	ready     ready
+	vitals    vitals
+	meters    *meters
+	watchdogs []beating
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
 	deciding sync.Mutex // one decision at a time: ticks and people take turns
 
 	mu      sync.Mutex
-	missing []string // guarded by mu: what the last tick could not measure
-	closers []closer // in order of opening; closed last in, first out
+	missing []backout.Degradation // guarded by mu: what the last tick could not measure
+	closers []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {
@@ -69,6 +75,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 		return nil, err
 	}
 	a := &App{cfg: cfg, started: time.Now().UTC()}
+	a.meters = newMeters(a)
 	defer func() {
 		if err != nil {
 			a.close()
@@ -108,11 +115,13 @@ func (a *App) close() {
 }
 
 func (a *App) openStore(ctx context.Context) (err error) {
-	if a.file, err = engine.OpenFile(ctx, filepath.Join(a.cfg.Data, "backout.db")); err != nil {
+	if a.database, err = engine.Open(ctx, a.cfg.Database); err != nil {
 		return err
 	}
-	a.onClose("database", a.file.Close)
-	a.store, err = store.New(ctx, a.file.DB)
+	a.onClose("database", a.database.Close)
+	if a.store, err = store.New(ctx, a.database.DB); err == nil {
+		a.openAnchors()
+	}
 	return err
 }
 
@@ -126,7 +135,7 @@ func (a *App) openSignals(context.Context) error {
 	}
 	a.sampler = sampler
 	a.watch, err = watch.New(watch.Config{
-		Sampler: sampler, Signals: a.catalog.Signals, Step: a.cfg.Step, Snapshots: snapshots{a.store},
+		Sampler: sampler, Signals: a.catalog.Signals, Step: a.cfg.Step, Snapshots: snapshots{a.store, a.has},
 		Report: a.report, Log: a.cfg.Log,
 	})
 	return err
@@ -141,14 +150,23 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	a.tasks = execute.NewTasks(a.database.DB)
+	if err := openDeclared(a.catalog.Actuators, named, means{
+		dir: a.cfg.Catalog, playbooks: a.catalog.Playbooks, tasks: a.tasks, memory: said{a.tasks, a.store}, sampler: a.sampler, step: a.cfg.Step,
+	}, moving); err != nil {
+		return err
+	}
 	a.facts = &facts{catalog: a.catalog, store: a.store, troubles: a.store.Troubles, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
 	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err
 	}
-	if a.engine, err = engine.New(ctx, engine.Config{File: a.file, Log: a.cfg.Log}); err != nil {
+	if a.engine, err = engine.New(ctx, engine.Config{Database: a.database, Log: a.cfg.Log}); err != nil {
 		return err
 	}
-	a.onClose("engine", func() error { return a.engine.Close(5 * time.Second) })
+	a.onClose("engine", func() error { return a.engine.Close(engineTimeout) })
+	if err := a.openReplica(ctx); err != nil {
+		return err
+	}
 	if err := a.openExecutor(ctx, moving, a.rules); err != nil {
 		return err
 	}
@@ -156,7 +174,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules,
+		Store: incidents{a.store, a.channels, a.anchors.due, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules, Tasks: a.tasks,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -175,7 +193,8 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 	if a.embedded != nil {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Contracts: reading{a}, Plans: a, Ahead: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	mounts["GET /metrics"] = a.meters.handler()
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 
@@ -209,10 +228,19 @@ func (a *App) Run(ctx context.Context) error {
 	if a.embedded != nil {
 		g.Go(func() error { return a.embedded.Run(ctx) })
 	}
+	a.vitals.begin(a.cfg.bounds(), time.Now().UTC())
+	if a.replica != nil {
+		g.Go(func() error { return a.replica.Run(ctx) })
+		g.Go(func() error { return a.executor.Hear(ctx) })
+	}
 	g.Go(func() error { return a.watch.Run(ctx) })
+	g.Go(func() error { return a.look(ctx) })
+	g.Go(func() error { return a.heartbeats(ctx) })
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })
+	g.Go(func() error { return a.anchors.run(ctx) })
+	g.Go(func() error { return a.forget(ctx) })
 	return g.Wait()
 }
 

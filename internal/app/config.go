@@ -29,7 +29,10 @@ import (
 type Config struct {
 	Catalog string // folder of catalog files
 	Data    string // folder for the database, the metrics and the token
-	Listen  string // host:port, loopback only; "" = 127.0.0.1:0
+	// Database is postgres://... to be one replica of several, or the path of a
+	// SQLite file; "" = backout.db in Data.
+	Database string
+	Listen   string // host:port, loopback only; "" = 127.0.0.1:0
 	// Prometheus is the base URL of a Prometheus-compatible server; "" = the
 	// embedded one, which scrapes Targets.
 	Prometheus string
@@ -56,6 +59,10 @@ type Config struct {
 	// Notify is the file that says how people are told; "" = as the catalog's
 	// Notify document says, or on-call by the console alone.
 	Notify string
+	// AnchorFile gets a copy of the audit anchors beside the one in the data folder,
+	// such as a file in a git repository; AnchorURL gets each by POST. "" = no copy there.
+	AnchorFile string
+	AnchorURL  string
 	// Console is where the console channel writes; nil = nowhere.
 	Console io.Writer
 	// Tell hears every journal entry as it is saved; nil = nobody listens.
@@ -80,9 +87,12 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Catalog == "" || c.Data == "":
 		return c, errors.New("start backout: --catalog and --data are needed: the folder of catalog files and a folder to keep state in")
+	case strings.Contains(c.Database, "://") && c.Prometheus == "":
+		return c, errors.New("start backout: with --database postgres://... give --prometheus URL: replicas must see the same metrics, and the embedded server keeps them in one process")
 	case c.Prometheus == "" && c.Targets == "":
 		return c, errors.New("start backout: it needs metrics: give --prometheus URL, or --targets URL for the embedded server to scrape")
 	}
+	c.Database = cmp.Or(c.Database, filepath.Join(c.Data, "backout.db"))
 	return c, web.CheckAddress(c.Listen)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -15,7 +16,7 @@ const shareSteps = 5
 // consumers fills in which versions the users of software outside our reach run, as
 // the metrics say. It gives what could not be measured, each with the reason; their
 // versions then stay unknown.
-func (f *facts) consumers(ctx context.Context, w *backout.World) []string {
+func (f *facts) consumers(ctx context.Context, w *backout.World) []backout.Degradation {
 	var asked []backout.Signal
 	by := map[backout.SignalName]backout.Consumer{}
 	for _, u := range w.Graph.Consumers {
@@ -32,17 +33,20 @@ func (f *facts) consumers(ctx context.Context, w *backout.World) []string {
 	ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
 	defer cancel()
 	win, err := f.sampler.Sample(ctx, asked, w.Now.Add(-shareSteps*f.step), w.Now, f.step)
-	var silent []string
+	var silent []backout.Degradation
+	unknown := func(u backout.Consumer, format string, args ...any) {
+		silent = append(silent, backout.Degraded(backout.DegradedActuators, "versions of "+u.Users, time.Time{}, fmt.Sprintf(format, args...)))
+	}
 	for _, s := range asked {
 		u := by[s.Name]
 		live := shares(win, s.Name, w.Now)
 		switch {
 		case err != nil:
-			silent = append(silent, fmt.Sprintf("versions of %s: %v", u.Users, err))
+			unknown(u, "%v", err)
 		case win.Missing[s.Name] != "":
-			silent = append(silent, fmt.Sprintf("versions of %s: %s", u.Users, win.Missing[s.Name]))
+			unknown(u, "%s", win.Missing[s.Name])
 		case len(live.Shares) == 0:
-			silent = append(silent, fmt.Sprintf("versions of %s: its query has no series with a label %s and a value above 0", u.Users, u.VersionLabel))
+			unknown(u, "its query has no series with a label %s and a value above 0", u.VersionLabel)
 		default:
 			w.Live[u.Component] = live
 		}
@@ -73,9 +77,9 @@ func shares(win backout.Window, name backout.SignalName, now time.Time) backout.
 }
 
 // unseen keeps what the last survey could not see.
-func (f *facts) unseen(silent []string) {
-	slices.Sort(silent)
+func (f *facts) unseen(now time.Time, silent []backout.Degradation) {
+	slices.SortFunc(silent, func(a, b backout.Degradation) int { return strings.Compare(a.What(), b.What()) })
 	f.mu.Lock()
-	f.degraded = silent
+	f.degraded = backout.Lasting(f.degraded, silent, now)
 	f.mu.Unlock()
 }

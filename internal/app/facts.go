@@ -42,7 +42,7 @@ type facts struct {
 	sampler  sampler // nil = nobody to ask
 
 	mu       sync.Mutex
-	degraded []string // guarded by mu: what the last survey could not see
+	degraded []backout.Degradation // guarded by mu: what the last survey could not see
 
 	inferred inferred
 }
@@ -64,7 +64,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	w := backout.World{
-		Now: now, Minute: backout.Duration(f.minute), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
+		Now: now, Minute: backout.Duration(f.minute), Step: backout.Duration(f.step), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
 	}
 	w.Changes, w.Responses = backout.Fold(obs)
@@ -75,7 +75,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	if surveyed {
-		f.unseen(append(f.survey(ctx, &w, matter(w)), f.consumers(ctx, &w)...))
+		f.unseen(now, append(f.survey(ctx, &w, matter(w)), f.consumers(ctx, &w)...))
 		f.loads(ctx, &w)
 	}
 	if w.Pairs, err = f.seen(ctx, w, w.Changes, window); err != nil {
@@ -134,9 +134,9 @@ func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
 
 // survey asks the actuators, side by side, about components. A silent actuator leaves
 // its component unknown, and its silence is given back.
-func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) []string {
+func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) []backout.Degradation {
 	var mu sync.Mutex
-	var silent []string
+	var silent []backout.Degradation
 	var g errgroup.Group
 	g.SetLimit(8)
 	for _, id := range about {
@@ -154,7 +154,7 @@ func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.Co
 			defer mu.Unlock()
 			switch {
 			case perr != nil:
-				silent = append(silent, fmt.Sprintf("%s: %v", id, perr))
+				silent = append(silent, backout.Degraded(backout.DegradedActuators, string(id), time.Time{}, perr.Error()))
 			default:
 				w.Live[id] = reality.Live
 			}
@@ -195,7 +195,7 @@ func matter(w backout.World) []backout.ComponentID {
 }
 
 // blind says what the last survey could not see.
-func (f *facts) blind() []string {
+func (f *facts) blind() []backout.Degradation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.degraded)

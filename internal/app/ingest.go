@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,17 +88,26 @@ const (
 
 func openAlerts(ctx context.Context, a *App) (*alerts, error) {
 	s := &alerts{app: a, known: []backout.Alert{}}
-	d, err := a.store.Document(ctx, alertsDocument)
+	return s, s.reload(ctx)
+}
+
+// reload reads what is kept: this replica's own, or what another one heard.
+func (s *alerts) reload(ctx context.Context) error {
+	d, err := s.app.store.Document(ctx, alertsDocument)
 	if backout.CodeOf(err) == backout.CodeNotFound {
-		return s, nil
+		return nil
 	}
+	known := []backout.Alert{}
 	if err == nil {
-		err = json.Unmarshal(d.Body, &s.known)
+		err = json.Unmarshal(d.Body, &known)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read alerts: %w", err)
+		return fmt.Errorf("read alerts: %w", err)
 	}
-	return s, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known = known
+	return nil
 }
 
 // Alert meets ingest's port. The responder hears first: should anything fail, the
@@ -105,15 +115,23 @@ func openAlerts(ctx context.Context, a *App) (*alerts, error) {
 // was only kept is lost.
 func (s *alerts) Alert(ctx context.Context, list []backout.Alert) error {
 	a := s.app
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	done, err := a.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if a.database.Shared() {
+		if err := s.reload(ctx); err != nil {
+			return err
+		}
+	}
 	now, before := time.Now().UTC(), s.all()
 	after := backout.FoldAlerts(append(backout.LiveAlerts(before, now.Add(-alertsKept)), list...))
 	if len(after) > alertsMost {
 		return &backout.Error{Code: backout.CodeUnavailable, Message: fmt.Sprintf("%d alerts are known: expected at most %d", len(after), alertsMost)}
 	}
 	a.mu.Lock()
-	missing := append([]string{}, a.missing...)
+	missing := slices.Clone(a.missing)
 	a.mu.Unlock()
 	if _, err := a.responder.Alert(ctx, now, a.environment(), backout.AlertNews(before, after), after, missing); err != nil {
 		return err

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,28 +14,37 @@ import (
 // report receives every tick of the watch: findings open or join an incident,
 // what could not be measured is remembered for every surface.
 func (a *App) report(ctx context.Context, r watch.Report) {
-	missing := unseen(r)
 	a.mu.Lock()
+	missing := backout.Lasting(a.missing, unseen(r), r.Now)
 	a.missing = missing
 	a.mu.Unlock()
 	if a.cfg.Heard != nil {
 		a.cfg.Heard(r)
 	}
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	if !a.has(dutyWatch) {
+		a.reloadAlerts(ctx) // they may have come in by another replica
+		return
+	}
+	done, err := a.turn(ctx)
+	if err != nil {
+		a.cfg.Log.Error("wait to decide", "err", err)
+		return
+	}
+	defer done()
 	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
+	a.vitals.turned(loopWatch, time.Now().UTC())
 }
 
 // unseen says what a tick could not measure.
-func unseen(r watch.Report) []string {
-	missing := []string{}
-	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
-		missing = append(missing, fmt.Sprintf("%s: %s", name, r.Missing[name]))
-	}
+func unseen(r watch.Report) []backout.Degradation {
+	missing := []backout.Degradation{}
 	if r.Why != "" {
-		missing = append(missing, fmt.Sprintf("metrics since %s: %s", r.DegradedSince.Format(time.TimeOnly), r.Why))
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, "", r.DegradedSince, r.Why))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
+		missing = append(missing, backout.Degraded(backout.DegradedMetrics, string(name), time.Time{}, r.Missing[name]))
 	}
 	return missing
 }
@@ -53,11 +61,16 @@ func (a *App) walk(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		if !a.has(dutyWalk) {
+			clear(wakes) // another replica's decisions made them void
+			continue
+		}
 		open, err := a.store.Incidents(ctx, store.Query{Open: true})
 		if err != nil {
 			if ctx.Err() == nil {
 				a.cfg.Log.Error("list open incidents", "err", err)
 			}
+			a.vitals.turned(loopWalk, time.Now().UTC())
 			continue
 		}
 		for _, inc := range open {
@@ -65,15 +78,30 @@ func (a *App) walk(ctx context.Context) error {
 				wakes[inc.ID] = a.step(ctx, now, inc.ID)
 			}
 		}
+		a.vitals.turned(loopWalk, time.Now().UTC())
 	}
 }
 
+// step walks an incident as far as it goes at this moment: between a decision and the
+// first effect nobody waits for the next tick.
 func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) time.Time {
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
-	wake, err := a.responder.Step(ctx, now, id)
-	if err != nil && ctx.Err() == nil {
-		a.cfg.Log.Error("step incident", "incident", id, "err", err)
+	done, err := a.turn(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.cfg.Log.Error("wait to decide", "err", err)
+		}
+		return now
+	}
+	defer done()
+	wake := now
+	for range transitions {
+		wake, err = a.responder.Step(ctx, now, id)
+		if err != nil && ctx.Err() == nil {
+			a.cfg.Log.Error("step incident", "incident", id, "err", err)
+		}
+		if err != nil || wake.IsZero() || wake.After(now) {
+			break
+		}
 	}
 	return wake
 }
@@ -83,9 +111,12 @@ func (a *App) tellPeople(ctx context.Context) error {
 	tick := time.NewTicker(min(max(a.cfg.Step, 200*time.Millisecond), time.Second))
 	defer tick.Stop()
 	for {
-		if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
-			a.cfg.Log.Error("tell people", "err", err)
+		if a.has(dutyOutbox) {
+			if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
+				a.cfg.Log.Error("tell people", "err", err)
+			}
 		}
+		a.vitals.turned(loopTell, time.Now().UTC())
 		select {
 		case <-ctx.Done():
 			return nil

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -18,6 +17,8 @@ import (
 type incidents struct {
 	*store.Store
 	channels map[backout.Audience][]string
+	ended    func()             // hears that an incident came to its end; nil = nobody listens
+	place    func() store.Lease // of this replica in the fleet; nil = there is none
 }
 
 func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
@@ -35,11 +36,19 @@ func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bo
 }
 
 func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	saved, err := s.Store.Transition(ctx, s.transition(inc, entry, messages))
+	if err == nil && s.ended != nil && saved.State.Terminal() {
+		s.ended()
+	}
+	return saved, err
 }
 
 func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
-	return store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	t := store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
+	if s.place != nil {
+		t.Lease = s.place()
+	}
+	return t
 }
 
 // learner meets respond's port for what is kept beyond an incident.
@@ -59,11 +68,17 @@ func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
 }
 
 // snapshots keeps the detector's state as a document.
-type snapshots struct{ *store.Store }
+type snapshots struct {
+	*store.Store
+	has func(duty string) bool // whether this replica is the one to save it
+}
 
 const detectorDocument = "detector"
 
 func (s snapshots) Save(ctx context.Context, at time.Time, state []byte) error {
+	if !s.has(dutyWatch) {
+		return nil
+	}
 	return s.SaveDocument(ctx, store.Document{Name: detectorDocument, At: at, Body: state})
 }
 
@@ -102,24 +117,6 @@ func (q queue) GiveUp(ctx context.Context, d notify.Due, at time.Time, why strin
 	return q.Store.GiveUp(ctx, d.Message, d.Channel, at, why)
 }
 
-// undelivered names what nobody acknowledged, in words: ends of incidents for as
-// long as they are tried, other news for a day.
-func (a *App) undelivered(ctx context.Context) []string {
-	out := []string{}
-	all, err := a.store.Undelivered(ctx, time.Now().Add(-24*time.Hour), 20)
-	if err != nil {
-		return append(out, err.Error())
-	}
-	for _, d := range all {
-		what := "is tried again"
-		if d.GivenUp {
-			what = "was given up"
-		}
-		out = append(out, fmt.Sprintf("%s to %s by %s %s: %s", d.Message.Incident, d.Message.Audience, d.Channel, what, d.Failure))
-	}
-	return out
-}
-
 // reading is what the pages and the API read.
 type reading struct{ a *App }
 
@@ -149,13 +146,10 @@ func (r reading) Observations(ctx context.Context, since, until time.Time) ([]ba
 
 func (r reading) Status(ctx context.Context) web.Status {
 	a := r.a
-	a.mu.Lock()
-	missing := append([]string{}, a.missing...)
-	a.mu.Unlock()
 	st := a.watch.State()
 	out := web.Status{
-		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: append(missing, a.facts.blind()...), Services: len(a.catalog.Graph.Services),
-		Series: st.Series, Ready: st.String(), StartedAt: a.started,
+		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: a.Health(ctx).Degraded, Services: len(a.catalog.Graph.Services),
+		Series: st.Series, Ready: st.String(), StartedAt: a.started, Minute: backout.Duration(a.cfg.Minute),
 	}
 	if changes, err := r.Changes(ctx); err == nil {
 		out.Changes, out.Unknown = len(changes), render.Unknown(r.Graph(), changes, a.alerts.all())
@@ -164,9 +158,9 @@ func (r reading) Status(ctx context.Context) web.Status {
 				out.LastFact = at
 			}
 		}
-	} else {
-		out.Degraded = append(out.Degraded, "changes: "+err.Error())
+	} else if _, frozen := backout.Freezes(out.Degraded); !frozen { // the same trouble is said once
+		out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "", time.Now().UTC(), err.Error()))
 	}
-	out.Undelivered = a.undelivered(ctx)
+	out.Undelivered, _ = a.undelivered(ctx, time.Now().UTC())
 	return out
 }

@@ -41,6 +41,7 @@ func (a *App) prepareChanges(ctx context.Context) error {
 			}
 			a.ready.rest = now.Add(restAfter * time.Since(now))
 		}
+		a.vitals.turned(loopPrepare, time.Now().UTC())
 		select {
 		case <-ctx.Done():
 			return nil

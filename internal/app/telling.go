@@ -40,6 +40,9 @@ func (a *App) openNotifier() error {
 	if err != nil {
 		return err
 	}
+	if a.watchdogs, err = openWatchdogs(n.Watchdog, dir); err != nil {
+		return err
+	}
 	a.channels = map[backout.Audience][]string{}
 	for _, c := range n.Channels {
 		for _, to := range c.Audiences {

@@ -82,6 +82,17 @@ func (q Question) minutes() int {
 	return defaultMinutes
 }
 
+// end is when the minute of the last evidence ends. Minutes lie where they lie however
+// late it is: were they counted back from now, each look would cut the onset and the
+// exposures anew, and the answer would swing with it.
+func (q Question) end() time.Time {
+	until := q.until()
+	if full := until.Truncate(q.minute()); full.Before(until) {
+		return full.Add(q.minute())
+	}
+	return until
+}
+
 // until ends the evidence. Once something of this incident was tried, that is when
 // the first of our effects on a tried component took place.
 func (q Question) until() time.Time {

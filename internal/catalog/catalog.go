@@ -19,21 +19,14 @@ type Catalog struct {
 	Contracts []backout.Contract `json:"contracts"`
 	Policy    backout.Policy     `json:"policy"`
 	Signals   []backout.Signal   `json:"signals"`
-	Playbooks []Playbook         `json:"playbooks"`
+	Playbooks []backout.Playbook `json:"playbooks"`
+	Actuators []Actuator         `json:"actuators"`
 	// Criteria say when a way back has worked, their weights filled in.
 	Criteria []backout.SuccessCriteria `json:"criteria"`
 	// Analyses are what gates and success criteria may ask for besides signals.
 	Analyses []backout.Analysis `json:"analyses"`
 	// Notify is how people are told; nil when no document says so.
 	Notify *Notify `json:"notify,omitempty"`
-}
-
-// Playbook tells people how to take a component back by hand.
-type Playbook struct {
-	Name      string              `json:"name"`
-	Component backout.ComponentID `json:"component"`
-	Owner     string              `json:"owner,omitempty"`
-	Text      string              `json:"text"`
 }
 
 // Load reads every *.yaml and *.yml file of a folder and its subfolders. The
@@ -85,7 +78,7 @@ func newLoader() *loader {
 	l.out = Catalog{
 		Graph: backout.Graph{Services: []backout.Service{}, Dependencies: []backout.Dependency{}, Components: []backout.Component{},
 			Journeys: []backout.Journey{}, Features: []backout.Feature{}, Clients: []backout.Client{}},
-		Contracts: []backout.Contract{}, Signals: []backout.Signal{}, Playbooks: []Playbook{}, Criteria: []backout.SuccessCriteria{}, Analyses: []backout.Analysis{}, Policy: defaultPolicy(),
+		Contracts: []backout.Contract{}, Signals: []backout.Signal{}, Playbooks: []backout.Playbook{}, Actuators: []Actuator{}, Criteria: []backout.SuccessCriteria{}, Analyses: []backout.Analysis{}, Policy: defaultPolicy(),
 	}
 	return l
 }
@@ -235,5 +228,6 @@ func readers() map[string]func(*entity) {
 		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook,
 		ours + " DataFormat": readFormat, ours + " PointOfNoReturn": readNoReturn, ours + " Pool": readPool, ours + " Consumer": readConsumer, ours + " Switch": readSwitch, ours + " Notify": readNotify,
 		ours + " SuccessCriteria": readCriteria, argo + " AnalysisTemplate": readAnalysis, argo + " ClusterAnalysisTemplate": readAnalysis,
+		ours + " Actuator": readActuator,
 	}
 }

@@ -16,7 +16,7 @@
 //
 // Our own entities (apiVersion backout.dev/v1alpha1) say the rest: Component
 // (what can be changed), Journey, Feature, Client, Contract, Policy, SignalSet,
-// Playbook, Notify (how people are told; see [LoadNotify]), and what limits the way
+// Playbook, Actuator (how things are moved by your own means), Notify (how people are told; see [LoadNotify]), and what limits the way
 // back: DataFormat, PointOfNoReturn, Pool, Consumer and Switch. Their fields are
 // camelCase and are those of the glossary.
 //
@@ -35,6 +35,24 @@
 //	Switch           members, router (of kind traffic), reason
 //	Policy           limits {components, services, instances, value}, securityApprovers,
 //	                 and in freezes services, environment and location
+//
+// How things are moved and seen is written so ({service}, {to} and the other fields
+// of backout.Effect.Fields may stand in url, headers, body, args, set and promql):
+//
+//	Actuator  one of
+//	            http     method, url, headers, headersFrom, tokenFrom, body (any JSON),
+//	                     tls {caFile, certFile, keyFile}, timeout, done, notDone, conflict
+//	            command  args, dir, pass (our variables that it gets), set, setFrom, timeout,
+//	                     grace, done, notDone, conflict (exit codes)
+//	            manual   owner, deadline, escalateTo, escalateAfter
+//	          probe: one of
+//	            http     url and the like; version or shares, healthy, versions (CEL)
+//	            command  args and the like; it prints JSON
+//	            query    promql, versionLabel
+//	          within: how long an effect may take to show; onceByKey: the target takes
+//	            an effect's key once only
+//	          reversal {loss, lost, shares, mixed, takes, headroom}
+//	Playbook  component, owner, text, steps, link
 //
 // When a way back has worked is written so:
 //

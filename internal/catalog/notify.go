@@ -13,6 +13,7 @@ import (
 type Notify struct {
 	Link     string    `json:"link,omitempty"` // base URL of backout's pages, as readers reach them
 	Channels []Channel `json:"channels"`
+	Watchdog *Watchdog `json:"watchdog,omitempty"`
 }
 
 // Channel is one way to reach somebody. What is secret is referred to, never
@@ -68,7 +69,8 @@ func readNotify(e *entity) {
 	n := Notify{Channels: []Channel{}}
 	stands := map[string]cursor{}
 	e.spec.fields(map[string]func(cursor){
-		"link": address(&n.Link),
+		"link":     address(&n.Link),
+		"watchdog": func(c cursor) { n.Watchdog = readWatchdog(c) },
 		"channels": func(c cursor) {
 			c.list(func(x cursor) {
 				one := readChannel(x)
@@ -80,8 +82,8 @@ func readNotify(e *entity) {
 			})
 		},
 	})
-	if len(n.Channels) == 0 {
-		e.wrong("spec.channels: expected at least one channel")
+	if len(n.Channels) == 0 && n.Watchdog == nil {
+		e.wrong("spec.channels: expected at least one channel, or a watchdog")
 	}
 	fallbacks := []string{}
 	for _, c := range n.Channels {

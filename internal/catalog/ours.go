@@ -291,15 +291,6 @@ func (e *entity) signal(x cursor) {
 	}
 }
 
-func readPlaybook(e *entity) {
-	p := Playbook{Name: e.name}
-	e.spec.fields(map[string]func(cursor){"component": refer(e, "component", &p.Component), "owner": text(&p.Owner), "text": text(&p.Text)})
-	e.required(map[string]bool{"component": p.Component == "", "text": p.Text == ""})
-	if e.unique("playbook", e.name) {
-		e.out.Playbooks = append(e.out.Playbooks, p)
-	}
-}
-
 // finish resolves references and checks what only the whole can show.
 func (l *loader) finish() {
 	for i := 0; i < len(l.later); i++ {

@@ -103,7 +103,7 @@ func (e *env) printReplay(r replay.Result) {
 	for _, a := range r.Incidents {
 		fmt.Fprintf(e.out, "\n%s\n", strings.Repeat("-", cmp.Or(min(s.Width, 78), 78)))
 		fmt.Fprintf(e.out, "detected %s, decided %s\n", a.DetectedAt.Format(time.DateTime), a.DecidedAt.Format(time.DateTime))
-		fmt.Fprint(e.out, render.Incident(a.Incident, s))
+		fmt.Fprint(e.out, render.Incident(a.Incident, s, a.Incident.UpdatedAt))
 		if a.PlanError != "" {
 			fmt.Fprintf(e.out, "%s no plan: %s\n", s.Paint(render.InkWaits, "!"), a.PlanError)
 		}

@@ -31,6 +31,7 @@ func (e *env) serveCommand() *cobra.Command {
 				}
 				c.PlaygroundToken = strings.TrimSpace(string(b))
 			}
+			c.Database = cmp.Or(c.Database, os.Getenv("BACKOUT_DATABASE")) // not as the flag's default, which help would show
 			a, err := app.New(cmd.Context(), c)
 			if err != nil {
 				return err
@@ -42,6 +43,7 @@ func (e *env) serveCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.Catalog, "catalog", "", "folder of catalog files (needed)")
 	f.StringVar(&c.Data, "data", "", "folder to keep state in (needed)")
+	f.StringVar(&c.Database, "database", "", "postgres://user:password@host/name to be one replica of several; empty = BACKOUT_DATABASE, else a file in --data")
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:8470", "loopback host:port to serve on")
 	f.StringVar(&c.Prometheus, "prometheus", "", "URL of a Prometheus-compatible server; empty = the embedded one")
 	f.StringVar(&c.Targets, "targets", "", "http_sd URL of what the embedded server scrapes")
@@ -53,6 +55,8 @@ func (e *env) serveCommand() *cobra.Command {
 	f.StringVar(&autonomy, "autonomy", "", "shadow, ask or act; empty = as the catalog's Policy says")
 	f.StringVar(&c.WebhookSecretFile, "webhook-secret-file", "", "file with the secrets of signed webhooks, one a line: whsec_... or GitHub's")
 	f.StringToStringVar(&c.AlertLabels, "alert-label", nil, "which label of an alert names what, such as service=app,location=region")
+	f.StringVar(&c.AnchorFile, "anchor-file", "", "another file that gets a copy of the audit anchors, one a line, such as one in a git repository")
+	f.StringVar(&c.AnchorURL, "anchor-url", "", "URL that gets each audit anchor by POST, as JSON; tried until it answers 2xx")
 	f.StringVar(&c.Playground, "playground", "", "URL of the playground shop's control API")
 	f.StringVar(&tokenFile, "playground-token-file", "", "file with the playground's token")
 	return cmd
@@ -93,13 +97,22 @@ func (c *client) incidents(ctx context.Context) (*web.Client, []backout.Incident
 // statusCommand lists incidents.
 func (e *env) statusCommand() *cobra.Command {
 	var c client
-	var output string
+	var output, by string
+	var watch bool
 	cmd := &cobra.Command{
-		Use: "status", Short: "how it is now, and the newest incidents", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "status [INCIDENT]", Short: "how it is now, and the newest incidents; with -w as it goes on", Args: cobra.MaximumNArgs(1),
+		Long: "Says how it is now. With --watch it stays and shows one incident as it goes: the one that is named, until it has ended, or else the newest open one.\n" +
+			"On a terminal the lines that change are drawn anew and keys pause, resume and abort, after a 'yes'; elsewhere each change is a line (-o json: an object).",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.open()
 			if err != nil {
 				return err
+			}
+			if watch {
+				return e.watchStatus(cmd.Context(), cl, backout.IncidentID(strings.Join(args, "")), output, by)
+			}
+			if len(args) == 1 {
+				return exit{2, fmt.Errorf("status %s: expected --watch with an incident; `backout show %s` shows it once", args[0], args[0])}
 			}
 			st, err := cl.Status(cmd.Context())
 			if err != nil {
@@ -115,7 +128,7 @@ func (e *env) statusCommand() *cobra.Command {
 			s := e.style(e.out)
 			fmt.Fprintf(e.out, "mode %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready)
 			for _, d := range st.Degraded {
-				fmt.Fprintf(e.out, "%s can't see now: %s\n", s.Paint(render.InkWaits, "!"), d)
+				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "!"), render.Degraded(d, time.Now()))
 			}
 			for _, u := range st.Unknown {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
@@ -135,6 +148,8 @@ func (e *env) statusCommand() *cobra.Command {
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "stay and show how it goes on")
+	cmd.Flags().StringVar(&by, "by", cmp.Or(os.Getenv("USER"), "cli"), "with --watch: who presses the keys")
 	return cmd
 }
 
@@ -166,7 +181,10 @@ func (e *env) incidentCommand() *cobra.Command {
 			if output == "json" {
 				return e.printJSON(inc)
 			}
-			fmt.Fprint(e.out, render.Incident(inc, e.style(e.out)))
+			if st, err := cl.Status(cmd.Context()); err == nil && !inc.State.Terminal() {
+				inc.Degraded = st.Degraded // as it is now, also where it could not be saved
+			}
+			fmt.Fprint(e.out, render.Incident(inc, e.style(e.out), time.Now()))
 			return nil
 		},
 	}
@@ -178,6 +196,7 @@ func (e *env) incidentCommand() *cobra.Command {
 var decideShort = map[string]string{
 	"approve": "say yes to the waiting plan with this digest", "reject": "say no to the waiting plan; nothing is changed",
 	"pause": "keep the running plan where it is", "resume": "let a paused plan go on", "abort": "end it; nothing further is changed",
+	"takeover": "carry on by hand: a run is aborted, holds stay, nothing further happens by itself", "close": "say what an incident turned out to be",
 }
 
 // decideCommand sends one decision to the running server.
@@ -208,7 +227,14 @@ func (e *env) decideCommand(verb string) *cobra.Command {
 		},
 	}
 	c.flags(cmd)
-	cmd.Flags().StringVar(&d.Digest, "digest", "", "of the plan as it was shown, at least 8 characters")
+	switch verb {
+	case "close":
+		cmd.Flags().StringVar(&d.As, "as", "", "false-alarm, or reviewed (needed)")
+		cmd.Flags().StringVar(&d.Cause, "cause", "", "with --as reviewed: the change that did it, by its id, or none; left out = nobody knows")
+		_ = cmd.MarkFlagRequired("as") // the flag exists
+	case "approve", "reject":
+		cmd.Flags().StringVar(&d.Digest, "digest", "", "of the plan as it was shown, at least 8 characters")
+	}
 	cmd.Flags().StringVar(&d.Reason, "reason", "", "kept in the audit log")
 	cmd.Flags().StringVar(&d.By.Name, "by", cmp.Or(os.Getenv("USER"), "cli"), "who decides")
 	return cmd

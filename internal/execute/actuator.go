@@ -27,3 +27,10 @@ type Actuator interface {
 type Foreseer interface {
 	Foresee(ctx context.Context, c backout.Component, stack []backout.Change) (backout.Reversal, error)
 }
+
+// OnceByKey is met by actuators whose targets take an effect's key once only, however
+// often it is sent, as with an Idempotency-Key. An effect of theirs whose answer was
+// lost may be sent again; of others' only what certainly was not taken.
+type OnceByKey interface {
+	OnceByKey(c backout.Component) bool
+}

@@ -20,7 +20,12 @@
 // after a restart. What counts is what Probe sees, not what Do says: an actuator
 // that says done and did nothing has not done it, and one that reports an error
 // and did it has. With any doubt left the outcome is unknown; the run then halts
-// and shows it to a person. An effect is never repeated blindly.
+// and shows it to a person. An effect is never repeated blindly: it is tried again, a
+// few times with pauses drawn at random, when it certainly was not taken because the
+// target was out of reach, or when the target takes one key once only ([OnceByKey]).
+//
+// A run locks every component it moves before it begins and gives them back with its
+// last entry, so no two attempts ever have their hands on one component.
 //
 // The [Gate] is asked again and again until it says go on, stop (the symptom has
 // gone: the rest is not needed), or halt (it got worse: this wave is taken back

@@ -31,6 +31,8 @@ type result struct {
 	Skipped bool            `json:"skipped,omitempty"` // it was there before anything was tried
 	Aborted bool            `json:"aborted,omitempty"`
 	Why     string          `json:"why,omitempty"`
+	// again is set when it did not come about and may be tried once more.
+	again bool
 }
 
 // look says whether an effect is needed at all. It waits until it can see.
@@ -62,11 +64,11 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 	if again {
 		// A former process may have sent it. Give it time to show before sending
 		// it once more under the same key.
-		if r, ok := x.await(ctx, p, x.config.Settle); ok {
+		if r, ok := x.await(ctx, p, x.late(p)); ok {
 			return result{Outcome: backout.OutcomeDone, Why: describe(r, p.Effect) + ", found after a restart"}
 		}
 	}
-	pause := x.patience()
+	pause, retry := x.patience(), x.backoff()
 	for ctx.Err() == nil {
 		aborted, woken := x.cleared(ctx, p.Attempt.ID)
 		if aborted {
@@ -88,21 +90,31 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 			pause.rest(ctx, woken, x.config.MaxTick)
 			continue
 		}
+		if perm.Wait {
+			pause.rest(ctx, woken, x.config.MaxTick) // the next look at the controls says why
+			continue
+		}
 		x.thaw(ctx, p.Attempt.ID, p.entry(backout.EntryGate))
 		if !perm.Yes {
 			return result{Outcome: backout.OutcomeNotDone, Why: "refused: " + perm.Why}
 		}
-		return x.do(ctx, p)
+		res := x.do(ctx, p)
+		if !res.again || !retry.left() {
+			return res
+		}
+		again = true
+		x.config.Log.Warn("an effect is tried once more", "attempt", p.Attempt.ID, "step", p.Step.ID, "component", p.Step.Component, "why", res.Why)
+		retry.rest(ctx, woken)
 	}
 	return result{}
 }
 
 // do sends the effect and finds out by looking what became of it.
 func (x *Executor) do(ctx context.Context, p Proposal) result {
-	x.markTried(ctx, p.Effect.Key)
+	x.mark(ctx, p.Effect.Key)
 	act, stop := x.untilAbort(ctx, p.Attempt.ID)
 	defer stop()
-	said, err := call(act, x.config.Timeout, func(ctx context.Context) (backout.Outcome, error) {
+	said, err := call(x.saying(act, p), x.patienceFor(p), func(ctx context.Context) (backout.Outcome, error) {
 		return x.actuator(p).Do(ctx, p.Effect)
 	})
 	if said != backout.OutcomeNotDone && (said != backout.OutcomeDone || err != nil) {
@@ -133,7 +145,22 @@ func (x *Executor) do(ctx context.Context, p Proposal) result {
 	if res.Outcome == backout.OutcomeDone {
 		res.Aborted = false
 	}
+	res.again = x.repeatable(p, res.Outcome, err) && !r.At.IsZero() && !Reached(r, p.Effect) && !res.Aborted
 	return res
+}
+
+// repeatable says whether an effect that was seen not to have come about may be
+// sent once more: when it certainly was not taken and the target was merely out of
+// reach, or when the target takes one key once only.
+func (x *Executor) repeatable(p Proposal, o backout.Outcome, err error) bool {
+	switch o {
+	case backout.OutcomeNotDone:
+		return backout.CodeOf(err) == backout.CodeUnavailable
+	case backout.OutcomeUnknown:
+		once, ok := x.actuator(p).(OnceByKey)
+		return ok && once.OnceByKey(p.Effect.Component)
+	}
+	return false
 }
 
 // await looks until the effect shows and the component is healthy, at most for a
@@ -193,13 +220,6 @@ func (x *Executor) triedBefore(ctx context.Context, key string) bool {
 		panic(fmt.Errorf("read tries of %s: %w", key, err)) // parks the run
 	}
 	return n > 0
-}
-
-// markTried notes that Do is about to be called. What can't be noted is not done.
-func (x *Executor) markTried(ctx context.Context, key string) {
-	if _, err := x.db.ExecContext(ctx, "INSERT INTO run_try (key) VALUES ($1) ON CONFLICT DO NOTHING", key); err != nil {
-		panic(fmt.Errorf("note try of %s: %w", key, err)) // parks the run
-	}
 }
 
 // entry begins a journal entry about a proposal.

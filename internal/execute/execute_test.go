@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
 	"github.com/backout-dev/backout/internal/execute/executetest"
+	"github.com/backout-dev/backout/internal/remote/postgrestest"
 )
 
 func component(name string) backout.Component {
@@ -61,11 +63,14 @@ type bench struct {
 	t       *testing.T
 	fake    *executetest.Fake
 	failing *executetest.Failing
-	guard   guard
-	gate    gate
-	mu      sync.Mutex
-	told    []backout.Entry // guarded by mu
-	news    chan struct{}   // one token at least for each entry told since the last receive
+	// actuators are those of the executor; changed before start only.
+	actuators map[string]execute.Actuator
+	guard     guard
+	gate      gate
+	mu        sync.Mutex
+	told      []backout.Entry        // guarded by mu
+	stop      atomic.Pointer[string] // why everything is stopped
+	news      chan struct{}          // one token at least for each entry told since the last receive
 }
 
 func newBench(t *testing.T) *bench {
@@ -77,18 +82,25 @@ func newBench(t *testing.T) *bench {
 		b.fake.Set(c.ID, map[backout.Version]float64{"2": 1})
 	}
 	b.failing = &executetest.Failing{Actuator: b.fake}
-	f, err := engine.OpenFile(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	b.actuators = map[string]execute.Actuator{"fake": b.failing}
+	f, err := engine.Open(t.Context(), place(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(t.Context(), engine.Config{File: f})
+	e, err := engine.New(t.Context(), engine.Config{Database: f})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Executor, err = execute.New(t.Context(), execute.Config{
-		Engine: e, Actuators: map[string]execute.Actuator{"fake": b.failing},
+		Engine: e, Actuators: b.actuators,
 		Guard: guard(func(p execute.Proposal) (execute.Permission, error) { return b.guard(p) }),
 		Gate:  gate(func(ctx context.Context, q execute.Question) (execute.Answer, error) { return b.gate(ctx, q) }),
+		Stopped: func(context.Context) (string, error) {
+			if why := b.stop.Load(); why != nil {
+				return *why, nil
+			}
+			return "", nil
+		},
 		// Settle is far longer than an effect of the fake takes and short to wait for.
 		Timeout: 300 * time.Millisecond, Settle: 200 * time.Millisecond, Tick: time.Millisecond, MaxTick: 5 * time.Millisecond,
 		Tell: b.hear,
@@ -106,6 +118,16 @@ func newBench(t *testing.T) *bench {
 	})
 	return b
 }
+
+// place names an empty database: a file, or one of the server these tests run on.
+func place(t testing.TB) string {
+	if s, on := postgrestest.Given(); on {
+		return s.Database(t)
+	}
+	return filepath.Join(t.TempDir(), "x.db")
+}
+
+func TestPostgreSQL(t *testing.T) { postgrestest.Again(t) }
 
 func (b *bench) hear(e backout.Entry) {
 	b.mu.Lock()
@@ -146,6 +168,18 @@ func (b *bench) state(want backout.RunState) backout.Run {
 		}
 		if time.Now().After(deadline) {
 			b.t.Fatalf("run is %s, want %s (%v)\n%s", r.State, want, err, lines(r))
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// until waits for something to become true.
+func (b *bench) until(true func() bool) {
+	b.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !true() {
+		if time.Now().After(deadline) {
+			b.t.Fatal("it did not come about in time")
 		}
 		<-time.After(time.Millisecond)
 	}

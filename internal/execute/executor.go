@@ -22,10 +22,17 @@ type Config struct {
 	Actuators map[string]Actuator
 	Guard     Guard
 	Gate      Gate
+	// Stopped is the kill switch, looked at before every effect and every question to a
+	// gate. A run that meets it is paused until it is off. nil = there is none.
+	Stopped Stopped
+	Fence   Fence // nil = this process has its database for itself
 	// Timeout bounds one call of an actuator, guard or gate; 0 = 2 minutes.
 	Timeout time.Duration
 	// Settle is how long an effect may take to show after Do returned; 0 = 1 minute.
 	Settle time.Duration
+	// Retries is how often an effect that certainly did not come about is tried again,
+	// where that is safe; 0 = 3, negative = never.
+	Retries int
 	// Tick is the first pause between two questions to a gate or two looks at a
 	// component; 0 = 500 ms. It widens up to MaxTick; 0 = 15 s.
 	Tick    time.Duration
@@ -45,6 +52,7 @@ type Executor struct {
 
 	mu      sync.Mutex
 	changed map[backout.AttemptID]chan struct{} // guarded by mu; closed when a control arrives
+	did     ended
 }
 
 // flowName is what attempts are registered as in the engine.
@@ -58,13 +66,17 @@ func New(ctx context.Context, c Config) (*Executor, error) {
 	}
 	c.Timeout = cmp.Or(c.Timeout, 2*time.Minute)
 	c.Settle = cmp.Or(c.Settle, time.Minute)
+	c.Retries = cmp.Or(c.Retries, 3)
 	c.Tick = cmp.Or(c.Tick, 500*time.Millisecond)
 	c.MaxTick = max(c.Tick, cmp.Or(c.MaxTick, 15*time.Second))
+	if c.Fence == nil {
+		c.Fence = alone{}
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	x := &Executor{config: c, engine: c.Engine, db: c.Engine.DB(), changed: map[backout.AttemptID]chan struct{}{}}
-	if _, err := x.db.ExecContext(ctx, schema); err != nil {
+	if err := c.Engine.Database().Alone(ctx, "executor", x.prepare); err != nil {
 		return nil, fmt.Errorf("new executor: create tables: %w", err)
 	}
 	c.Engine.Register(flowName, x.flow)
@@ -205,12 +217,7 @@ func (x *Executor) Control(ctx context.Context, id backout.AttemptID, c Control)
 		return fmt.Errorf("%s attempt %s: %w", c.Kind, id, err)
 	}
 	x.tell(e)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if ch, ok := x.changed[id]; ok {
-		close(ch)
-		delete(x.changed, id)
-	}
+	x.wake(id)
 	return nil
 }
 
@@ -220,6 +227,9 @@ func (x *Executor) saveControl(ctx context.Context, id backout.AttemptID, c Cont
 		return backout.Entry{}, err
 	}
 	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
+		return backout.Entry{}, err
+	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO run_control (attempt, kind, who, why) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (attempt) DO UPDATE SET kind = excluded.kind, who = excluded.who, why = excluded.why WHERE run_control.kind <> 'abort'`,
 		id, c.Kind, c.By, c.Why); err != nil {

@@ -24,6 +24,10 @@ type interpreter struct {
 
 func (it *interpreter) run() {
 	plan := it.Attempt.Plan
+	if it.f.Patch(lockPatch) && engine.Step(it.f, "lock", func(ctx context.Context) bool { return it.x.lock(ctx, it.Attempt) }) {
+		it.end(backout.RunAborted, "aborted before anything was tried")
+		return
+	}
 	it.journal("begin", backout.RunActive, "", backout.Entry{
 		Kind: backout.EntryStarted,
 		Text: fmt.Sprintf("carries out %d steps in %d waves", len(plan.Steps()), len(plan.Waves)),

@@ -16,11 +16,25 @@ import (
 //go:embed schema.sql
 var schema string
 
+// prepare creates the tables where they are missing.
+func (x *Executor) prepare(ctx context.Context) error {
+	_, err := x.db.ExecContext(ctx, schema)
+	return err
+}
+
 // writeEntries appends to a run's journal and moves the run to a state, where
 // one is given, inside the engine's transaction.
 func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state backout.RunState, why string, entries []backout.Entry) ([]backout.Entry, error) {
+	if _, err := tx.Exec(ctx, lockRun, id); err != nil {
+		return nil, err
+	}
 	if state != "" {
 		if _, err := tx.Exec(ctx, "UPDATE run SET state = $1, why = $2 WHERE attempt = $3", state, why, id); err != nil {
+			return nil, err
+		}
+	}
+	if state.Terminal() {
+		if _, err := tx.Exec(ctx, "DELETE FROM run_lock WHERE attempt = $1", id); err != nil {
 			return nil, err
 		}
 	}
@@ -42,6 +56,9 @@ func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state
 }
 
 const (
+	// lockRun is the first statement of whatever adds to a run's journal: others
+	// that would wait for it here, so that no two entries get one number.
+	lockRun     = "UPDATE run SET attempt = attempt WHERE attempt = $1"
 	lastSeq     = "SELECT coalesce(max(seq), 0) FROM run_entry WHERE attempt = $1"
 	insertEntry = "INSERT INTO run_entry (attempt, seq, body) VALUES ($1, $2, $3)"
 )
@@ -70,8 +87,26 @@ func (x *Executor) Run(ctx context.Context, id backout.AttemptID) (backout.Run, 
 	if r.Entries, err = x.entries(ctx, id, 0); err != nil {
 		return r, fmt.Errorf("read run %s: %w", id, err)
 	}
-	if why := x.engine.Parked(string(id)); why != nil && !r.State.Terminal() {
-		r.Why = fmt.Sprintf("waits for the next start of backout: %v", why)
+	if r.State.Terminal() {
+		return r, nil
+	}
+	if why := x.engine.Parked(string(id)); why != nil {
+		r.Parked, r.Why = true, fmt.Sprintf("waits for the next start of backout: %v", why)
+	}
+	return x.givenUp(ctx, r)
+}
+
+// givenUp shows a run that the engine does not resume any more as halted, so that
+// a person is told.
+func (x *Executor) givenUp(ctx context.Context, r backout.Run) (backout.Run, error) {
+	s, err := x.engine.Status(ctx, string(r.Attempt))
+	if err != nil {
+		return r, fmt.Errorf("read run %s: %w", r.Attempt, err)
+	}
+	if s == engine.StateFailed {
+		r.State = backout.RunHalted
+		r.Why = "given up: the process that carried it out died too often; see the journal for how far it came, and the components for what became of the last effect"
+		x.config.Log.Error("a run was given up after too many restarts", "attempt", r.Attempt)
 	}
 	return r, nil
 }
@@ -106,28 +141,29 @@ func (x *Executor) note(ctx context.Context, id backout.AttemptID, state backout
 	if err := x.db.QueryRowContext(ctx, read, id).Scan(&now); err != nil || now == state || now.Terminal() {
 		return err
 	}
-	tx, err := x.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	// Read again: the steps of one wave run side by side.
-	if err := tx.QueryRowContext(ctx, read, id).Scan(&now); err != nil || now == state || now.Terminal() {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, "UPDATE run SET state = $1, why = $2 WHERE attempt = $3", state, why, id); err != nil {
-		return err
-	}
-	if e.Text != "" {
-		if e, err = insert(ctx, tx, id, e); err != nil {
+	fresh := false
+	err := x.fenced(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
 			return err
 		}
-	}
-	if err := tx.Commit(); err != nil || e.Text == "" {
+		// Read again: the steps of one wave run side by side.
+		err := tx.QueryRowContext(ctx, read, id).Scan(&now)
+		if err != nil || now == state || now.Terminal() {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE run SET state = $1, why = $2 WHERE attempt = $3", state, why, id); err != nil {
+			return err
+		}
+		if e.Text != "" {
+			e, err = insert(ctx, tx, id, e)
+			fresh = true
+		}
 		return err
+	})
+	if err == nil && fresh {
+		x.tell(e)
 	}
-	x.tell(e)
-	return nil
+	return err
 }
 
 // insert appends one entry inside a plain transaction.

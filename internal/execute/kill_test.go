@@ -19,6 +19,7 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
+	"github.com/backout-dev/backout/internal/remote/postgrestest"
 )
 
 // The variables by which a test tells its victim where to live and when to die.
@@ -70,11 +71,11 @@ func (v *victim) reach(moment string) {
 func (v *victim) run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	f, err := engine.OpenFile(ctx, filepath.Join(v.dir, "x.db"))
+	f, err := engine.Open(ctx, spot(v.dir))
 	if err != nil {
 		return err
 	}
-	e, err := engine.New(ctx, engine.Config{File: f})
+	e, err := engine.New(ctx, engine.Config{Database: f, Executor: "one"})
 	if err != nil {
 		return err
 	}
@@ -108,6 +109,25 @@ func (v *victim) run() error {
 		return err
 	}
 	return errors.Join(os.WriteFile(filepath.Join(v.dir, "run.json"), b, 0o600), e.Close(time.Second))
+}
+
+// spot is the database of a victim: what the file says, or a file of its own.
+func spot(dir string) string {
+	if b, err := os.ReadFile(filepath.Join(dir, "database")); err == nil {
+		return string(b)
+	}
+	return filepath.Join(dir, "x.db")
+}
+
+// folder makes a victim's folder, with a database where these tests run on one.
+func folder(t *testing.T) string {
+	dir := t.TempDir()
+	if _, on := postgrestest.Given(); on {
+		if err := os.WriteFile(filepath.Join(dir, "database"), []byte(place(t)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 func (v *victim) Allow(context.Context, execute.Proposal) (execute.Permission, error) {
@@ -274,7 +294,7 @@ func TestKill_atEveryMoment(t *testing.T) {
 		for n := 1; n <= m.times; n++ {
 			die := fmt.Sprintf("%s %d", m.moment, n)
 			t.Run(die, func(t *testing.T) {
-				dir := t.TempDir()
+				dir := folder(t)
 				if !spawn(t, dir, die, nil) {
 					t.Fatal("the first process outlived its moment")
 				}
@@ -293,7 +313,7 @@ func TestKill_atRandom(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	kills := 0
 	for range 6 {
-		dir := t.TempDir()
+		dir := folder(t)
 		// Each process gets a little longer, so that it ends on a slow machine, too.
 		for kill, longest := true, 40; kill; longest += longest / 4 {
 			patience := time.Duration(2+rnd.IntN(longest)) * time.Millisecond
@@ -320,7 +340,7 @@ func TestKill_guardIsAskedAgain(t *testing.T) {
 }
 
 func guardIsAskedAgain(t *testing.T, die string) {
-	dir := t.TempDir()
+	dir := folder(t)
 	if !spawn(t, dir, die, nil) {
 		t.Fatal("outlived")
 	}
@@ -345,7 +365,7 @@ func guardIsAskedAgain(t *testing.T, die string) {
 // TestKill_effectLandsAfterwards proves that a request which is still on its way
 // when the process dies is waited for and not sent again.
 func TestKill_effectLandsAfterwards(t *testing.T) {
-	dir := t.TempDir()
+	dir := folder(t)
 	if err := os.WriteFile(filepath.Join(dir, "patient"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,13 @@ type Proposal struct {
 type Permission struct {
 	Yes bool
 	Why string
+	// Wait turns a no into "not now": nothing is done, and it is asked again.
+	Wait bool
 }
+
+// Stopped says why everything is stopped, read afresh; "" when nothing is. An error
+// counts as stopped.
+type Stopped func(ctx context.Context) (why string, err error)
 
 // Gate decides after each round whether the run goes on.
 type Gate interface {

@@ -28,3 +28,21 @@ CREATE TABLE IF NOT EXISTS run_control (
 CREATE TABLE IF NOT EXISTS run_try (
     key TEXT PRIMARY KEY
 );
+
+-- What a run moves belongs to it until it has ended.
+CREATE TABLE IF NOT EXISTS run_lock (
+    component TEXT PRIMARY KEY,
+    attempt   TEXT NOT NULL
+);
+
+-- What people are asked to do by hand, under the effect's key. The first answer
+-- counts: answered_at is 0 until then.
+CREATE TABLE IF NOT EXISTS run_task (
+    key         TEXT PRIMARY KEY,
+    attempt     TEXT   NOT NULL,
+    component   TEXT   NOT NULL,
+    answered_at BIGINT NOT NULL,
+    done        BIGINT NOT NULL,
+    body        TEXT   NOT NULL
+);
+CREATE INDEX IF NOT EXISTS run_task_attempt ON run_task (attempt);

@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -27,13 +28,37 @@ func (p *patience) rest(ctx context.Context, woken <-chan struct{}, longest time
 	p.next = min(p.next*5/4, p.limit)
 }
 
-// cleared waits while a person has paused the run, and says whether one has
-// aborted it. woken closes at the next control. When ctx has ended the answer
-// means nothing.
+// backoff is the pause before an effect is tried once more. It doubles and is drawn
+// around its middle, so that many runs that met one trouble don't return together.
+type backoff struct {
+	next, limit time.Duration
+	tries       int
+}
+
+func (x *Executor) backoff() *backoff {
+	return &backoff{next: x.config.Tick, limit: x.config.MaxTick, tries: x.config.Retries}
+}
+
+// left counts a further try, if one is left.
+func (b *backoff) left() bool {
+	b.tries--
+	return b.tries >= 0
+}
+
+func (b *backoff) rest(ctx context.Context, woken <-chan struct{}) {
+	p := patience{time.Duration((.5 + rand.Float64()) * float64(b.next)), b.limit}
+	p.rest(ctx, woken, 2*b.limit)
+	b.next = min(2*b.next, b.limit)
+}
+
+// cleared waits while a person has paused the run or stopped everything, and says
+// whether one has aborted it. woken closes at the next control. When ctx has ended the
+// answer means nothing.
 func (x *Executor) cleared(ctx context.Context, id backout.AttemptID) (aborted bool, woken <-chan struct{}) {
-	p := x.patience()
+	p, waited := x.patience(), false
 	for {
 		c, woken, err := x.control(ctx, id)
+		stopped := x.stopped(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return false, woken
@@ -43,12 +68,30 @@ func (x *Executor) cleared(ctx context.Context, id backout.AttemptID) (aborted b
 			return true, woken
 		case c.Kind == ControlPause:
 			x.noted(ctx, id, backout.RunPaused, fmt.Sprintf("paused by %s%s", c.By, because(c.Why)), backout.Entry{})
+		case stopped != "":
+			waited = true
+			x.noted(ctx, id, backout.RunPaused, stopped, backout.Entry{Kind: backout.EntryControl, Text: "waits: " + stopped})
+		case waited:
+			x.noted(ctx, id, backout.RunActive, "", backout.Entry{Kind: backout.EntryControl, Text: "carries on: the kill switch is off"})
+			return false, woken
 		default:
 			x.unpaused(ctx, id)
 			return false, woken
 		}
 		p.rest(ctx, woken, x.config.MaxTick)
 	}
+}
+
+// stopped says why everything is stopped; "" when nothing is.
+func (x *Executor) stopped(ctx context.Context) string {
+	if x.config.Stopped == nil {
+		return ""
+	}
+	why, err := call(ctx, x.config.Timeout, x.config.Stopped)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Sprintf("it can't be read whether the kill switch is on: %v", err)
+	}
+	return why
 }
 
 // unpaused shows a run as active again after a pause; a frozen one stays so

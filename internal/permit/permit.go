@@ -15,8 +15,12 @@
 // [Permit.Whole] is asked about a finished plan. Its [backout.Ruling] says
 // forbidden, automatic, or how many people must say yes; every condition that
 // spoke is a reason in words. A plan runs by itself only when no condition
-// objects: autonomy, proof and gaps, losses, cold start, confidence, bounds,
-// attempts, cooldown, and the policy's own rules.
+// objects: autonomy, proof and gaps, losses, cold start, confidence, bounds, the loop
+// breakers (attempts on the same change, age of the failure, settling, cooldown, what
+// would undo a rollback, budget), and the policy's own rules.
+//
+// [Deploy] is asked by those who deploy: do the holds and the deploy locks let
+// this pass? [Permit.Breakers] says how the loop breakers stand.
 //
 // # Rules
 //
@@ -167,7 +171,7 @@ func (p *Permit) PerAction(w backout.World) map[backout.ComponentID]string {
 		}
 	}
 	for _, h := range w.Holds {
-		if _, known := out[h.Component]; known || h.BadTo != "" || h.BadDigest != "" || !h.Until.IsZero() && !w.Now.Before(h.Until) {
+		if _, known := out[h.Component]; known || h.BadTo != "" || h.BadDigest != "" || !h.Holds(w.Now) {
 			continue
 		}
 		out[h.Component] = fmt.Sprintf("%s holds it: %s", h.Owner, h.Reason)
@@ -177,8 +181,11 @@ func (p *Permit) PerAction(w backout.World) map[backout.ComponentID]string {
 
 // everything says why nothing at all may be moved; empty when something may.
 func (p *Permit) everything(w backout.World) string {
+	if w.Stop.On {
+		return w.Stop.Words()
+	}
 	if p.policy.KillSwitch || w.Policy.KillSwitch {
-		return "the kill switch is on"
+		return "the kill switch is on in the catalog's Policy (killSwitch): set it to false there to let anything be moved"
 	}
 	return p.frozen(w, backout.Component{}) // a window without a scope covers even this
 }

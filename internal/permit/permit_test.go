@@ -100,7 +100,7 @@ func TestWhole_conditions(t *testing.T) {
 		}, "automatic", ""},
 		"rollback of a rollback": {func(s *scene) {
 			s.world.Responses = []backout.Response{{Attempt: "INC-0/1", Component: payment, To: "2", At: s.world.Now.Add(-time.Hour)}}
-		}, forbidden, "no rollback of a rollback"},
+		}, ask, "because we took it there (INC-0/1): no rollback of a rollback"},
 		"shipped again since": {func(s *scene) {
 			s.world.Responses = []backout.Response{{Attempt: "INC-0/1", Component: payment, To: "2", At: s.world.Now.Add(-time.Hour)}}
 			s.world.Changes = []backout.Change{{Component: payment, To: "2", Exposure: backout.Exposure{Stages: []backout.ExposureStage{{At: s.world.Now.Add(-time.Minute), Share: 1}}}}}
@@ -225,7 +225,7 @@ func TestPerAction_reasons(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s.world.Policy.KillSwitch = true
-	if got := p.PerAction(s.world); len(got) != 4 || got[payment] != "the kill switch is on" {
+	if got := p.PerAction(s.world); len(got) != 4 || !strings.HasPrefix(got[payment], "the kill switch is on in the catalog") {
 		t.Errorf("kill switch: %v", got)
 	}
 }

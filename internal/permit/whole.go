@@ -34,7 +34,7 @@ func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution
 		return r
 	}
 	for _, objections := range [][]string{
-		q.autonomy(), q.proof(), q.exposed(), q.coldStart(), q.certainty(), q.bounds(), q.history(), p.ruled(q),
+		q.autonomy(), q.proof(), q.exposed(), q.coldStart(), q.certainty(), q.bounds(), q.breakers(), p.ruled(q),
 	} {
 		r.Reasons = append(r.Reasons, objections...)
 	}
@@ -63,20 +63,12 @@ func (q question) shut(everything string) []string {
 	return out
 }
 
-// kept lists what forbids this plan: components that may not move, and a step
-// that would take back what we put there ourselves.
+// kept lists what forbids this plan: components that may not move.
 func (q question) kept(forbidden map[backout.ComponentID]string) []string {
 	var out []string
 	for _, s := range q.plan.Steps() {
 		if why, ok := forbidden[s.Component]; ok {
 			out = append(out, fmt.Sprintf("%s may not be moved: %s", s.Component, why))
-			continue
-		}
-		for _, r := range q.world.Responses {
-			if r.Component == s.Component && r.To == s.From && !q.shippedSince(s, r) {
-				out = append(out, fmt.Sprintf("%s stands at %s because we took it there (%s): no rollback of a rollback", s.Component, s.From, r.Attempt))
-				break
-			}
 		}
 	}
 	return out
@@ -98,13 +90,6 @@ func (q question) turned() []string {
 		}
 	}
 	return out
-}
-
-// shippedSince reports whether somebody shipped the version again after our response.
-func (q question) shippedSince(s backout.Step, r backout.Response) bool {
-	return slices.ContainsFunc(q.world.Changes, func(c backout.Change) bool {
-		return c.Component == s.Component && c.To == s.From && c.Exposure.Start().After(r.At)
-	})
 }
 
 func (q question) autonomy() []string {
@@ -233,39 +218,6 @@ func (q question) bounds() []string {
 	}
 	if n := len(services(q.plan)); q.policy.MaxServices > 0 && n > q.policy.MaxServices {
 		out = append(out, fmt.Sprintf("%d services, at most %d may be touched without a person", n, q.policy.MaxServices))
-	}
-	return out
-}
-
-// history counts earlier automatic attempts: of this incident, on the same
-// changes, and on the same components whatever the incident.
-func (q question) history() []string {
-	var out []string
-	automatic, again := 0, []string{}
-	for _, a := range q.incident.Attempts {
-		if a.StartedAt.IsZero() || len(a.Approvals) > 0 {
-			continue
-		}
-		automatic++
-		for _, s := range q.plan.Steps() {
-			for _, c := range s.Reverts {
-				if slices.ContainsFunc(a.Plan.Steps(), func(o backout.Step) bool { return slices.Contains(o.Reverts, c) }) {
-					again = append(again, fmt.Sprintf("%s was tried already (%s)", c, a.ID))
-				}
-			}
-		}
-	}
-	if most := max(1, q.policy.MaxAttempts); automatic >= most {
-		out = append(out, fmt.Sprintf("%d automatic attempts were made in this incident, at most %d are allowed", automatic, most))
-	}
-	out = append(out, again...)
-	for _, s := range q.plan.Steps() {
-		for _, r := range q.world.Responses {
-			if until := r.At.Add(q.policy.Cooldown.Std()); r.Component == s.Component && q.world.Now.Before(until) {
-				out = append(out, fmt.Sprintf("%s was moved by %s and cools down until %s", s.Component, r.Attempt, until.UTC().Format("15:04:05 UTC")))
-				break
-			}
-		}
 	}
 	return out
 }

@@ -26,12 +26,24 @@ type action struct {
 	exposed     int64 // what opening one vulnerability again costs
 }
 
-// bakes are the least time that a gate watches a stage, in model minutes: a
-// verdict needs five samples, and healthy levels are recognised in about ten.
+// Bakes are the least time that a gate watches a stage: a verdict needs five samples and
+// the first may be of before, healthy levels are recognised in about ten. Whoever
+// measures seldom waits no longer than the model minutes that follow the number, and
+// nobody less than a third of them, since caches and queues don't mind samples.
 const (
-	bakePart  = 3
-	bakeWhole = 5
+	bakeSamples, bakePart       = 6, 3
+	bakeWholeSamples, bakeWhole = 10, 5
 )
+
+// bakes are the least bakes of a part and of the whole.
+func (m model) bakes() (part, whole time.Duration) {
+	step := cmp.Or(m.world.Step.Std(), m.minute/2)
+	least := func(samples, minutes time.Duration) time.Duration {
+		longest := minutes * m.minute
+		return max(longest/3, min(longest, samples*step))
+	}
+	return least(bakeSamples, bakePart), least(bakeWholeSamples, bakeWhole)
+}
 
 // menu lists the staging plans on offer for a kind, the careful one first. The
 // share of a schema can't be split: expand and contract is its only staging. What
@@ -76,12 +88,12 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 	for _, shares := range options {
 		a := base
 		if shares, ok := fits.gentle(offered(shares, c.Instances, s.reversal.Shares), s.reversal.Shares, c.Instances); ok {
-			a.run(s, shares, each, m.minute)
+			a.run(s, shares, each, m)
 		} else {
-			a.run(s, []float64{1}, each, m.minute) // barred, see [conditions.cramped]
+			a.run(s, []float64{1}, each, m) // barred, see [conditions.cramped]
 		}
 		if waited > pressure {
-			a.hasten(m.minute)
+			a.hasten(m)
 		}
 		cost := (pressure*float64(a.effect)+waited*float64(a.duration))/ticksPerMinute + a.fails*a.damage*a.stages[0].Share
 		if cost < least {
@@ -89,7 +101,7 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 		}
 	}
 	if audience := s.audience(); audience != "" && !m.tied(s) {
-		best.run(s, []float64{1}, each, m.minute)
+		best.run(s, []float64{1}, each, m)
 		best.stages[0].Audience = audience
 	}
 	return best
@@ -97,34 +109,35 @@ func (m model) stage(s site, pressure float64, waited float64) action {
 
 // hasten shortens the last bake of a step that others wait for: its gate asks
 // whether things got worse, not whether they recovered.
-func (a *action) hasten(minute time.Duration) {
+func (a *action) hasten(m model) {
+	part, _ := m.bakes()
 	last := &a.stages[len(a.stages)-1]
-	saved := last.Bake.Std() - bakePart*minute - a.settle
+	saved := last.Bake.Std() - part - a.settle
 	last.Bake -= backout.Duration(saved)
 	a.takes -= saved
-	a.duration = max(1, ticks(a.takes, minute))
+	a.duration = max(1, ticks(a.takes, m.minute))
 }
 
 // run lays the stages out in time. A gate that spoke before caches are warm and
 // queues have drained would take the way back for the trouble, so bakes last
 // longer by that much.
-func (a *action) run(s site, shares []float64, each, minute time.Duration) {
+func (a *action) run(s site, shares []float64, each time.Duration, m model) {
+	part, whole := m.bakes()
 	a.stages, a.takes = nil, 0
 	var area time.Duration
 	before := 0.0
 	for _, share := range shares {
-		bake := bakePart * minute
+		bake := part + a.settle
 		if share == 1 {
-			bake = bakeWhole * minute
+			bake = whole + a.settle
 		}
-		bake += a.settle
 		brings, _ := s.brings(share-before, each)
 		a.stages = append(a.stages, backout.Stage{Share: share, Bake: backout.Duration(bake)})
 		a.takes += brings + bake
 		area += time.Duration((1-before)*float64(brings) + (1-share)*float64(bake))
 		before = share
 	}
-	a.duration, a.effect = max(1, ticks(a.takes, minute)), ticks(area, minute)
+	a.duration, a.effect = max(1, ticks(a.takes, m.minute)), ticks(area, m.minute)
 }
 
 // offered fits wished shares to what there is: whole instances, at least one, and

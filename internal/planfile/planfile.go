@@ -24,14 +24,14 @@ import (
 // two megabytes.
 const MaxBytes = 16 << 20
 
-// Make wraps a plan for the outside.
-func Make(p backout.Plan) backout.PlanFile {
-	return sealed(backout.PlanFile{Format: backout.PlanFileFormat, Applyable: p.Applyable(), Complete: p.Complete(), Plan: p})
+// Make wraps a plan for the outside, with what could not be seen when it was made.
+func Make(p backout.Plan, degraded ...backout.Degradation) backout.PlanFile {
+	return sealed(backout.PlanFile{Format: backout.PlanFileFormat, Applyable: p.Applyable(), Complete: p.Complete(), Plan: p, Degraded: degraded})
 }
 
 // Errored wraps what there is of a plan that could not be made whole.
-func Errored(p backout.Plan, why error) backout.PlanFile {
-	return sealed(backout.PlanFile{Format: backout.PlanFileFormat, Errored: true, Error: why.Error(), Plan: p})
+func Errored(p backout.Plan, why error, degraded ...backout.Degradation) backout.PlanFile {
+	return sealed(backout.PlanFile{Format: backout.PlanFileFormat, Errored: true, Error: why.Error(), Plan: p, Degraded: degraded})
 }
 
 // Write gives a plan file as JSON, indented and ending in a line's end.

@@ -15,6 +15,9 @@ func Explain(f backout.PlanFile, s Style) string {
 	p := f.Plan
 	if f.Errored {
 		fmt.Fprintf(&b, "%s No plan could be made: %s\nThis can't be applied.\n", s.Paint(InkBad, s.Glyph("✖")), f.Error)
+		for _, d := range f.Degraded {
+			fmt.Fprintf(&b, "%s %s\n", s.Paint(InkWaits, "!"), Degraded(d, p.MadeAt))
+		}
 		return b.String()
 	}
 	fmt.Fprintf(&b, "Plan %s", p.ID)
@@ -24,6 +27,9 @@ func Explain(f backout.PlanFile, s Style) string {
 	fmt.Fprintf(&b, ", made %s, digest %.8s\n\n", p.MadeAt.UTC().Format(time.DateTime+" UTC"), p.Digest)
 	b.WriteString(Plan(p, s))
 	w := sheet{Style: s}
+	for _, d := range f.Degraded {
+		w.say(2, w.Paint(InkWaits, "!")+" ", "When it was made: "+Degraded(d, p.MadeAt))
+	}
 	if len(p.Waves) > 0 {
 		w.say(2, "", "All this holds for the world as it was then. What the plan rests on is in the file and is compared again before anything is done.")
 	}

@@ -22,6 +22,15 @@ type Moment struct {
 // when that audience has nothing to hear. The words stand alone: no picture, link
 // or colour is needed. Past tense is kept for what is done and verified.
 func Message(a backout.Audience, inc backout.Incident, m Moment) string {
+	text := standing(a, inc, m)
+	if text == "" || inc.State.Terminal() {
+		return text
+	}
+	return text + degradedNote(a, inc.Degraded)
+}
+
+// standing is the message without what could not be seen.
+func standing(a backout.Audience, inc backout.Incident, m Moment) string {
 	switch a {
 	case backout.AudienceOnCall:
 		return onCall(inc, m)
@@ -54,7 +63,9 @@ func onCall(inc backout.Incident, m Moment) string {
 		return fmt.Sprintf("✔ %s went away by itself: %s.%s", inc.ID, inc.Why, untouched(inc))
 	case backout.StateNoAction:
 		return fmt.Sprintf("◇ %s: nothing to take back.%s %s The trouble is not over; backout does nothing further by itself.%s", inc.ID, suspicion(inc), sentence(inc.Why), untouched(inc))
-	case backout.StateHalted, backout.StateAborted, backout.StateTakenOver:
+	case backout.StateTakenOver:
+		return fmt.Sprintf("◇ %s is in a person's hands: %s%s What is held stays held. backout does nothing further by itself.%s", inc.ID, sentence(inc.Why), stays(inc), untouched(inc))
+	case backout.StateHalted, backout.StateAborted:
 		return fmt.Sprintf("◇ %s has not recovered (%s): %s%s A person decides. Nothing further will happen by itself.%s", inc.ID, word(inc.State), sentence(inc.Why), stays(inc), untouched(inc))
 	case backout.StateShadowed:
 		return fmt.Sprintf("○ %s: %s Nothing was changed.", inc.ID, sentence(inc.Why))

@@ -118,12 +118,13 @@ func Entry(e backout.Entry, s Style) string {
 func Clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 
 // Incident writes everything about one incident on one screen.
-func Incident(inc backout.Incident, s Style) string {
+// now ages what could not be seen.
+func Incident(inc backout.Incident, s Style, now time.Time) string {
 	var b strings.Builder
 	glyph, word, ink := StateMark(inc.State)
 	fmt.Fprintf(&b, "%s %s  since %s\n%s\n", inc.ID, s.Paint(ink, s.Glyph(glyph)+" "+word), Clock(inc.Onset), inc.Why)
 	for _, d := range inc.Degraded {
-		fmt.Fprintf(&b, "%s can't see now: %s\n", s.Paint(InkWaits, "!"), d)
+		fmt.Fprintf(&b, "%s %s\n", s.Paint(InkWaits, "!"), Degraded(d, now))
 	}
 	if inc.Attribution != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "Who did it") + "\n" + Suspects(*inc.Attribution, s, 5))

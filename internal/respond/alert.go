@@ -16,7 +16,7 @@ import (
 // shown by whoever keeps them. Alerts that name another environment are none of
 // env's.
 // Calling it again with the same news changes nothing.
-func (r *Responder) Alert(ctx context.Context, now time.Time, env backout.Environment, news, all []backout.Alert, degraded []string) (backout.IncidentID, error) {
+func (r *Responder) Alert(ctx context.Context, now time.Time, env backout.Environment, news, all []backout.Alert, degraded []backout.Degradation) (backout.IncidentID, error) {
 	w, err := r.cfg.Facts.World(ctx, now, false)
 	if err != nil {
 		return "", fmt.Errorf("take alerts: %w", err)

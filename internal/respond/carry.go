@@ -67,6 +67,9 @@ func components(w backout.World, p backout.Plan) map[backout.ComponentID]backout
 func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
 	at := &inc.Attempts[len(inc.Attempts)-1]
 	run, err := r.cfg.Runner.Run(ctx, at.ID)
+	if backout.CodeOf(err) == backout.CodeNotFound && inc.TakeOver != nil { // and it never will be started
+		return r.concludeTakeOver(ctx, now, inc, run)
+	}
 	if backout.CodeOf(err) == backout.CodeNotFound { // saved, but not started: we died in between
 		w, werr := r.cfg.Facts.World(ctx, now, false)
 		if werr != nil {
@@ -77,10 +80,20 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	if err != nil {
 		return time.Time{}, err
 	}
-	if !run.State.Terminal() {
+	if messages := r.tellWaiting(now, &inc, run); len(messages) > 0 {
+		_, err := r.save(ctx, now, inc, "told for whom the run waits", messages)
+		return now, err
+	}
+	// A parked run was told to abort as well, and does so when it is started again.
+	if gone := run.Parked && inc.TakeOver != nil; !run.State.Terminal() && !gone {
 		return now.Add(r.cfg.Step), r.followFreeze(ctx, now, inc, run)
 	}
 	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(at.Plan, run)
+	seal, err := run.Seal()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)
+	}
+	at.Journal = &seal
 	return r.conclude(ctx, now, inc, run)
 }
 
@@ -101,6 +114,9 @@ func (r *Responder) followFreeze(ctx context.Context, now time.Time, inc backout
 // conclude ends an attempt: recovered, aborted, or another look at who did it
 // with what was learnt from trying.
 func (r *Responder) conclude(ctx context.Context, now time.Time, inc backout.Incident, run backout.Run) (time.Time, error) {
+	if won := run.State == backout.RunCompleted || run.State == backout.RunStopped; inc.TakeOver != nil && !won {
+		return r.concludeTakeOver(ctx, now, inc, run)
+	}
 	switch run.State {
 	case backout.RunCompleted, backout.RunStopped:
 		inc, err := r.move(ctx, now, inc, backout.StateRecovered, run.Why)

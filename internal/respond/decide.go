@@ -24,8 +24,10 @@ const (
 	decisive       = .80
 	decisiveNone   = .85
 	// Somebody who is still rolling out holds the wheel: a suspect is left to settle
-	// for so long after its last stage before it is taken back.
-	settleRollout = 3.0
+	// for so long after a stage before it is taken back. One that has reached everything
+	// only warms up.
+	settleStage = 6.0
+	settleWhole = 1.5
 	// While a person is asked, the suspects are weighed anew for so long. Later what is
 	// ill has spread and the onset fades: more of that is less evidence.
 	longestLook = 40.0
@@ -208,9 +210,9 @@ func (r *Responder) rollingOut(now time.Time, w backout.World, att backout.Attri
 				continue
 			}
 			last := st[len(st)-1]
-			limit := settleRollout
+			limit := settleWhole
 			if last.Share < 1 && last.Audience == "" {
-				limit *= 2 // the next stage is to be expected
+				limit = settleStage // the next one is to be expected
 			}
 			if now.Sub(last.At) < r.minutes(limit) {
 				return true

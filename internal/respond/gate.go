@@ -144,8 +144,12 @@ func dropped(q execute.Question) string {
 // what was healthy and is not expected to be hit must not become worse; arms of
 // the services moved compare old and new version side by side.
 func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Question {
-	from := q.Since.Add(-g.minutes(8))
-	out := verify.Question{Since: q.Since, Now: q.Now, WarmUp: g.minutes(warmUp), Last: q.Last, Margin: marginSeasonal, Harm: harm}
+	began := q.Since // before the first effect of all: how ill it was
+	if at := q.Attempt.StartedAt; !at.IsZero() && at.Before(began) {
+		began = at
+	}
+	from := began.Add(-g.minutes(8))
+	out := verify.Question{Since: q.Since, Now: q.Now, Began: q.Attempt.StartedAt, WarmUp: g.minutes(warmUp), Last: q.Last, Margin: marginSeasonal, Harm: harm}
 	ill, expected := illOf(inc), expectedOf(inc)
 	criteria, _ := g.criteria(inc, q)
 	versions := movedOf(q)

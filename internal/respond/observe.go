@@ -15,7 +15,7 @@ import (
 // incident open one, or join the open one of their environment. degraded names
 // what could not be seen; it is shown on the incident and never opens one.
 // It returns the incident that the findings belong to, if any.
-func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []string) (backout.IncidentID, error) {
+func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []backout.Degradation) (backout.IncidentID, error) {
 	findings = slices.DeleteFunc(slices.Clone(findings), func(f backout.Finding) bool { return !f.Opens })
 	if len(findings) == 0 {
 		return "", nil
@@ -37,7 +37,7 @@ func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Envi
 	next.Findings = join(inc.Findings, findings)
 	next.Baselines = joinBaselines(inc.Baselines, r.cfg.Signals.Baselines(ids(findings)))
 	next.Degraded = degraded
-	if slices.Equal(next.Findings, inc.Findings) && slices.Equal(inc.Degraded, next.Degraded) {
+	if slices.Equal(next.Findings, inc.Findings) && backout.SameDegraded(inc.Degraded, next.Degraded) {
 		return inc.ID, nil
 	}
 	_, err = r.save(ctx, now, next, "findings joined: "+names(findings), nil)
@@ -119,7 +119,7 @@ const (
 // same.
 const goesOnFor = 30
 
-func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []string) (backout.Incident, bool, error) {
+func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []backout.Degradation) (backout.Incident, bool, error) {
 	onset := findings[0].Onset
 	for _, f := range findings {
 		if f.Onset.Before(onset) {

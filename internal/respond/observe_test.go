@@ -11,14 +11,14 @@ func TestObserve_joinsAndDegrades(t *testing.T) {
 	tw := newTown(t, true, nil)
 	id := tw.detect()
 	more := backout.Finding{ID: backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: "shop"}}, Opens: true, Onset: noon}
-	again, err := tw.r.Observe(t.Context(), tw.now, "production", []backout.Finding{more}, []string{"traces: refused"})
+	again, err := tw.r.Observe(t.Context(), tw.now, "production", []backout.Finding{more}, []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "traces", noon, "refused")})
 	if err != nil || again != id {
 		t.Fatalf("joined %s, %v, want %s", again, err, id)
 	}
 	if in := tw.store.incidents[id]; len(in.Findings) != 2 || len(in.Baselines) != 2 || len(in.Degraded) != 1 {
 		t.Errorf("%d findings, %d baselines, degraded %v", len(in.Findings), len(in.Baselines), in.Degraded)
 	}
-	if id, err := tw.r.Observe(t.Context(), tw.now, "production", nil, []string{"metrics: refused"}); id != "" || err != nil {
+	if id, err := tw.r.Observe(t.Context(), tw.now, "production", nil, []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", noon, "refused")}); id != "" || err != nil {
 		t.Errorf("a blind tick opened %q, %v", id, err)
 	}
 }

@@ -74,7 +74,16 @@ type Runner interface {
 	Abort(ctx context.Context, id backout.AttemptID) error
 }
 
-// Config is what a responder needs. Every field is required but Seed and Log.
+// Tasks are what people are asked to do by hand.
+type Tasks interface {
+	TasksOf(ctx context.Context, id backout.AttemptID) ([]backout.Task, error)
+	// AnswerTask keeps the first answer; one that came too late is an error of code
+	// conflict.
+	AnswerTask(ctx context.Context, key string, a backout.TaskAnswer) (backout.Task, error)
+}
+
+// Config is what a responder needs. Every field is required but Tasks (nil = nothing
+// is done by hand), Seed and Log.
 type Config struct {
 	Store   Store
 	Learner Learner
@@ -82,6 +91,7 @@ type Config struct {
 	Signals Signals
 	Runner  Runner
 	Permit  *permit.Permit
+	Tasks   Tasks
 	Step    time.Duration // sampling step
 	Minute  time.Duration // length of a model minute
 	Seed    uint64        // of the forecasts' draws

@@ -123,6 +123,7 @@ func facts(a backout.Audience, inc backout.Incident) backout.Facts {
 		return f
 	}
 	f.Environment, f.Why = inc.Environment, inc.Why
+	f.Degraded = inc.Degraded
 	for _, x := range inc.Findings {
 		if s := x.ID.Subject.Service; s != "" && !slices.Contains(f.Services, s) {
 			f.Services = append(f.Services, s)

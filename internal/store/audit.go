@@ -2,68 +2,71 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/attest"
 )
 
-// appendAudit writes the next link of an incident's chain. The transaction holds
-// the write lock, so two links never get one number.
-func appendAudit(ctx context.Context, tx *sql.Tx, id backout.IncidentID, at time.Time, by, what string) error {
+// appendAudit writes the next link of an incident's chain. The transaction has
+// locked the chain, so two links never get one number.
+func appendAudit(ctx context.Context, tx *sql.Tx, e backout.AuditEntry) error {
 	var last backout.AuditEntry
-	err := tx.QueryRowContext(ctx, "SELECT body FROM audit WHERE incident = $1 ORDER BY seq DESC LIMIT 1", id).Scan(&column{&last})
+	err := tx.QueryRowContext(ctx, "SELECT body FROM audit WHERE incident = $1 ORDER BY seq DESC LIMIT 1", e.Incident).Scan(&column{&last})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	e := backout.AuditEntry{Incident: id, Seq: last.Seq + 1, At: at.UTC(), By: by, What: what, Previous: last.Hash}
-	if e.Hash, err = hashAudit(e); err != nil {
-		return err
-	}
-	body, err := encode(e)
+	e.At, e.Seq, e.Previous = e.At.UTC(), last.Seq+1, last.Hash
+	_, body, err := attest.Entry(e)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO audit (incident, seq, body) VALUES ($1, $2, $3)", id, e.Seq, body)
+	_, err = tx.ExecContext(ctx, "INSERT INTO audit (incident, seq, body) VALUES ($1, $2, $3)", e.Incident, e.Seq, string(body))
 	return err
 }
 
-// hashAudit is the SHA-256 of the entry's JSON with Hash empty, in hex.
-func hashAudit(e backout.AuditEntry) (string, error) {
-	e.Hash = ""
-	b, err := json.Marshal(e)
-	if err != nil {
-		return "", fmt.Errorf("encode audit entry: %w", err)
-	}
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:]), nil
-}
-
-// VerifyAudit checks that an audit log is complete and unchanged from its first
-// entry on. The error names the first entry that is not what was written.
-// Entries cut off at the end can't be seen from here; anchors of the last hash
-// show those.
-func VerifyAudit(log []backout.AuditEntry) error {
-	previous := ""
-	for i, e := range log {
-		want, err := hashAudit(e)
-		if err != nil {
-			return err
-		}
-		switch {
-		case e.Seq != int64(i+1):
-			return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("audit log of %s: entry %d is missing", e.Incident, i+1)}
-		case e.Previous != previous:
-			return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("audit log of %s: entry %d does not follow entry %d", e.Incident, e.Seq, i)}
-		case e.Hash != want:
-			return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("audit log of %s: entry %d was changed", e.Incident, e.Seq)}
-		}
-		previous = e.Hash
+// sealed is what covers the journal of the newest attempt, once it has ended.
+func sealed(inc backout.Incident) *backout.Seal {
+	if n := len(inc.Attempts); n > 0 {
+		return inc.Attempts[n-1].Journal
 	}
 	return nil
+}
+
+// AuditLines reads an incident's audit log as it is stored, oldest entry first.
+// Checking needs the bytes: decoding would forgive what a hash does not.
+func (s *Store) AuditLines(ctx context.Context, id backout.IncidentID) ([][]byte, error) {
+	out, err := s.lines(ctx, "SELECT body FROM audit WHERE incident = $1 ORDER BY seq", id)
+	return out, explain(fmt.Sprintf("read audit log of %s", id), err)
+}
+
+// Recorded lists every incident that there is an audit log or a row of, in order
+// of their ids.
+func (s *Store) Recorded(ctx context.Context) ([]backout.IncidentID, error) {
+	all, err := s.lines(ctx, "SELECT incident FROM audit UNION SELECT id FROM incident ORDER BY 1")
+	out := []backout.IncidentID{}
+	for _, id := range all {
+		out = append(out, backout.IncidentID(id))
+	}
+	return out, explain("read incidents with an audit log", err)
+}
+
+// lines reads the one text column of a query as it is stored.
+func (s *Store) lines(ctx context.Context, query string, args ...any) ([][]byte, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := [][]byte{}
+	for rows.Next() {
+		var body string
+		if err := rows.Scan(&body); err != nil {
+			return nil, err
+		}
+		out = append(out, []byte(body))
+	}
+	return out, rows.Err()
 }

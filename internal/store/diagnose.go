@@ -1,8 +1,12 @@
 package store
 
 import (
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 
 	"github.com/backout-dev/backout"
@@ -29,6 +33,26 @@ func diagnose(err error) (backout.Code, string) {
 		if d, ok := diagnoses[e.Code()&0xff]; ok {
 			return d.code, d.remedy
 		}
+	}
+	return diagnosePostgres(err)
+}
+
+// diagnosePostgres goes by the class of the server's code, its first two letters.
+// A connection that is lost or can't be had is no code at all.
+func diagnosePostgres(err error) (backout.Code, string) {
+	var refused *pgconn.PgError
+	var unreachable *pgconn.ConnectError
+	var network net.Error
+	switch {
+	case errors.As(err, &refused) && len(refused.Code) == 5:
+		switch refused.Code[:2] {
+		case "08", "57", "53", "40", "25", "55":
+			return backout.CodeUnavailable, "the database server is busy, short of something or restarting; try again"
+		case "42":
+			return backout.CodeInternal, "the database user lacks a right, or the tables are not this program's"
+		}
+	case errors.As(err, &unreachable), errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrBadConn):
+		return backout.CodeUnavailable, "the database server can't be reached; see whether it runs"
 	}
 	return backout.CodeInternal, ""
 }

@@ -14,6 +14,10 @@ import (
 // also those of a known one: a pipeline may hand them in later.
 func (s *Store) Observe(ctx context.Context, obs []backout.Observation) (added int, err error) {
 	err = s.within(ctx, func(tx *sql.Tx) error {
+		// Two that bring the same facts in another order would wait for each other.
+		if err := s.lock(ctx, tx, "observations"); err != nil {
+			return err
+		}
 		for _, o := range obs {
 			if o.Source == "" || o.NativeID == "" {
 				return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("an observation of %s lacks source or native_id", o.Component)}

@@ -35,7 +35,7 @@ func (s *Store) Open(ctx context.Context, t Transition) (in backout.Incident, op
 	in = t.Incident
 	in.Row, in.Format = 1, Format
 	err = s.within(ctx, func(tx *sql.Tx) error {
-		if err := fence(ctx, tx, t.Lease, t.At); err != nil {
+		if err := s.begin(ctx, tx, t); err != nil {
 			return err
 		}
 		body, err := encode(in)
@@ -85,7 +85,7 @@ func (s *Store) Transition(ctx context.Context, t Transition) (backout.Incident,
 	in := t.Incident
 	in.Row, in.Format = in.Row+1, Format
 	err := s.within(ctx, func(tx *sql.Tx) error {
-		if err := fence(ctx, tx, t.Lease, t.At); err != nil {
+		if err := s.begin(ctx, tx, t); err != nil {
 			return err
 		}
 		body, err := encode(in)
@@ -97,12 +97,13 @@ func (s *Store) Transition(ctx context.Context, t Transition) (backout.Incident,
 			open = 1
 		}
 		res, err := tx.ExecContext(ctx, `UPDATE incident SET version = $1, state = $2, is_open = $3, wake = $4, body = $5
-			WHERE id = $6 AND version = $7`, in.Row, in.State, open, micros(in.Wake), body, in.ID, t.Incident.Row)
+			WHERE id = $6 AND version = $7 AND ($3 = 0 OR NOT EXISTS (
+				SELECT 1 FROM incident AS other WHERE other.key = incident.key AND other.is_open = 1 AND other.id <> incident.id))`, in.Row, in.State, open, micros(in.Wake), body, in.ID, t.Incident.Row)
 		if err != nil {
-			return reopened(ctx, tx, in, err)
+			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, missed(ctx, tx, in.ID, t.Incident.Row))
+			return errors.Join(err, missed(ctx, tx, t.Incident))
 		}
 		return record(ctx, tx, t)
 	})
@@ -113,31 +114,40 @@ func (s *Store) Transition(ctx context.Context, t Transition) (backout.Incident,
 }
 
 // missed says why an update found no row.
-func missed(ctx context.Context, tx *sql.Tx, id backout.IncidentID, had int64) error {
+func missed(ctx context.Context, tx *sql.Tx, in backout.Incident) error {
 	var now int64
-	err := tx.QueryRowContext(ctx, "SELECT version FROM incident WHERE id = $1", id).Scan(&now)
+	err := tx.QueryRowContext(ctx, "SELECT version FROM incident WHERE id = $1", in.ID).Scan(&now)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return notFound("there is no incident %s", id)
+		return notFound("there is no incident %s", in.ID)
 	case err != nil:
 		return err
+	case now != in.Row:
+		return conflict("incident %s moved on from version %d to %d", in.ID, in.Row, now)
 	}
-	return conflict("incident %s moved on from version %d to %d", id, had, now)
+	// Closed, it can't come back while another one is open under its key.
+	var other string
+	if err := tx.QueryRowContext(ctx, "SELECT id FROM incident WHERE key = $1 AND is_open = 1 AND id <> $2", in.Key, in.ID).Scan(&other); err != nil {
+		return err
+	}
+	return conflict("incident %s is open for the same trouble", other)
 }
 
-// reopened tells a closed incident that can't come back, because another one is
-// open under its key, from other errors.
-func reopened(ctx context.Context, tx *sql.Tx, in backout.Incident, err error) error {
-	var other string
-	if tx.QueryRowContext(ctx, "SELECT id FROM incident WHERE key = $1 AND is_open = 1 AND id <> $2", in.Key, in.ID).Scan(&other) == nil {
-		return conflict("incident %s is open for the same trouble", other)
+// begin checks a transition's lease and locks what it changes: the trouble that
+// the incident is about, and its audit log.
+func (s *Store) begin(ctx context.Context, tx *sql.Tx, t Transition) error {
+	if err := s.fence(ctx, tx, t.Lease); err != nil {
+		return err
 	}
-	return err
+	if err := s.lock(ctx, tx, "trouble "+t.Incident.Key); err != nil {
+		return err
+	}
+	return s.lock(ctx, tx, "audit "+string(t.Incident.ID))
 }
 
 // record writes a transition's audit entry and messages.
 func record(ctx context.Context, tx *sql.Tx, t Transition) error {
-	if err := appendAudit(ctx, tx, t.Incident.ID, t.At, t.By, t.What); err != nil {
+	if err := appendAudit(ctx, tx, backout.AuditEntry{Incident: t.Incident.ID, At: t.At, By: t.By, What: t.What, Journal: sealed(t.Incident)}); err != nil {
 		return err
 	}
 	return post(ctx, tx, t)
@@ -214,6 +224,11 @@ func (s *Store) Audit(ctx context.Context, id backout.IncidentID) ([]backout.Aud
 // Note adds an audit entry without touching the incident, for what is worth
 // recording and decides nothing.
 func (s *Store) Note(ctx context.Context, id backout.IncidentID, at time.Time, by, what string) error {
-	err := s.within(ctx, func(tx *sql.Tx) error { return appendAudit(ctx, tx, id, at, by, what) })
+	err := s.within(ctx, func(tx *sql.Tx) error {
+		if err := s.lock(ctx, tx, "audit "+string(id)); err != nil {
+			return err
+		}
+		return appendAudit(ctx, tx, backout.AuditEntry{Incident: id, At: at, By: by, What: what})
+	})
 	return explain(fmt.Sprintf("note in audit log of %s", id), err)
 }

@@ -25,6 +25,17 @@ CREATE TABLE IF NOT EXISTS audit (
     PRIMARY KEY (incident, seq)
 );
 
+-- What the audit logs' heads were, hour by hour; see backout.Anchor.
+CREATE TABLE IF NOT EXISTS anchor (
+    seq  BIGINT PRIMARY KEY,
+    body TEXT   NOT NULL
+);
+-- How far the anchors cover each log; it follows from them and saves reading all.
+CREATE TABLE IF NOT EXISTS anchor_head (
+    incident TEXT PRIMARY KEY,
+    seq      BIGINT NOT NULL
+);
+
 -- The outbox: one row for each message and channel, so that a channel that is
 -- away delays no other. position is the order within a thread.
 CREATE TABLE IF NOT EXISTS delivery (
@@ -79,6 +90,19 @@ CREATE TABLE IF NOT EXISTS hold (
     expires_at BIGINT NOT NULL,
     body       TEXT   NOT NULL,
     PRIMARY KEY (component, owner)
+);
+
+-- The deploy lock of each component. A row that has run out is kept until somebody
+-- takes it, so that who lost it can be told to whom.
+CREATE TABLE IF NOT EXISTS deploy_lock (
+    component  TEXT PRIMARY KEY,
+    owner      TEXT   NOT NULL,
+    token      TEXT   NOT NULL,
+    attempt    TEXT   NOT NULL,
+    to_version TEXT   NOT NULL,
+    taken_at   BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    body       TEXT   NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS review (

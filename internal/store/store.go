@@ -12,8 +12,8 @@
 // unique index lets one of them open the incident and hands it to the other.
 //
 // The audit log of an incident is a chain: each entry's hash covers the one
-// before, so that a line can't be changed or dropped without [VerifyAudit]
-// noticing. Audit entries, reviews and priors are never pruned.
+// before, and anchors cover the chains' heads; package attest checks both. Audit
+// entries, anchors, reviews and priors are never pruned.
 //
 // Nouns are stored in their JSON form. Persisted forms carry a format number;
 // a newer one than this program knows is refused, never guessed at.
@@ -40,7 +40,7 @@ import (
 var schema string
 
 // schemaVersion counts the shapes schema.sql has had.
-const schemaVersion = 3
+const schemaVersion = 5
 
 // upgrades brings what an older schema kept into the present one's tables, which
 // exist by then.
@@ -49,6 +49,8 @@ var upgrades = map[int]string{
 			SELECT incident, audience, 'console', key, position, CASE WHEN body LIKE '%"terminal":true%' THEN 1 ELSE 0 END, next_at, tries, delivered_at, 0, failure, body FROM outbox;
 		DROP TABLE outbox`,
 	2: "SELECT 1", // attachment is new and begins empty
+	3: "SELECT 1", // so is deploy_lock
+	4: "SELECT 1", // anchors are new and begin empty: the first one covers all that is there
 }
 
 // Format is the format number of nouns written by this program.
@@ -56,27 +58,45 @@ const Format = 1
 
 // Store is the database behind one handle. It is safe for concurrent use.
 type Store struct {
-	db *sql.DB
+	db   *sql.DB
+	file bool // SQLite, with one process; else PostgreSQL
 }
 
 // New makes a store on a handle, creating its tables where they are missing. It
 // refuses a database that a newer program has written.
 func New(ctx context.Context, db *sql.DB) (*Store, error) {
-	s := &Store{db: db}
+	s := &Store{db: db, file: onFile(db)}
 	if err := s.migrate(ctx); err != nil {
 		return nil, explain("prepare database", err)
 	}
 	return s, nil
 }
 
+// Reading is a store over a database that is only read, such as the file of a
+// backout that does not run: nothing is created or brought up to date in it. One of
+// another schema is refused.
+func Reading(ctx context.Context, db *sql.DB) (*Store, error) {
+	version := 0
+	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM store_schema").Scan(&version); err != nil {
+		return nil, explain("read database", err)
+	}
+	if version != schemaVersion {
+		return nil, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("the database has schema %d and this program reads %d: start this backout on it once, or read it with the one that wrote it", version, schemaVersion)}
+	}
+	return &Store{db: db}, nil
+}
+
 func (s *Store) migrate(ctx context.Context) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
-		var tables int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'store_schema'").Scan(&tables); err != nil {
+		if err := s.lock(ctx, tx, "schema"); err != nil {
+			return err
+		}
+		there, err := s.hasTable(ctx, tx, "store_schema")
+		if err != nil {
 			return err
 		}
 		version := 0
-		if tables > 0 {
+		if there {
 			if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM store_schema").Scan(&version); err != nil {
 				return err
 			}
@@ -88,7 +108,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		if version == schemaVersion {
 			return nil
 		}
-		if _, err := tx.ExecContext(ctx, schema); err != nil {
+		if _, err := tx.ExecContext(ctx, s.dialect(schema)); err != nil {
 			return err
 		}
 		for v := version; 0 < v && v < schemaVersion; v++ {
@@ -96,7 +116,7 @@ func (s *Store) migrate(ctx context.Context) error {
 				return fmt.Errorf("upgrade from schema %d: %w", v, err)
 			}
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO store_schema (version) VALUES ($1)", schemaVersion)
+		_, err = tx.ExecContext(ctx, "INSERT INTO store_schema (version) VALUES ($1)", schemaVersion)
 		return err
 	})
 }

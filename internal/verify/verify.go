@@ -23,9 +23,14 @@
 // An effect takes time to show, and the samples before it did speak against
 // recovery for ever if they were summed with the rest. So the recovery e-process
 // is a mixture over the moment at which the effect sets in: one process for each
-// possible start, each with the same share of the first bet. A mixture of
-// e-processes is an e-process; the price is the logarithm of the number of
-// starts. Samples inside the warm-up start none.
+// possible start, the earlier ones with more of the first bet, since most effects
+// show at once. A mixture of e-processes is an e-process; the price of start j is
+// the logarithm of (j+1)(j+2). Samples inside the warm-up start none.
+//
+// What recovered means depends on how ill a metric was: below the margin, or with
+// most of its excess gone where that is more. To prove of what was twelve standard
+// deviations off that less than one is left takes three times as long as to prove
+// that the trouble is over.
 //
 // The verdict recovered needs every primary metric (each at alpha: intersection
 // of unions needs no correction) and is given at the last stage only; worse is
@@ -72,6 +77,9 @@ type Question struct {
 	// Since is when the stage's first effect began; Now ends what is judged.
 	Since time.Time
 	Now   time.Time
+	// Began is when the first effect of the whole run began. What a metric was like just
+	// before it says how much of its excess must be gone; zero = ask for Margin alone.
+	Began time.Time
 	// WarmUp after Since: cold caches and draining queues are not the steady state.
 	WarmUp time.Duration
 	// Last is set at the last stage, where recovery is proven; before it a stage
@@ -79,6 +87,7 @@ type Question struct {
 	Last bool
 
 	Margin         float64 // recovered means below this, in sd; 0 = 1
+	Gone           float64 // or that this share of its excess before Began has gone; 0 = .7
 	Harm           float64 // worse means this far above before, in sd; 0 = 1
 	AlphaRecovered float64 // 0 = .05
 	AlphaWorse     float64 // 0 = .01
@@ -143,6 +152,7 @@ const before = 5
 // Judge answers the question. The same question always gets the same answer.
 func Judge(q Question) backout.Verdict {
 	q.Margin, q.Harm = cmp.Or(q.Margin, 1), cmp.Or(q.Harm, 1)
+	q.Gone = cmp.Or(q.Gone, .7)
 	q.AlphaRecovered, q.AlphaWorse = cmp.Or(q.AlphaRecovered, .05), cmp.Or(q.AlphaWorse, .01)
 	q.MinSamples = cmp.Or(q.MinSamples, 5)
 	v := backout.Verdict{Value: backout.VerdictInconclusive, Reasons: []backout.VerdictReason{}}
@@ -163,7 +173,7 @@ func Judge(q Question) backout.Verdict {
 // judgePrimary asks every primary metric whether it recovered.
 func (q Question) judgePrimary(v *backout.Verdict) (measured int) {
 	for _, r := range q.Primary {
-		u, margin := q.since(r), certain(q.Margin, r)
+		u, margin := q.since(r), certain(q.margin(r), r)
 		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: margin, Now: u.latest}
 		if u.n == 0 || u.stale > q.MinSamples {
 			reason.Unmeasured, reason.Text = true, "not measured since the stage began"
@@ -284,7 +294,9 @@ func certain(margin float64, r backout.Residuals) float64 {
 	return (margin - sure*level) / (1 + sure*spread)
 }
 
-// sure is how many standard errors an estimate is not trusted: one side of 90 %.
+// sure is how many standard errors an estimate is not trusted. At a half the stated
+// alpha of recovered holds for baselines worth 15 independent samples and more, at the
+// price of one or two samples; see bench/peeking.
 const sure = .5
 
 // correlation is the upper bound of a series' correlation: too much whitening costs
@@ -301,32 +313,34 @@ func correlation(r backout.Residuals) float64 {
 // walk, and below 0 it has none that flatters.
 func whitening(phi float64) float64 { return math.Max(0, math.Min(.9, phi)) }
 
-// logRecovered is the log e-value of "the mean is at least the margin", mixed
-// over the moment at which the effect sets in.
-func logRecovered(u stretch, phi, margin float64) float64 {
-	starts := len(u.levels) - u.warm
-	if starts <= 0 {
-		return 0
+// margin is below what a metric's mean must be proven to be: most of what it was off
+// by before the run must be gone.
+func (q Question) margin(r backout.Residuals) float64 {
+	if q.Began.IsZero() {
+		return q.Margin
 	}
-	top, logs := math.Inf(-1), make([]float64, 0, starts)
-	for i := u.warm; i < len(u.levels); i++ {
-		flipped := make([]float64, 0, len(u.levels)-i)
-		for _, x := range u.levels[i:] {
-			flipped = append(flipped, margin-x)
-		}
-		e := logAbove(flipped, phi, 0, 1)
-		logs, top = append(logs, e), max(top, e)
-	}
-	sum := 0.0
-	for _, e := range logs {
-		sum += math.Exp(e - top)
-	}
-	// Starts that have not come yet hold their share of the bet at 1.
-	return top + math.Log(sum) - math.Log(float64(max(starts, horizon)))
+	q.Since = q.Began
+	return max(q.Margin, min(mostMargin, (1-q.Gone)*q.since(r).before))
 }
 
-// horizon is over how many possible starts the bet is spread.
-const horizon = 30
+// mostMargin is what is no longer called normal, in sd, however ill a metric was.
+const mostMargin = 2.5
+
+// logRecovered is the log e-value of "the mean is at least the margin", mixed
+// over the moment at which the effect sets in. Start j has 1/((j+1)(j+2)) of the bet;
+// those that have not come yet hold theirs at 1.
+func logRecovered(u stretch, phi, margin float64) float64 {
+	starts := max(0, len(u.levels)-u.warm)
+	logs := []float64{-math.Log(float64(starts + 1))}
+	for j := range starts {
+		flipped := make([]float64, 0, starts-j)
+		for _, x := range u.levels[u.warm+j:] {
+			flipped = append(flipped, margin-x)
+		}
+		logs = append(logs, logAbove(flipped, phi, 0, 1)-math.Log(float64((j+1)*(j+2))))
+	}
+	return statistics.LogMeanExp(logs) + math.Log(float64(len(logs)))
+}
 
 // logAbove is the log e-value of "the mean of the levels is at most floor".
 // noise scales the variance of one sample.

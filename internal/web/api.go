@@ -25,10 +25,12 @@ type incidentOne struct {
 
 type decideInput struct {
 	ID   string `path:"id" doc:"the incident"`
-	Verb string `path:"verb" enum:"approve,reject,pause,resume,abort"`
+	Verb string `path:"verb" enum:"approve,reject,pause,resume,abort,takeover,close"`
 	Body struct {
 		Digest string `json:"digest,omitempty" doc:"of the plan as it was shown; needed to approve and reject"`
-		Reason string `json:"reason,omitempty" doc:"kept in the audit log; at least 3 characters to approve and reject"`
+		Reason string `json:"reason,omitempty" doc:"kept in the audit log; at least 3 characters to approve, reject, take over and close"`
+		As     string `json:"as,omitempty" enum:"false-alarm,reviewed" doc:"with close: what it turned out to be"`
+		Cause  string `json:"cause,omitempty" doc:"with close as reviewed: the id of the change that did it, or none; left out = nobody knows"`
 		By     string `json:"by,omitempty" doc:"who decides"`
 	}
 }
@@ -47,9 +49,12 @@ func (s *Server) api() {
 		next(ctx)
 	})
 	s.factsAPI(api)
+	s.recordsAPI(api)
+	s.liveAPI(api)
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)
+	s.tasksAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})
@@ -70,7 +75,7 @@ func (s *Server) api() {
 		if by == "" {
 			by = "api"
 		}
-		inc, err := s.cfg.Decisions.Decide(ctx, Decision{backout.IncidentID(in.ID), in.Verb, backout.Principal{Name: by, Role: backout.RoleApprover}, in.Body.Digest, in.Body.Reason})
+		inc, err := s.cfg.Decisions.Decide(ctx, Decision{backout.IncidentID(in.ID), in.Verb, backout.Principal{Name: by, Role: backout.RoleApprover}, in.Body.Digest, in.Body.Reason, in.Body.As, in.Body.Cause})
 		return &incidentOne{inc}, apiError(err)
 	})
 }

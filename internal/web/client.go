@@ -46,6 +46,9 @@ func (c *Client) Incident(ctx context.Context, id backout.IncidentID) (backout.I
 func (c *Client) Decide(ctx context.Context, d Decision) (backout.Incident, error) {
 	var out backout.Incident
 	body := map[string]string{"digest": d.Digest, "reason": d.Reason, "by": d.By.Name}
+	if d.Verb == "close" {
+		body["as"], body["cause"] = d.As, d.Cause
+	}
 	return out, c.call(ctx, http.MethodPost, "/api/v1/incidents/"+url.PathEscape(string(d.Incident))+"/"+d.Verb, body, &out)
 }
 

@@ -33,6 +33,10 @@ type incidentView struct {
 	Cascade  template.HTML
 	Plan     template.HTML
 	CanAct   bool
+	CanTake  bool // somebody may carry on by hand
+	CanClose bool
+	CanAlarm bool           // it may be called a false alarm
+	Waiting  []backout.Task // what people are asked to do by hand
 }
 
 func words() template.FuncMap {
@@ -45,8 +49,9 @@ func words() template.FuncMap {
 		"mark": func(st backout.State) template.HTML {
 			return mark(render.StateMark(st))
 		},
-		"verdict": func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
-		"entry":   func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
+		"verdict":  func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
+		"degraded": func(d backout.Degradation) string { return render.Degraded(d, time.Now()) },
+		"entry":    func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
 	}
 }
 
@@ -93,6 +98,9 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 		return incidentView{}, err
 	}
 	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Waves) > 0}
+	running, closed := inc.State == backout.StateExecuting || inc.State == backout.StateFrozen, inc.State == backout.StateReviewed || inc.State == backout.StateFalseAlarm
+	v.CanTake = !inc.State.Terminal() && inc.TakeOver == nil
+	v.CanClose, v.CanAlarm = inc.State.Terminal() && !closed, !running && !closed && inc.State != backout.StateRecovered
 	for _, at := range inc.Attempts {
 		run, err := s.cfg.Incidents.Run(ctx, at.ID)
 		if err != nil && backout.CodeOf(err) != backout.CodeNotFound {
@@ -100,6 +108,11 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 		}
 		v.Entries = append(v.Entries, run.Entries...)
 		v.Journal = append(v.Journal, settled(run.Entries)...)
+	}
+	if s.cfg.Tasks != nil {
+		if v.Waiting, err = s.cfg.Tasks.Waiting(ctx, id); err != nil {
+			return v, err
+		}
 	}
 	if inc.Attribution != nil {
 		v.Suspects = template.HTML(picture.Suspects(*inc.Attribution).SVG())
@@ -159,7 +172,7 @@ func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) decideForm(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	d := Decision{
-		Incident: backout.IncidentID(r.PathValue("id")), Verb: r.PathValue("verb"), Digest: r.FormValue("digest"), Reason: r.FormValue("reason"),
+		Incident: backout.IncidentID(r.PathValue("id")), Verb: r.PathValue("verb"), Digest: r.FormValue("digest"), Reason: r.FormValue("reason"), As: r.FormValue("as"), Cause: r.FormValue("cause"),
 		By: backout.Principal{Name: "page", Role: backout.RoleApprover},
 	}
 	if _, err := s.cfg.Decisions.Decide(r.Context(), d); err != nil {

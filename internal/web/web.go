@@ -47,25 +47,29 @@ type Decisions interface {
 // Decision is one person's word about one incident.
 type Decision struct {
 	Incident backout.IncidentID
-	Verb     string // approve, reject, pause, resume or abort
+	Verb     string // approve, reject, pause, resume, abort, takeover or close
 	By       backout.Principal
 	Digest   string
 	Reason   string
+	As       string // with close: false-alarm or reviewed
+	Cause    string // with close as reviewed: a change's id, none, or "" = nobody knows
 }
 
 // Status is what every page says at its top.
 type Status struct {
-	Mode     string   `json:"mode"` // shadow, ask or act
-	Ready    string   `json:"ready"`
-	Degraded []string `json:"degraded"`
-	Unknown  []string `json:"unknown"` // what arrived about things that the catalog does not know
+	Mode     string                `json:"mode"` // shadow, ask or act
+	Ready    string                `json:"ready"`
+	Degraded []backout.Degradation `json:"degraded"` // what backout can't see or do now
+	Unknown  []string              `json:"unknown"`  // what arrived about things that the catalog does not know
 	// Undelivered names messages that nobody has acknowledged.
 	Undelivered []string  `json:"undelivered"`
 	Services    int       `json:"services"`
 	Series      int       `json:"series"`
 	LastFact    time.Time `json:"last_fact"`
 	Changes     int       `json:"changes"`
-	StartedAt   time.Time `json:"started_at"`
+	// Minute is how long a model minute lasts; rates of money are by model minutes.
+	Minute    backout.Duration `json:"minute"`
+	StartedAt time.Time        `json:"started_at"`
 }
 
 // World gives what pages show beside incidents.
@@ -75,15 +79,18 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Contracts, Plans, Ahead, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Tasks, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
 	World     World
 	Facts     Facts     // nil = observations are not given out
+	Records   Records   // nil = what was written down about incidents is not given out
 	Contracts Contracts // nil = what is known of components is not given out
 	Plans     Plans     // nil = plans don't leave the program
 	Ahead     Ahead     // nil = nothing is prepared
+	Health    Health    // nil = no probes are answered
+	Tasks     Tasks     // nil = nothing is done by hand
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -126,6 +133,8 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /signin", s.signInPage)
 	s.mux.HandleFunc("POST /signin", s.signIn)
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
+	s.healthRoutes()
+	s.mux.Handle("POST /incidents/{id}/tasks/{step}/{verb}", s.authorized(http.HandlerFunc(s.answerForm)))
 	s.api()
 	for pattern, h := range s.cfg.Mounts {
 		s.mux.Handle(pattern, h)

@@ -14,7 +14,7 @@ import (
 type fakeWorld struct {
 	incidents []backout.Incident
 	decided   []Decision
-	degraded  []string
+	degraded  []backout.Degradation
 }
 
 func (f *fakeWorld) Incidents(context.Context, int) ([]backout.Incident, error) {
@@ -56,7 +56,7 @@ func (f *fakeWorld) Changes(context.Context) ([]backout.Change, error) {
 
 func newTestServer(t *testing.T) (*httptest.Server, *fakeWorld) {
 	t.Helper()
-	w := &fakeWorld{degraded: []string{"metrics: refused"}, incidents: []backout.Incident{{
+	w := &fakeWorld{degraded: []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", time.Unix(0, 0), "refused <x>")}, incidents: []backout.Incident{{
 		ID: "INC-1", State: backout.StateWaiting, Why: `shop & <b>co</b>`, Onset: time.Unix(0, 0),
 		Plan:        &backout.Plan{Digest: "right", Summary: "take back <x>", Action: backout.ActionRollBack, Waves: []backout.Wave{{Steps: []backout.Step{{ID: "a", Component: "deployment:pay@p/e", From: "2", To: "1", Why: "cause", Stages: []backout.Stage{{Share: 1, Bake: backout.Duration(time.Second)}}}}}}},
 		Attribution: &backout.Attribution{PNone: .1, Suspects: []backout.Suspect{{Component: "deployment:pay@p/e", To: "2", P: .9}}},
@@ -99,7 +99,7 @@ func do(t *testing.T, method, url, body string, header map[string]string) (int, 
 func TestPages_showStateAndEscape(t *testing.T) {
 	srv, _ := newTestServer(t)
 	for path, wants := range map[string][]string{
-		"/":                {"waits for a person", "shop &amp; &lt;b&gt;co", "metrics: refused", "catalog does not know: flag:&lt;x&gt;", "not delivered: INC-1 to on-call by &lt;pager&gt;", "No journeys are declared"},
+		"/":                {"waits for a person", "shop &amp; &lt;b&gt;co", "can&#39;t see now: metrics, for ", "since 1970-01-01 00:00:00 UTC): refused &lt;x&gt;. This means: no trouble is found and nothing is changed", "What to do: check that the metrics server answers", "catalog does not know: flag:&lt;x&gt;", "not delivered: INC-1 to on-call by &lt;pager&gt;", "No journeys are declared"},
 		"/incidents/INC-1": {"pay 2 is the suspect: likely (90 %)", "take back &lt;x&gt;", "Sign in", "a&lt;&amp;&quot;b"},
 		"/changes":         {"No changes yet"},
 		"/openapi.json":    {"/api/v1/incidents/{id}/{verb}"},
@@ -113,6 +113,9 @@ func TestPages_showStateAndEscape(t *testing.T) {
 				t.Errorf("GET %s misses %q", path, want)
 			}
 		}
+	}
+	if _, body := do(t, "GET", srv.URL+"/incidents/INC-1", "", map[string]string{"Cookie": "backout_token=secret"}); !strings.Contains(body, "Take over: you carry on by hand") || !strings.Contains(body, "Close as a false alarm") || strings.Contains(body, "Close as reviewed") {
+		t.Errorf("the page of an open incident offers the wrong ends: %s", body)
 	}
 	if code, body := do(t, "GET", srv.URL+"/incidents/none", "", nil); code != 404 || !strings.Contains(body, "no incident none") {
 		t.Errorf("unknown incident: %d %s", code, body)
@@ -171,12 +174,19 @@ func TestWrites_needTokenAndSameOrigin(t *testing.T) {
 		"stale digest":     {"/incidents/INC-1/approve", "digest=old&reason=because", with(form, "Cookie", "backout_token=secret"), 409, 1},
 		"api no token":     {"/api/v1/incidents/INC-1/approve", `{"digest":"right"}`, nil, 403, 0},
 		"api token":        {"/api/v1/incidents/INC-1/approve", `{"digest":"right"}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 200, 1},
+		"take over":        {"/incidents/INC-1/takeover", "digest=right&reason=because", with(form, "Cookie", "backout_token=secret"), 303, 1},
+		"close":            {"/incidents/INC-1/close", "digest=right&reason=because&as=reviewed&cause=none", with(form, "Cookie", "backout_token=secret"), 303, 1},
+		"api close":        {"/api/v1/incidents/INC-1/close", `{"digest":"right","as":"false-alarm"}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 200, 1},
+		"api closes badly": {"/api/v1/incidents/INC-1/close", `{"as":"whatever"}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 422, 0},
 		"api unknown verb": {"/api/v1/incidents/INC-1/explode", `{}`, map[string]string{"Authorization": "Bearer secret", "Content-Type": "application/json"}, 422, 0},
 	}
 	for name, c := range cases {
 		w.decided = nil
 		if code, body := do(t, "POST", srv.URL+c.path, c.body, c.header); code != c.want || len(w.decided) != c.made {
 			t.Errorf("%s: status %d, %d decisions; want %d, %d: %s", name, code, len(w.decided), c.want, c.made, body)
+		}
+		if d := w.decided; name == "close" && (d[0].Verb != "close" || d[0].As != "reviewed" || d[0].Cause != "none" || d[0].Reason != "because") || name == "api close" && d[0].As != "false-alarm" {
+			t.Errorf("%s: decided %+v", name, d)
 		}
 	}
 }

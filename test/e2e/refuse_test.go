@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/backout-dev/backout"
 )
 
 // bad catalogs and what must be said about them.
@@ -123,7 +125,7 @@ func TestServe_freezesWithoutMetrics(t *testing.T) {
 			c := client(t, dir, p.url)
 			eventually(t, "the status says that it can't see", 20*time.Second, func() bool {
 				st, err := c.Status(t.Context())
-				return err == nil && strings.Contains(strings.Join(st.Degraded, " "), "metrics")
+				return err == nil && len(st.Degraded) > 0 && st.Degraded[0].Source == backout.DegradedMetrics && st.Degraded[0].Freezes
 			})
 			if name == "hangs up" {
 				eventually(t, "it asks again", 30*time.Second, func() bool { return asked.Load() >= 10 })

@@ -4,9 +4,14 @@
 //
 // # The model in one page
 //
-// A [File] is one SQLite database, held by one process. An [Engine] keeps its
-// progress in it, next to the tables of whoever shares the handle, so that both
-// can commit together.
+// A [Database] is a SQLite file, held by one process, or a PostgreSQL database,
+// shared by replicas. An [Engine] keeps its progress in it, next to the tables of
+// whoever shares the handle, so that both can commit together.
+//
+// Each flow belongs to one executor: the process that runs it. When a replica has
+// died, another one calls [Engine.Adopt] with its name. Whether it has died is not
+// for the engine to say. What a replica that was only thought dead still records
+// is refused, since each take-over gives a flow another owner.
 //
 // A [FlowFunc] is an ordinary function registered under a name and started under
 // an id; starting the same id again changes nothing. It does its work through

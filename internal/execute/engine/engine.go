@@ -21,17 +21,23 @@ import (
 // made with [Flow.Patch].
 const ApplicationVersion = "backout-1"
 
-// executor owns the flows of a database file; with one process to a file there
-// is only one.
-const executor = "backout"
+// fileExecutor owns the flows of a database file; with one process to a file
+// there is only one.
+const fileExecutor = "backout"
 
-// maxRecoveries is how many deaths a flow survives before DBOS gives it up.
-const maxRecoveries = 1000
+// maxRecoveries is how many deaths a flow survives before DBOS gives it up. Its
+// own default of 100 is soon reached by a run of hours on a node that restarts
+// its pods all the time; a run that is given up needs a person.
+const maxRecoveries = 10_000
 
-// Config is what an engine needs. File is required.
+// Config is what an engine needs. Database is required.
 type Config struct {
-	File *File
-	Log  *slog.Logger // nil = silent
+	Database *Database
+	// Executor owns the flows that are started here, until another one adopts
+	// them. It must be a new one at each boot of a replica. "" = a fresh one on a
+	// shared database, the one of the file on a file.
+	Executor string
+	Log      *slog.Logger // nil = silent
 }
 
 // FlowFunc is a durable function. Its input and output are JSON.
@@ -39,10 +45,11 @@ type FlowFunc func(f *Flow, input json.RawMessage) json.RawMessage
 
 // Engine runs flows. Register all of them, then Launch.
 type Engine struct {
-	log  *slog.Logger
-	file *File
-	root dbos.Context
-	data *dbos.DataSource
+	log      *slog.Logger
+	database *Database
+	executor string
+	root     dbos.Context
+	data     *dbos.DataSource
 
 	mu     sync.Mutex
 	flows  map[string]FlowFunc      // guarded by mu; written before Launch only
@@ -57,40 +64,60 @@ type job struct {
 	Input json.RawMessage `json:"input"`
 }
 
-// New prepares an engine on a database file and creates the tables it needs.
+// New prepares an engine on a database and creates the tables it needs.
 func New(ctx context.Context, c Config) (*Engine, error) {
-	if c.File == nil {
-		return nil, errors.New("new engine: no database file given")
+	if c.Database == nil {
+		return nil, errors.New("new engine: no database given")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Executor == "" {
+		c.Executor = fileExecutor
+		if c.Database.Shared() {
+			c.Executor = bootID()
+		}
 	}
 	for _, name := range []string{"DBOS__APPVERSION", "DBOS__VMID"} {
 		if os.Getenv(name) != "" {
 			return nil, fmt.Errorf("new engine: environment variable %s is set and would orphan running flows; unset it", name)
 		}
 	}
-	root, err := dbos.NewContext(context.WithoutCancel(ctx), dbos.Config{
-		AppName:                  "backout",
-		SQLiteSystemDB:           c.File.DB,
-		ApplicationVersion:       ApplicationVersion,
-		ExecutorID:               executor,
-		Logger:                   slog.New(quiet{c.Log.Handler()}),
-		SchedulerPollingInterval: time.Hour, // no schedules here
-	})
-	if err != nil {
-		return nil, fmt.Errorf("new engine on %s: %w", c.File.Path, explain(err))
-	}
-	data, err := dbos.NewDataSource(root, c.File.DB)
-	if err != nil {
-		return nil, fmt.Errorf("new engine on %s: %w", c.File.Path, explain(err))
-	}
 	e := &Engine{
-		log: c.Log, file: c.File, root: root, data: data,
+		log: c.Log, database: c.Database, executor: c.Executor,
 		flows: map[string]FlowFunc{}, parked: map[string]error{}, ended: map[string]chan struct{}{},
 	}
-	dbos.RegisterWorkflow(root, e.run, dbos.WithWorkflowName("flow"), dbos.WithMaxRecoveryAttempts(maxRecoveries))
+	if err := c.Database.Alone(ctx, "engine", e.open); err != nil {
+		return nil, fmt.Errorf("new engine on %s: %w", c.Database.Name, explain(err))
+	}
+	dbos.RegisterWorkflow(e.root, e.run, dbos.WithWorkflowName("flow"), dbos.WithMaxRecoveryAttempts(maxRecoveries))
 	return e, nil
+}
+
+// open lets DBOS prepare its tables.
+func (e *Engine) open(ctx context.Context) (err error) {
+	c := dbos.Config{
+		AppName:                  "backout",
+		ApplicationVersion:       ApplicationVersion,
+		ExecutorID:               e.executor,
+		Logger:                   slog.New(quiet{e.log.Handler()}),
+		SchedulerPollingInterval: time.Hour, // no schedules here
+	}
+	if d := e.database; d.Shared() {
+		c.SystemDBPool = d.pool
+	} else {
+		c.SQLiteSystemDB = d.DB
+	}
+	if e.root, err = dbos.NewContext(context.WithoutCancel(ctx), c); err != nil {
+		return err
+	}
+	// The same handle again: DBOS then keeps its record in our transaction.
+	if e.database.Shared() {
+		e.data, err = dbos.NewDataSource(e.root, e.database.pool)
+	} else {
+		e.data, err = dbos.NewDataSource(e.root, e.database.DB)
+	}
+	return err
 }
 
 // Register names a flow. It must happen before Launch, with the same names at
@@ -101,8 +128,8 @@ func (e *Engine) Register(name string, f FlowFunc) {
 	e.flows[name] = f
 }
 
-// AfterLaunch has fn called when Launch is about to return, to start what a
-// former process meant to start and did not.
+// AfterLaunch has fn called when Launch is about to return, and after each Adopt,
+// to start what a former process meant to start and did not.
 func (e *Engine) AfterLaunch(fn func() error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -114,6 +141,11 @@ func (e *Engine) Launch() error {
 	if err := dbos.Launch(e.root); err != nil {
 		return fmt.Errorf("launch engine: %w", explain(err))
 	}
+	return e.launched()
+}
+
+// launched calls what waits for the launch.
+func (e *Engine) launched() error {
 	e.mu.Lock()
 	after := e.after
 	e.mu.Unlock()
@@ -226,5 +258,11 @@ func closeOnce(ch chan struct{}) {
 	}
 }
 
-// DB is the handle the engine shares with other tables of the same file.
-func (e *Engine) DB() *sql.DB { return e.file.DB }
+// DB is the handle the engine shares with other tables of the same database.
+func (e *Engine) DB() *sql.DB { return e.database.DB }
+
+// Database is where the engine keeps its progress.
+func (e *Engine) Database() *Database { return e.database }
+
+// Executor is whose flows this engine runs.
+func (e *Engine) Executor() string { return e.executor }

@@ -13,16 +13,18 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/backout-dev/backout/internal/remote/postgrestest"
 )
 
 // open starts an engine with the given flows on a file; the test closes it.
 func open(t testing.TB, path string, flows map[string]FlowFunc) *Engine {
 	t.Helper()
-	f, err := OpenFile(t.Context(), path)
+	f, err := Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(t.Context(), Config{File: f})
+	e, err := New(t.Context(), Config{Database: f, Executor: "one"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +42,24 @@ func open(t testing.TB, path string, flows map[string]FlowFunc) *Engine {
 	return e
 }
 
+// place names an empty database: a file, or one of the server these tests run on.
+func place(t testing.TB) string {
+	if s, on := postgrestest.Given(); on {
+		return s.Database(t)
+	}
+	return filepath.Join(t.TempDir(), "x.db")
+}
+
+// onFile skips a test that is about SQLite's file.
+func onFile(t testing.TB) string {
+	if _, on := postgrestest.Given(); on {
+		t.Skip("is about the file")
+	}
+	return filepath.Join(t.TempDir(), "x.db")
+}
+
+func TestPostgreSQL(t *testing.T) { postgrestest.Again(t) }
+
 func wait(t testing.TB, e *Engine, id string) State {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -53,7 +73,7 @@ func wait(t testing.TB, e *Engine, id string) State {
 
 func TestStart_idempotent(t *testing.T) {
 	var ran atomic.Int32
-	e := open(t, filepath.Join(t.TempDir(), "x.db"), map[string]FlowFunc{
+	e := open(t, place(t), map[string]FlowFunc{
 		"count": func(f *Flow, in json.RawMessage) json.RawMessage {
 			Step(f, "count", func(context.Context) int32 { return ran.Add(1) })
 			return nil
@@ -79,7 +99,7 @@ func TestStart_idempotent(t *testing.T) {
 }
 
 func TestTransaction_commitsWithTheRecord(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.db")
+	path := place(t)
 	fail := errors.New("refused")
 	e := open(t, path, map[string]FlowFunc{
 		"write": func(f *Flow, in json.RawMessage) json.RawMessage {
@@ -107,10 +127,10 @@ func TestTransaction_commitsWithTheRecord(t *testing.T) {
 		t.Errorf("parked with %v, want %v", err, fail)
 	}
 	var got string
-	if err := e.DB().QueryRow("SELECT group_concat(line) FROM lines").Scan(&got); err != nil {
+	if err := e.DB().QueryRow("SELECT min(line) || count(*) FROM lines").Scan(&got); err != nil {
 		t.Fatal(err)
 	}
-	if got != "first" {
+	if got != "first1" {
 		t.Errorf("lines %q: the failed transaction must leave nothing behind", got)
 	}
 	if s, _ := e.Status(t.Context(), "w"); s != StateRunning {
@@ -119,7 +139,7 @@ func TestTransaction_commitsWithTheRecord(t *testing.T) {
 }
 
 func TestParked_resumesAtTheNextLaunch(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.db")
+	path := place(t)
 	var full atomic.Bool
 	full.Store(true)
 	var before atomic.Int32
@@ -151,12 +171,12 @@ func TestParked_resumesAtTheNextLaunch(t *testing.T) {
 }
 
 func TestAfterLaunch_isCalledOnceItRuns(t *testing.T) {
-	f, err := OpenFile(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	f, err := Open(t.Context(), place(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	e, err := New(t.Context(), Config{File: f})
+	e, err := New(t.Context(), Config{Database: f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +194,7 @@ func TestAfterLaunch_isCalledOnceItRuns(t *testing.T) {
 func TestTogether_keepsTheOrderOfTheTasks(t *testing.T) {
 	var got []string
 	second := make(chan struct{})
-	e := open(t, filepath.Join(t.TempDir(), "x.db"), map[string]FlowFunc{
+	e := open(t, place(t), map[string]FlowFunc{
 		"both": func(f *Flow, in json.RawMessage) json.RawMessage {
 			got = Together(f, []Task[string]{
 				{"a", func(context.Context) string { <-second; return "a" }},
@@ -193,7 +213,7 @@ func TestTogether_keepsTheOrderOfTheTasks(t *testing.T) {
 }
 
 func TestClose_resumesAtTheNextLaunch(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.db")
+	path := place(t)
 	var before, during, after atomic.Int32
 	begun := make(chan struct{}, 1)
 	flow := func(f *Flow, in json.RawMessage) json.RawMessage {
@@ -226,7 +246,7 @@ func TestClose_resumesAtTheNextLaunch(t *testing.T) {
 }
 
 func TestFlow_panicParks(t *testing.T) {
-	e := open(t, filepath.Join(t.TempDir(), "x.db"), map[string]FlowFunc{
+	e := open(t, place(t), map[string]FlowFunc{
 		"bad": func(f *Flow, in json.RawMessage) json.RawMessage {
 			Step(f, "boom", func(context.Context) int { panic("boom") })
 			return nil
@@ -251,7 +271,7 @@ func TestOpenFile_refuses(t *testing.T) {
 		return p
 	}
 	held := filepath.Join(dir, "held.db")
-	f, err := OpenFile(t.Context(), held)
+	f, err := Open(t.Context(), held)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +283,7 @@ func TestOpenFile_refuses(t *testing.T) {
 		{"path is a folder", dir, "can't be opened"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := OpenFile(t.Context(), c.path)
+			got, err := Open(t.Context(), c.path)
 			if err == nil {
 				got.Close()
 				t.Fatal("opened")
@@ -273,13 +293,13 @@ func TestOpenFile_refuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := OpenFile(t.Context(), held); !errors.Is(err, ErrInUse) {
+	if _, err := Open(t.Context(), held); !errors.Is(err, ErrInUse) {
 		t.Errorf("error %v, want ErrInUse", err)
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := OpenFile(t.Context(), held)
+	again, err := Open(t.Context(), held)
 	if err != nil {
 		t.Fatalf("after the holder closed it: %v", err)
 	}
@@ -287,7 +307,7 @@ func TestOpenFile_refuses(t *testing.T) {
 }
 
 func TestOpenFile_durability(t *testing.T) {
-	f, err := OpenFile(t.Context(), filepath.Join(t.TempDir(), "with space?#%.db"))
+	f, err := Open(t.Context(), filepath.Join(t.TempDir(), "with space?#%.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,12 +322,12 @@ func TestOpenFile_durability(t *testing.T) {
 
 func TestNew_environmentThatOrphansFlows(t *testing.T) {
 	t.Setenv("DBOS__APPVERSION", "other")
-	f, err := OpenFile(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	f, err := Open(t.Context(), place(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := New(t.Context(), Config{File: f}); err == nil {
+	if _, err := New(t.Context(), Config{Database: f}); err == nil {
 		t.Error("accepted")
 	}
 }

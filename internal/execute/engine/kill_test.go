@@ -36,14 +36,14 @@ func TestMain(m *testing.M) {
 func victim(dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	f, err := OpenFile(ctx, filepath.Join(dir, "x.db"))
+	f, err := Open(ctx, spot(dir))
 	if err != nil {
 		return err
 	}
 	if _, err := f.DB.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS lines (line INTEGER)"); err != nil {
 		return err
 	}
-	e, err := New(ctx, Config{File: f})
+	e, err := New(ctx, Config{Database: f, Executor: "one"})
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,14 @@ func victim(dir string) error {
 		return fmt.Errorf("state %s, parked %v: %w", s, e.Parked("w"), err)
 	}
 	return e.Close(time.Second)
+}
+
+// spot is the database of a victim: what the file says, or a file of its own.
+func spot(dir string) string {
+	if b, err := os.ReadFile(filepath.Join(dir, "database")); err == nil {
+		return string(b)
+	}
+	return filepath.Join(dir, "x.db")
 }
 
 func appendLine(dir string, i int) {
@@ -94,6 +102,9 @@ func readLog(dir string) []int {
 // it manages to finish.
 func TestKill_resumes(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "database"), []byte(place(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	rnd := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	kills := 0
 	for done := false; !done; {
@@ -135,7 +146,7 @@ func TestKill_resumes(t *testing.T) {
 	}
 	t.Logf("%d kills, %d in-flight steps ran again", kills, repeated)
 
-	f, err := OpenFile(t.Context(), filepath.Join(dir, "x.db"))
+	f, err := Open(t.Context(), spot(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +158,7 @@ func TestKill_resumes(t *testing.T) {
 
 func lines(t *testing.T, db *sql.DB) []int {
 	t.Helper()
-	rows, err := db.Query("SELECT line FROM lines ORDER BY rowid")
+	rows, err := db.Query("SELECT line FROM lines ORDER BY line")
 	if err != nil {
 		t.Fatal(err)
 	}

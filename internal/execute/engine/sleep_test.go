@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +10,7 @@ import (
 // TestSleep_fakeTime sleeps for many minutes of fake time. The database is opened and
 // closed inside the bubble, as synctest demands.
 func TestSleep_fakeTime(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.db")
+	path := onFile(t)
 	synctest.Test(t, func(t *testing.T) {
 		var first, second time.Time
 		e := open(t, path, map[string]FlowFunc{

@@ -27,14 +27,34 @@ type Subject struct {
 	// From, as another writer would. Nil when the target has no compare-and-swap,
 	// which Survey must then say.
 	Disturb func(t *testing.T)
+	// Arrange makes the real target meet the next effect with a fault; nil when it
+	// can't be made to.
+	Arrange func(t *testing.T, f Fault)
+	// Moves counts the effects that changed the target; nil when nobody counts.
+	Moves func() int
+	// Reopen gives the actuator as the next process has it, on the same target; nil =
+	// the actuator itself, which then must remember nothing.
+	Reopen func(t *testing.T) execute.Actuator
 	// OneWay is set when From can't be reached again from To, so that only one
 	// direction is tried.
 	OneWay bool
 }
 
+// Fault is how a target misbehaves.
+type Fault string
+
+// The faults.
+const (
+	FaultLies  Fault = "says ok and did nothing"
+	FaultErrs  Fault = "did it and says error"
+	FaultHangs Fault = "neither does it nor answers"
+)
+
 // Conform checks what execute relies on: looking has no effect, done means
 // done and is seen, the same effect twice is one effect, undo of undo is the
-// start, a stale picture is refused, and a call without time is never "done".
+// start, a stale picture is refused, a call without time is never "done", a target
+// that lies, errs or hangs is not taken at its word, and nothing is forgotten when the
+// process is killed between Do and Probe.
 // It leaves the component at To.
 func Conform(t *testing.T, s Subject) {
 	t.Helper()
@@ -44,15 +64,23 @@ func Conform(t *testing.T, s Subject) {
 	t.Run("survey looks only", s.survey)
 	t.Run("stale picture is refused", s.stale)
 	t.Run("no time left is not done", s.noTime)
+	if s.Arrange != nil {
+		t.Run(string(FaultLies), s.lies)
+		t.Run(string(FaultHangs), s.hangs)
+	}
 	if s.OneWay {
 		t.Run("do, check", func(t *testing.T) { s.move(t, "one", s.From, s.To) })
 		return
+	}
+	if s.Arrange != nil {
+		t.Run(string(FaultErrs), s.errs)
 	}
 	t.Run("do, check, undo, check, do, check", func(t *testing.T) {
 		s.move(t, "do", s.From, s.To)
 		s.move(t, "undo", s.To, s.From)
 		s.move(t, "again", s.From, s.To)
 	})
+	t.Run("killed between do and probe", s.killed)
 }
 
 func (s Subject) probe(t *testing.T) backout.Reality {
@@ -143,11 +171,100 @@ func (s Subject) noTime(t *testing.T) {
 	}
 }
 
-// move does an effect, sees it, and does the same effect again.
+// lies checks that only what is there is seen.
+func (s Subject) lies(t *testing.T) {
+	s.Arrange(t, FaultLies)
+	e := s.effect("lies", s.From, s.To)
+	e.IfVersion = s.probe(t).Version
+	out, err := s.Actuator.Do(s.ctx(t), e)
+	if r := s.probe(t); execute.Reached(r, e) {
+		t.Errorf("nothing was done (do says %s, %v) and probe shows %+v", out, err, r.Live)
+	}
+}
+
+// hangs checks that a call ends with its time, and claims nothing.
+func (s Subject) hangs(t *testing.T) {
+	s.Arrange(t, FaultHangs)
+	e := s.effect("hangs", s.From, s.To)
+	e.IfVersion = s.probe(t).Version
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	type said struct {
+		out backout.Outcome
+		err error
+	}
+	answer := make(chan said, 1)
+	go func() {
+		out, err := s.Actuator.Do(ctx, e)
+		answer <- said{out, err}
+	}()
+	select {
+	case a := <-answer:
+		if a.out == backout.OutcomeDone || a.err == nil {
+			t.Errorf("do without an answer says %s, %v; want %s and why", a.out, a.err, backout.OutcomeUnknown)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("do goes on ten seconds after its time was over")
+	}
+	if r := s.probe(t); execute.Reached(r, e) {
+		t.Errorf("nothing was done and probe shows %+v", r.Live)
+	}
+}
+
+// errs checks that what was done is not called not done.
+func (s Subject) errs(t *testing.T) {
+	s.Arrange(t, FaultErrs)
+	e := s.effect("errs", s.From, s.To)
+	e.IfVersion = s.probe(t).Version
+	if out, err := s.Actuator.Do(s.ctx(t), e); out == backout.OutcomeNotDone {
+		t.Errorf("it was done, and do says %s, %v", out, err)
+	}
+	s.settled(t, e)
+	s.move(t, "errs-undo", s.To, s.From)
+}
+
+// killed takes the component back to From and forth again by a process that dies
+// before it has looked; the next one sees what was done and does it no second time.
+func (s Subject) killed(t *testing.T) {
+	s.move(t, "before-kill", s.To, s.From)
+	e := s.effect("kill", s.From, s.To)
+	e.IfVersion = s.probe(t).Version
+	before := s.moves()
+	if out, err := s.Actuator.Do(s.ctx(t), e); out != backout.OutcomeDone || err != nil {
+		t.Fatalf("do: %s, %v", out, err)
+	}
+	if s.Reopen != nil {
+		s.Actuator = s.Reopen(t)
+	}
+	s.settled(t, e)
+	if out, err := s.Actuator.Do(s.ctx(t), e); out != backout.OutcomeDone && backout.CodeOf(err) != backout.CodeConflict {
+		t.Errorf("the same effect sent by the next process: %s, %v", out, err)
+	}
+	s.settled(t, e)
+	if n := s.moves() - before; s.Moves != nil && n != 1 {
+		t.Errorf("one effect changed the target %d times", n)
+	}
+}
+
+func (s Subject) moves() int {
+	if s.Moves == nil {
+		return 0
+	}
+	return s.Moves()
+}
+
+// move does an effect, sees it, and does the same effect again, which must change
+// nothing.
 func (s Subject) move(t *testing.T, key string, from, to backout.Version) {
 	t.Helper()
 	e := s.effect(key, from, to)
 	e.IfVersion = s.probe(t).Version
+	before := s.moves()
+	defer func() {
+		if n := s.moves() - before; s.Moves != nil && n != 1 {
+			t.Errorf("%s, sent twice, changed the target %d times", key, n)
+		}
+	}()
 	for _, again := range []bool{false, true} {
 		out, err := s.Actuator.Do(s.ctx(t), e)
 		if again && backout.CodeOf(err) == backout.CodeConflict && out == backout.OutcomeNotDone {

@@ -133,24 +133,14 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 	}
 	rev.Known, rev.Current, rev.CompareAndSwap, rev.Mixed = true, s.live(rev.At).Version(), true, true
 	rev.Shares, rev.Takes, rev.Headroom = []float64{0.1, 0.5, 1}, backout.Duration(100*time.Millisecond), 1
-	for l, ch := range stack {
-		v := ch.From
-		if l > 0 {
-			v = stack[l-1].To
-		}
+	for l := range stack {
+		v := execute.Behind(stack, l)
 		if _, ok := s.flag.Variants[string(v)]; !ok {
 			continue
 		}
-		rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: backout.LossNone, Verified: lived(stack, l)})
+		rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: backout.LossNone, Verified: execute.Lived(stack, l)})
 	}
 	return rev, nil
-}
-
-// lived reports whether level l was live for everybody before something newer
-// came: the oldest state was, others when their rollout had been completed. How
-// healthy it was then is for those to say who watched.
-func lived(stack []backout.Change, l int) bool {
-	return l == 0 || stack[l-1].Exposure.Share(stack[l].Exposure.Start()) >= 1
 }
 
 // Do brings a share of the audience, or one audience, to a variant. What is
@@ -306,3 +296,7 @@ func syncDir(dir string) error {
 	defer func() { _ = d.Close() }()
 	return d.Sync()
 }
+
+// Swaps: version and content are compared and replaced under the file's lock, which
+// a process that is frozen in between keeps.
+func (a *Actuator) Swaps(backout.Component) bool { return true }

@@ -225,26 +225,16 @@ func (p place) survey(ctx context.Context, stack []backout.Change, rev *backout.
 	}
 	applied = append(applied, ahead...)
 	rev.Known, rev.Current, rev.Shares, rev.Takes = true, p.version(newest(applied)), []float64{1}, backout.Duration(time.Second)
-	for l, ch := range stack {
-		v := ch.From
-		if l > 0 {
-			v = stack[l-1].To
-		}
+	for l := range stack {
+		v := execute.Behind(stack, l)
 		to, err := strconv.ParseInt(string(v), 10, 64)
 		if err != nil || to != 0 && !slices.Contains(applied, to) {
 			continue // not a migration that is applied: nothing to go back to
 		}
 		loss, lost := back(all, applied, to)
-		rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: lost, Rows: p.rows(ctx, all, applied, to), Verified: lived(stack, l)})
+		rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: loss, Lost: lost, Rows: p.rows(ctx, all, applied, to), Verified: execute.Lived(stack, l)})
 	}
 	return nil
-}
-
-// lived reports whether level l was live before something newer came: the oldest
-// state was, others when their migration was complete. How healthy it was then is
-// for those to say who watched.
-func lived(stack []backout.Change, l int) bool {
-	return l == 0 || stack[l-1].Exposure.Share(stack[l].Exposure.Start()) >= 1
 }
 
 // Do migrates to a version. It refuses to go over a migration that has no Down.

@@ -179,23 +179,13 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 	if c.ID.Kind() == backout.KindDeployment {
 		rev.Shares, rev.Mixed, rev.Takes = stages(doc.Instances), true, backout.Duration(500*time.Millisecond)
 	}
-	for l, ch := range stack {
-		v := ch.From
-		if l > 0 {
-			v = stack[l-1].To
-		}
+	for l := range stack {
+		v := execute.Behind(stack, l)
 		if v != "" && slices.Contains(doc.Versions, v) {
-			rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: backout.LossNone, Verified: lived(stack, l)})
+			rev.Levels = append(rev.Levels, backout.Reachable{Level: backout.Level(l), Version: v, Loss: backout.LossNone, Verified: execute.Lived(stack, l)})
 		}
 	}
 	return rev, nil
-}
-
-// lived reports whether level l was live everywhere before something newer came:
-// the oldest state was, others when their rollout had been completed. How healthy
-// it was then is for those to say who watched.
-func lived(stack []backout.Change, l int) bool {
-	return l == 0 || stack[l-1].Exposure.Share(stack[l].Exposure.Start()) >= 1
 }
 
 // stages offers one instance first; with many instances, a tenth and a half.
@@ -234,3 +224,6 @@ func (a *Actuator) Do(ctx context.Context, e backout.Effect) (backout.Outcome, e
 	}
 	return backout.OutcomeDone, nil
 }
+
+// Swaps: the shop compares the version itself.
+func (a *Actuator) Swaps(backout.Component) bool { return true }

@@ -10,14 +10,29 @@ import (
 
 	_ "modernc.org/sqlite" // the driver behind "sqlite"
 
+	"github.com/backout-dev/backout/internal/remote/postgrestest"
 	"github.com/backout-dev/backout/internal/store"
 )
 
-// Handle opens an empty database on a temporary file, closed with the test.
+// Handle opens an empty database, closed with the test: on a temporary file, or on
+// the PostgreSQL server that these tests run on.
 func Handle(t testing.TB) *sql.DB {
 	t.Helper()
+	if s, on := postgrestest.Given(); on {
+		return shared(t, s.Database(t))
+	}
 	path := filepath.Join(t.TempDir(), "store.db")
 	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func shared(t testing.TB, address string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +56,9 @@ type Disk struct{ db *sql.DB }
 // OnDisk opens an empty store on a disk that the test can fill.
 func OnDisk(t testing.TB) (*store.Store, Disk) {
 	t.Helper()
+	if _, on := postgrestest.Given(); on {
+		t.Skip("is about SQLite's file")
+	}
 	db := Handle(t)
 	db.SetMaxOpenConns(1) // the page limit belongs to a connection
 	s, err := store.New(t.Context(), db)

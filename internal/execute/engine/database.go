@@ -10,21 +10,38 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"modernc.org/sqlite"
 )
 
-// File is one SQLite database, held by this process alone. Its handle is shared
-// by the engine and by every table that wants to commit together with it.
-type File struct {
-	Path string
+// Database is where flows keep their progress, next to the tables of whoever
+// shares DB: a SQLite file that belongs to one process, or a PostgreSQL database
+// that several replicas share.
+type Database struct {
+	// Name is the path, or the address without its password.
+	Name string
+	// DB is for everybody's SQL; placeholders are $1, $2, ... on both.
 	DB   *sql.DB
-	lock *os.File
+	pool *pgxpool.Pool // nil on SQLite
+	lock *os.File      // nil on PostgreSQL
 }
 
 // ErrInUse says that another process holds the database file.
 var ErrInUse = errors.New("the database is in use by another process")
 
-// OpenFile opens the SQLite database at path, creating it and its folder where
+// Open opens a database: postgres://... is a PostgreSQL server's, anything else
+// the path of a SQLite file. What a person can do about an error is in it.
+func Open(ctx context.Context, database string) (*Database, error) {
+	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
+		return openPostgres(ctx, database)
+	}
+	return openFile(ctx, database)
+}
+
+// Shared says whether other processes may use the database at the same time.
+func (d *Database) Shared() bool { return d.pool != nil }
+
+// openFile opens the SQLite database at path, creating it and its folder where
 // they are missing, and locks it for this process. Nothing in SQLite itself
 // stops two daemons from running the same flows, so the lock is our own: a
 // second one gets [ErrInUse] with the holder's process id.
@@ -32,7 +49,7 @@ var ErrInUse = errors.New("the database is in use by another process")
 // Writes are synchronous to the disk (WAL with synchronous=FULL), because what
 // was said to be done must still be known after a power cut; and every
 // transaction begins by taking the write lock, so that none fails half way.
-func OpenFile(ctx context.Context, path string) (*File, error) {
+func openFile(ctx context.Context, path string) (*Database, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
@@ -55,18 +72,21 @@ func OpenFile(ctx context.Context, path string) (*File, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("open database %s: %w", path, explain(err))
 	}
-	return &File{Path: abs, DB: db, lock: lock}, nil
+	return &Database{Name: abs, DB: db, lock: lock}, nil
 }
 
 // Close closes the handle and gives the lock back. It may be called twice.
-func (f *File) Close() error {
-	err := f.DB.Close()
-	if f.lock != nil {
-		err = errors.Join(err, f.lock.Close())
-		f.lock = nil
+func (d *Database) Close() error {
+	err := d.DB.Close()
+	if d.pool != nil {
+		d.pool.Close()
+	}
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
+		d.lock = nil
 	}
 	if err != nil {
-		return fmt.Errorf("close database %s: %w", f.Path, err)
+		return fmt.Errorf("close database %s: %w", d.Name, err)
 	}
 	return nil
 }
@@ -111,7 +131,7 @@ var remedies = map[int]string{
 	26: "the file is not a SQLite database; name another file",
 }
 
-// explain adds what can be done about an error of SQLite.
+// explain adds what can be done about an error of either database.
 func explain(err error) error {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
@@ -119,5 +139,5 @@ func explain(err error) error {
 			return fmt.Errorf("%s: %w", r, err)
 		}
 	}
-	return err
+	return explainPostgres(err)
 }

@@ -1,0 +1,79 @@
+package execute
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/backout-dev/backout"
+)
+
+// Fence keeps a process from acting once others may have taken over from it.
+type Fence interface {
+	// Held fails when others may have, by this machine's clock alone. It is asked
+	// right before each effect.
+	Held() error
+	// Check fails when they have; if not, they don't before tx ends.
+	Check(ctx context.Context, tx *sql.Tx) error
+	// TTL is how long a process that gives no sign is thought alive.
+	TTL() time.Duration
+}
+
+// alone is the fence of a process that has its database for itself.
+type alone struct{}
+
+func (alone) Held() error                          { return nil }
+func (alone) Check(context.Context, *sql.Tx) error { return nil }
+func (alone) TTL() time.Duration                   { return 0 }
+
+// Swapper is met by actuators whose target itself compares Effect.IfVersion in the
+// same instant in which it moves. What a former process sent late is then refused
+// by the target. With others, who takes over waits until nothing sent before can
+// land any more.
+type Swapper interface {
+	// Swaps says whether that holds for a component.
+	Swaps(c backout.Component) bool
+}
+
+// late is how long to look for what a former process may have sent before it is
+// sent once more. Such a process stops itself within its TTL, and no call it has
+// under way lasts longer than Timeout and a second.
+func (x *Executor) late(p Proposal) time.Duration {
+	ttl := x.config.Fence.TTL()
+	if s, ok := x.actuator(p).(Swapper); ttl == 0 || ok && s.Swaps(p.Effect.Component) {
+		return x.config.Settle
+	}
+	return max(x.config.Settle, ttl+x.config.Timeout+time.Second)
+}
+
+// mark notes that Do is about to be called, and that this process may still call
+// it. What can't be noted is not done: the panic parks the run.
+func (x *Executor) mark(ctx context.Context, key string) {
+	if err := x.fenced(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO run_try (key) VALUES ($1) ON CONFLICT DO NOTHING", key)
+		return err
+	}); err != nil {
+		panic(fmt.Errorf("note try of %s: %w", key, err))
+	}
+	// Writing took time, in which the process may have been frozen for long.
+	if err := x.config.Fence.Held(); err != nil {
+		panic(fmt.Errorf("try %s: %w", key, err))
+	}
+}
+
+// fenced does fn in a transaction that only commits while nobody has taken over.
+func (x *Executor) fenced(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := x.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after Commit
+	if err := x.config.Fence.Check(ctx, tx); err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

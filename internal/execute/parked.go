@@ -1,0 +1,7 @@
+package execute
+
+import "github.com/backout-dev/backout"
+
+// Parked says why an attempt's run does nothing until the next start of backout; nil
+// when it goes on, or is another process' to carry out.
+func (x *Executor) Parked(id backout.AttemptID) error { return x.engine.Parked(string(id)) }
