@@ -164,6 +164,7 @@ func TestGate_criteriaDecide(t *testing.T) {
 				return 9
 			}
 		}
+		tw.signals.levels[id("bank")] = func(time.Time) float64 { return 0 } // never ill
 		tw.store.incidents[inc.ID] = inc
 		g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
 		if c.objectives != nil {
