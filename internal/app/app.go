@@ -55,11 +55,14 @@ type App struct {
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
-	deciding sync.Mutex // one decision at a time: ticks and people take turns
+	shown    []backout.Degradation // report's own: what the open incident was given last
+	shownAt  time.Time             // report's own: when that was
+	deciding sync.Mutex            // one decision at a time: ticks and people take turns
 
-	mu      sync.Mutex
-	missing []backout.Degradation // guarded by mu: what the last tick could not measure
-	closers []closer              // in order of opening; closed last in, first out
+	mu       sync.Mutex
+	missing  []backout.Degradation // guarded by mu: what the last tick could not measure
+	measured time.Time             // guarded by mu: the end of what was measured last
+	closers  []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {
@@ -174,7 +177,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels, a.anchors.due, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules, Tasks: a.tasks,
+		Store: incidents{a.store, a.channels, a.anchors.due, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -194,7 +197,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
 	mounts["GET /metrics"] = a.meters.handler()
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Controls: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/backout-dev/backout/internal/ingest"
 	"github.com/backout-dev/backout/internal/ingest/alertmanager"
 	"github.com/backout-dev/backout/internal/ingest/cdevents"
+	"github.com/backout-dev/backout/internal/ingest/deployment"
 	"github.com/backout-dev/backout/internal/ingest/signature"
 	"github.com/backout-dev/backout/internal/ingest/webhook"
 	"github.com/backout-dev/backout/internal/store"
@@ -37,7 +37,10 @@ func (a *App) openIngest(ctx context.Context) (map[string]http.Handler, error) {
 	if a.alerts, err = openAlerts(ctx, a); err != nil {
 		return nil, err
 	}
-	out := map[string]http.Handler{}
+	out, err := deployment.New(deployments{a.store, a.catalog}, door)
+	if err != nil {
+		return nil, err
+	}
 	if out[webhook.Path], err = webhook.New(webhook.Config{Recorder: recorder{a.store}, Door: door}); err != nil {
 		return nil, err
 	}
@@ -130,10 +133,7 @@ func (s *alerts) Alert(ctx context.Context, list []backout.Alert) error {
 	if len(after) > alertsMost {
 		return &backout.Error{Code: backout.CodeUnavailable, Message: fmt.Sprintf("%d alerts are known: expected at most %d", len(after), alertsMost)}
 	}
-	a.mu.Lock()
-	missing := slices.Clone(a.missing)
-	a.mu.Unlock()
-	if _, err := a.responder.Alert(ctx, now, a.environment(), backout.AlertNews(before, after), after, missing); err != nil {
+	if _, err := a.responder.Alert(ctx, now, a.environment(), backout.AlertNews(before, after), after, a.Health(ctx).Degraded); err != nil {
 		return err
 	}
 	body, err := json.Marshal(after)

@@ -12,7 +12,7 @@ import (
 )
 
 // As in Argo Rollouts' documentation, with what it offers and a gate can use.
-const argoTemplate = `apiVersion: argoproj.io/v1alpha1
+const analysisTemplate = `apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
 metadata: {name: success-rate, namespace: shop}
 spec:
@@ -56,7 +56,7 @@ spec:
 `
 
 func TestLoad_analysisTemplatesAsTheyAre(t *testing.T) {
-	c, err := Load(fstest.MapFS{"base.yaml": {Data: []byte(base)}, "a.yaml": {Data: []byte(argoTemplate)}})
+	c, err := Load(fstest.MapFS{"base.yaml": {Data: []byte(base)}, "a.yaml": {Data: []byte(analysisTemplate)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestLoad_saysWhatAnAnalysisLacks(t *testing.T) {
 func TestLoad_criteria(t *testing.T) {
 	doc := oursDoc("Journey", "{services: [a], valuePerMinute: 90 EUR}") +
 		"---\n" + oursDoc("SuccessCriteria", "{environment: p, services: [a], objectives: [{journey: x, keyObjective: true}, {service: a}], analyses: [smoke], totalScore: {passPercentage: 90, warningPercentage: 75}}")
-	c, err := Load(fstest.MapFS{"base.yaml": {Data: []byte(base)}, "x.yaml": {Data: []byte(doc)}, "a.yaml": {Data: []byte(argoTemplate)}})
+	c, err := Load(fstest.MapFS{"base.yaml": {Data: []byte(base)}, "x.yaml": {Data: []byte(doc)}, "a.yaml": {Data: []byte(analysisTemplate)}})
 	want := []backout.SuccessCriteria{{
 		ID: "x", Environment: "p", Services: []backout.ServiceID{"a"}, Analyses: []string{"smoke"}, Pass: .9, Warning: .75, File: "x.yaml:6",
 		Objectives: []backout.Criterion{{Journey: "x", Key: true, Weight: 9000}, {Service: "a", Weight: 9000}},

@@ -227,7 +227,7 @@ func readers() map[string]func(*entity) {
 		ours + " Client": readClient, ours + " Contract": readContract, ours + " Policy": readPolicy,
 		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook,
 		ours + " DataFormat": readFormat, ours + " PointOfNoReturn": readNoReturn, ours + " Pool": readPool, ours + " Consumer": readConsumer, ours + " Switch": readSwitch, ours + " Notify": readNotify,
+		ours + " Actuator":        readActuator,
 		ours + " SuccessCriteria": readCriteria, argo + " AnalysisTemplate": readAnalysis, argo + " ClusterAnalysisTemplate": readAnalysis,
-		ours + " Actuator": readActuator,
 	}
 }

@@ -34,7 +34,9 @@
 //	                 journeys, share (of their attempts)
 //	Switch           members, router (of kind traffic), reason
 //	Policy           limits {components, services, instances, value}, securityApprovers,
-//	                 and in freezes services, environment and location
+//	                 and in freezes services, environment and location; maxFailureAge,
+//	                 settle and budget {plansPerHour, plansPerDay, stepsPerHour,
+//	                 stepsPerDay} in model time; killSwitch
 //
 // How things are moved and seen is written so ({service}, {to} and the other fields
 // of backout.Effect.Fields may stand in url, headers, body, args, set and promql):

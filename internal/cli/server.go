@@ -126,12 +126,15 @@ func (e *env) statusCommand() *cobra.Command {
 				return e.printJSON(map[string]any{"format": 1, "status": st, "incidents": all})
 			}
 			s := e.style(e.out)
-			fmt.Fprintf(e.out, "mode %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready)
+			fmt.Fprintf(e.out, "mode %s · %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready, render.Measured(st.MeasuredAt, time.Now()))
 			for _, d := range st.Degraded {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "!"), render.Degraded(d, time.Now()))
 			}
 			for _, u := range st.Unknown {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
+			}
+			for _, b := range st.Barriers() {
+				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkHeld, s.Glyph("‖")), b)
 			}
 			for _, u := range st.Undelivered {
 				fmt.Fprintf(e.out, "%s not delivered: %s\n", s.Paint(render.InkWaits, "!"), u)

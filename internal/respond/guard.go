@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -33,7 +34,7 @@ func (g *Guard) Allow(ctx context.Context, p execute.Proposal) (execute.Permissi
 		return execute.Permission{}, fmt.Errorf("guard %s: %w", p.Step.Component, err)
 	}
 	if w.Policy.KillSwitch {
-		return execute.Permission{Why: "the kill switch is on"}, nil
+		return execute.Permission{Wait: true, Why: cmp.Or(w.Stop.Words(), "the kill switch is on in the policy")}, nil
 	}
 	if why, forbidden := g.Permit.PerAction(w)[p.Step.Component]; forbidden && !p.Reverse {
 		return execute.Permission{Why: why}, nil

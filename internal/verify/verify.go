@@ -278,6 +278,16 @@ func (q Question) since(r backout.Residuals) stretch {
 
 func bounded(x float64) float64 { return math.Max(-clip, math.Min(clip, x)) }
 
+// margin is below what a metric's mean must be proven to be: most of what it was off
+// by before the run must be gone.
+func (q Question) margin(r backout.Residuals) float64 {
+	if q.Began.IsZero() {
+		return q.Margin
+	}
+	q.Since = q.Began
+	return max(q.Margin, min(mostMargin, (1-q.Gone)*q.since(r).before))
+}
+
 // certain is the margin in a baseline's own units, on the safe side of the margin in
 // true ones. A baseline of few samples may lie too high or take its spread for too
 // wide, and what it calls healthy is not then. Its level and spread are a median and a
@@ -312,16 +322,6 @@ func correlation(r backout.Residuals) float64 {
 // whitening bounds the correlation that is removed: beyond it a series is a random
 // walk, and below 0 it has none that flatters.
 func whitening(phi float64) float64 { return math.Max(0, math.Min(.9, phi)) }
-
-// margin is below what a metric's mean must be proven to be: most of what it was off
-// by before the run must be gone.
-func (q Question) margin(r backout.Residuals) float64 {
-	if q.Began.IsZero() {
-		return q.Margin
-	}
-	q.Since = q.Began
-	return max(q.Margin, min(mostMargin, (1-q.Gone)*q.since(r).before))
-}
 
 // mostMargin is what is no longer called normal, in sd, however ill a metric was.
 const mostMargin = 2.5

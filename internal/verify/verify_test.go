@@ -234,6 +234,29 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
+func TestRecovered_mostOfALargeExcessGone(t *testing.T) {
+	// Twelve standard deviations off before the run; since then at a level that is
+	// below two and a half but not below one.
+	levels := slices.Repeat([]float64{12}, 10)
+	levels = append(levels, slices.Repeat([]float64{1.2, .8}, 20)...)
+	start := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	q := Question{
+		Primary: []backout.Residuals{{ID: backout.SeriesID{Signal: "errors"}, From: start, Step: time.Minute, Levels: levels}},
+		Since:   start.Add(9 * time.Minute), Now: start.Add(49 * time.Minute), Last: true,
+	}
+	if v := Judge(q); v.Value == backout.VerdictRecovered {
+		t.Errorf("recovered at one standard deviation when less than one was asked: %+v", v.Reasons)
+	}
+	q.Began = q.Since
+	if v := Judge(q); v.Value != backout.VerdictRecovered || v.Reasons[0].Target != mostMargin {
+		t.Errorf("not recovered with nine tenths of the excess gone: %+v", v)
+	}
+	q.Primary[0].Levels = append(slices.Repeat([]float64{12}, 10), slices.Repeat([]float64{2.4, 2.8}, 20)...)
+	if v := Judge(q); v.Value == backout.VerdictRecovered {
+		t.Errorf("recovered above %v sd: %+v", mostMargin, v.Reasons)
+	}
+}
+
 // A baseline of few samples is not taken at its word: it has to be further below the
 // margin, the more so the fewer and the more correlated its samples are.
 func TestCertain_trustsAShortBaselineLess(t *testing.T) {
@@ -267,28 +290,5 @@ func TestJudge_smallArmsAreNoisy(t *testing.T) {
 	q.Arms[0].Share = .02
 	if v := Judge(q); v.Value != backout.VerdictInconclusive {
 		t.Errorf("two hundredths: %s", v.Value)
-	}
-}
-
-func TestRecovered_mostOfALargeExcessGone(t *testing.T) {
-	// Twelve standard deviations off before the run; since then at a level that is
-	// below two and a half but not below one.
-	levels := slices.Repeat([]float64{12}, 10)
-	levels = append(levels, slices.Repeat([]float64{1.2, .8}, 20)...)
-	start := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	q := Question{
-		Primary: []backout.Residuals{{ID: backout.SeriesID{Signal: "errors"}, From: start, Step: time.Minute, Levels: levels}},
-		Since:   start.Add(9 * time.Minute), Now: start.Add(49 * time.Minute), Last: true,
-	}
-	if v := Judge(q); v.Value == backout.VerdictRecovered {
-		t.Errorf("recovered at one standard deviation when less than one was asked: %+v", v.Reasons)
-	}
-	q.Began = q.Since
-	if v := Judge(q); v.Value != backout.VerdictRecovered || v.Reasons[0].Target != mostMargin {
-		t.Errorf("not recovered with nine tenths of the excess gone: %+v", v)
-	}
-	q.Primary[0].Levels = append(slices.Repeat([]float64{12}, 10), slices.Repeat([]float64{2.4, 2.8}, 20)...)
-	if v := Judge(q); v.Value == backout.VerdictRecovered {
-		t.Errorf("recovered above %v sd: %+v", mostMargin, v.Reasons)
 	}
 }
