@@ -69,8 +69,8 @@
 // Argo Rollouts' AnalysisTemplate and ClusterAnalysisTemplate (apiVersion
 // argoproj.io/v1alpha1) are taken as they are, with the providers prometheus and web. An
 // argument without a value is filled in by the gate: service, component, environment,
-// location, from, to. Names and certificates are not taken on trust, so insecure and
-// values from secrets are problems.
+// location, from, to. Other providers, range queries, unchecked certificates and values
+// from secrets are problems.
 //
 // [Load] is strict: an unknown field, a name used twice, a reference that leads
 // nowhere, a second currency or a cycle of hard dependencies is an error. It

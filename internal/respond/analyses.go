@@ -182,9 +182,10 @@ func last(taken []backout.Measurement) string {
 	return "measures " + x.Value
 }
 
-// analysed changes a gate's answer by what analyses say. Failed halts. Until all are
-// Successful the run does not end; what is Error can't be seen, and Inconclusive is
-// waited for while the gate has time and left to a person after that.
+// analysed changes a gate's answer by what analyses say. At the end Failed halts. Until
+// all are Successful the run does not end; what is Error can't be seen, and Inconclusive
+// is waited for while the gate has time and left to a person after that. An early stop
+// that they don't confirm is none.
 func (g *Gate) analysed(ctx context.Context, q execute.Question, names []string, a execute.Answer) execute.Answer {
 	if g.Analyses == nil || len(names) == 0 || a.Decision == execute.DecisionHalt {
 		return a
@@ -194,9 +195,12 @@ func (g *Gate) analysed(ctx context.Context, q execute.Question, names []string,
 		said := fmt.Sprintf("analysis %s is %s: %s", r.name, r.phase, r.why)
 		late := q.Now.Sub(q.Since) > g.minutes(gateBudget)
 		switch {
+		case r.phase == backout.AnalysisSuccessful:
+		case !q.Last && r.phase != backout.AnalysisRunning: // no proof that the rest is not needed
+			return execute.Answer{Decision: execute.DecisionGoOn, Why: said + ", so the plan goes on", Verdict: a.Verdict}
 		case r.phase == backout.AnalysisFailed:
 			return execute.Answer{Decision: execute.DecisionHalt, Why: said, Verdict: a.Verdict}
-		case r.phase == backout.AnalysisSuccessful || !goesOn:
+		case !goesOn:
 		case r.phase == backout.AnalysisError:
 			a = execute.Answer{Decision: execute.DecisionFreeze, Why: said, Verdict: a.Verdict}
 		case late:

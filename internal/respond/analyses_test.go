@@ -103,6 +103,26 @@ func TestGate_analysisTakesItsTime(t *testing.T) {
 	}
 }
 
+// In the middle of a plan analyses only confirm an early stop: what they say before
+// everything is taken back is no ground to halt.
+func TestGate_analysesConfirmAnEarlyStop(t *testing.T) {
+	for v, want := range map[float64]execute.Decision{.99: execute.DecisionStop, .7: execute.DecisionGoOn, .1: execute.DecisionGoOn} {
+		g, _ := proven(t, &gauge{at: func(time.Time) (any, error) { return []float64{v}, nil }})
+		inc, _, err := g.Store.Latest(t.Context(), "production")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := inc.Attempts[0]
+		moved := at.Plan.Steps()
+		at.Plan.Waves = []backout.Wave{{Steps: []backout.Step{{ID: "1", Stages: make([]backout.Stage, 1)}}}, {Steps: []backout.Step{{ID: "2", Stages: make([]backout.Stage, 1)}}}}
+		began := at.StartedAt
+		a, err := g.Ask(t.Context(), execute.Question{Attempt: at, Moved: moved, Since: began, Until: began.Add(4 * minute), Now: began.Add(24 * minute)})
+		if err != nil || a.Decision != want {
+			t.Errorf("measured %g: %s (%s), %v; want %s", v, a.Decision, a.Why, err, want)
+		}
+	}
+}
+
 // An outage that passes leaves nothing behind: the analysis begins anew.
 func TestGate_analysisRecoversFromAnOutage(t *testing.T) {
 	away := true
@@ -164,6 +184,7 @@ func TestGate_criteriaDecide(t *testing.T) {
 				return 9
 			}
 		}
+		tw.signals.levels[id("bank")] = func(time.Time) float64 { return 0 } // never ill
 		tw.store.incidents[inc.ID] = inc
 		g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
 		if c.objectives != nil {

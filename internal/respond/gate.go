@@ -61,7 +61,7 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	v := alertsToo(inc, question, verify.Judge(question))
 	out := g.answer(q, v)
 	out.Verdict = v.Value
-	if question.Last { // the run could end here: what is asked for besides must hold
+	if q.Last || out.Decision == execute.DecisionStop { // the run could end here: what is asked for besides must hold
 		c, _ := g.criteria(inc, q)
 		out = g.analysed(ctx, q, c.Analyses, out)
 	}

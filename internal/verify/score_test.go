@@ -45,14 +45,22 @@ func TestJudge_scores(t *testing.T) {
 		"a key one alone is not enough":   {weighed(40, .5, .4, []bool{true, false}, []Objective{key, much}), backout.VerdictInconclusive, 5.0 / 14, false},
 		"what counts for nothing is free": {weighed(40, 1, 1, []bool{true, false}, []Objective{key, none}), backout.VerdictRecovered, 1, true},
 		"nothing counts":                  {weighed(40, 1, 1, []bool{true, true}, []Objective{none, none}), backout.VerdictInconclusive, 0, false},
-		// One left out asks for twice the odds of the other: more samples.
-		"all at few samples":   {weighed(17, .5, .5, []bool{true, true}, []Objective{much, little}), backout.VerdictRecovered, 1, true},
-		"one left out, as few": {weighed(17, .5, .5, []bool{true, false}, []Objective{much, little}), backout.VerdictInconclusive, .9, false},
 	} {
 		v := Judge(c.q)
 		if v.Value != c.want || math.Abs(v.Score-c.score) > 1e-9 || v.Warning != c.warning {
 			t.Errorf("%s: %s, score %.3f, warning %t; want %s, %.3f, %t", name, v.Value, v.Score, v.Warning, c.want, c.score, c.warning)
 		}
+	}
+	// One left out asks for twice the odds of the other: more samples.
+	first := func(second bool) int {
+		n := 5
+		for Judge(weighed(n, .5, .5, []bool{true, second}, []Objective{much, little})).Value != backout.VerdictRecovered {
+			n++
+		}
+		return n
+	}
+	if all, left := first(true), first(false); left <= all || left > 2*all {
+		t.Errorf("both are proven after %d samples, and one without the other after %d", all, left)
 	}
 	gone := weighed(40, .9, .8, []bool{true, false}, []Objective{much, little})
 	gone.Primary[1].Levels = flat(len(gone.Primary[1].Levels), math.NaN())
