@@ -230,6 +230,7 @@ func (t *trial) run(ctx context.Context) {
 	t.pass(ctx, time.Until(begun.Add(6*minute))) // by then what hurts is found
 	t.mouth.Away(false)
 	t.steer(ctx, "resume")
+	t.rule("kill switch off") // a run waits while it is on
 	for end := time.Now().Add(8 * time.Hour); time.Now().Before(end); {
 		if open, err := t.path.Store.Incidents(ctx, store.Query{Open: true}); err == nil && len(open) == 0 {
 			break
