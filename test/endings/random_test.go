@@ -95,7 +95,7 @@ func (s *script) part(kind backout.ComponentKind, name string) {
 
 func (s *script) drawShips(rt *rapid.T) {
 	top := map[backout.ComponentID]int{}
-	for range rapid.IntRange(1, 3).Draw(rt, "ships") {
+	for range rapid.IntRange(2, 4).Draw(rt, "ships") {
 		part := s.graph.Components[rapid.IntRange(0, len(s.graph.Components)-1).Draw(rt, "shipped")].ID
 		top[part]++
 		s.ships = append(s.ships, ship{time.Duration(rapid.IntRange(0, 8).Draw(rt, "pause")) * minute / 2, part, backout.Version(fmt.Sprint(1 + top[part]))})
@@ -119,7 +119,7 @@ func (s *script) drawContracts(rt *rapid.T) {
 				consumer, provider = provider, consumer
 			}
 			c := backout.Contract{ID: fmt.Sprintf("%s>%s", consumer, provider), Consumer: consumer, Provider: provider, Source: backout.ContractDeclared, Reason: "drawn", Rules: []backout.ContractRule{{}}}
-			if last[consumer] != "" && last[provider] != "" && rapid.IntRange(0, 2).Draw(rt, "needs") > 0 {
+			if last[consumer] != "" && last[provider] != "" && rapid.IntRange(0, 5).Draw(rt, "needs") > 0 {
 				c.Rules = []backout.ContractRule{{When: backout.VersionRange{From: last[consumer]}, Needs: backout.VersionRange{From: last[provider]}}}
 			}
 			s.contracts = append(s.contracts, c)
