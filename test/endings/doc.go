@@ -19,7 +19,7 @@
 //	a second incident starts                  the first is recovered by itself; the second opens and is recovered
 //	someone deploys by hand meanwhile         the attempt halts and the person's version stays; self_recovered if that helped
 //	someone takes it back by hand meanwhile   recovered
-//	the kill switch mid-stage                 waits where it is, which was proven safe; recovered once it is off
+//	the kill switch mid-stage                 nothing moves while it is on, and the run says why it waits; recovered after
 //	backout is restarted mid-stage            recovered, each stage done once
 //	nobody hears the end                      recovered; the end is told when somebody listens again
 package endings

@@ -241,8 +241,12 @@ var scenarios = map[string]struct {
 		w.begin()
 		w.reaches(backout.StateExecuting)
 		w.pass(time.Minute)
+		moved := len(w.product.Moves())
 		w.policy.KillSwitch = true
-		w.pass(10 * time.Minute)
+		w.pass(time.Hour)
+		if run := w.run(); run.State.Terminal() || len(w.product.Moves()) != moved || !strings.Contains(run.Why, "kill switch") {
+			w.Errorf("%s (%s), %d moves since the kill switch was turned on", run.State, run.Why, len(w.product.Moves())-moved)
+		}
 		w.policy.KillSwitch = false
 	}, ending{backout.StateRecovered, "", "recovered", "completed"}},
 }

@@ -95,7 +95,7 @@ func (s *script) part(kind backout.ComponentKind, name string) {
 
 func (s *script) drawShips(rt *rapid.T) {
 	top := map[backout.ComponentID]int{}
-	for range rapid.IntRange(1, 3).Draw(rt, "ships") {
+	for range rapid.IntRange(2, 4).Draw(rt, "ships") {
 		part := s.graph.Components[rapid.IntRange(0, len(s.graph.Components)-1).Draw(rt, "shipped")].ID
 		top[part]++
 		s.ships = append(s.ships, ship{time.Duration(rapid.IntRange(0, 8).Draw(rt, "pause")) * minute / 2, part, backout.Version(fmt.Sprint(1 + top[part]))})
@@ -119,7 +119,7 @@ func (s *script) drawContracts(rt *rapid.T) {
 				consumer, provider = provider, consumer
 			}
 			c := backout.Contract{ID: fmt.Sprintf("%s>%s", consumer, provider), Consumer: consumer, Provider: provider, Source: backout.ContractDeclared, Reason: "drawn", Rules: []backout.ContractRule{{}}}
-			if last[consumer] != "" && last[provider] != "" && rapid.IntRange(0, 2).Draw(rt, "needs") > 0 {
+			if last[consumer] != "" && last[provider] != "" && rapid.IntRange(0, 5).Draw(rt, "needs") > 0 {
 				c.Rules = []backout.ContractRule{{When: backout.VersionRange{From: last[consumer]}, Needs: backout.VersionRange{From: last[provider]}}}
 			}
 			s.contracts = append(s.contracts, c)
@@ -230,6 +230,7 @@ func (t *trial) run(ctx context.Context) {
 	t.pass(ctx, time.Until(begun.Add(6*minute))) // by then what hurts is found
 	t.mouth.Away(false)
 	t.steer(ctx, "resume")
+	t.rule("kill switch off") // a run waits while it is on
 	for end := time.Now().Add(8 * time.Hour); time.Now().Before(end); {
 		if open, err := t.path.Store.Incidents(ctx, store.Query{Open: true}); err == nil && len(open) == 0 {
 			break
@@ -591,7 +592,7 @@ func (t *trial) story(ctx context.Context) string {
 // stated end, and the end is told. -rapid.checks=N plays more worlds.
 func TestWorlds_endAsTheyMust(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		_ = flag.Set("rapid.checks", "25")
+		_ = flag.Set("rapid.checks", "15")
 		defer func() { _ = flag.Set("rapid.checks", f.DefValue) }()
 	}
 	seen := map[string]int{}

@@ -108,8 +108,9 @@ func (p *Path) openActing(ctx context.Context) (err error) {
 	kept := incidents{p.Store}
 	p.Executor, err = execute.New(ctx, execute.Config{
 		Engine: p.engine, Actuators: map[string]execute.Actuator{Actuator: p.cfg.Product},
-		Guard: &respond.Guard{Facts: p, Permit: rules, Now: func() time.Time { return time.Now().UTC() }},
-		Gate:  &respond.Gate{Store: kept, Signals: p.Watch, Facts: p, Minute: minute},
+		Guard:   &respond.Guard{Facts: p, Permit: rules, Now: func() time.Time { return time.Now().UTC() }},
+		Gate:    &respond.Gate{Store: kept, Signals: p.Watch, Facts: p, Minute: minute},
+		Stopped: p.stopped,
 		// As app sets them.
 		Timeout: 30 * time.Second, Settle: max(10*time.Second, minute), Tick: p.cfg.Step / 2, MaxTick: p.cfg.Step,
 		Log: p.cfg.Log,
@@ -118,10 +119,18 @@ func (p *Path) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	p.Responder, err = respond.New(respond.Config{
-		Store: kept, Learner: learner{p.Store}, Facts: p, Signals: p.Watch, Runner: runner{p.Executor}, Permit: rules,
+		Store: kept, Learner: learner{p.Store}, Facts: p, Signals: p.Watch, Runner: runner{p.Executor}, Permit: rules, Deploys: p.Store,
 		Step: p.cfg.Step, Minute: minute, Seed: 1, Log: p.cfg.Log,
 	})
 	return err
+}
+
+// stopped is the kill switch, as the policy of the moment has it.
+func (p *Path) stopped(context.Context) (string, error) {
+	if p.cfg.Policy().KillSwitch {
+		return "the kill switch is on", nil
+	}
+	return "", nil
 }
 
 func (p *Path) openTelling(context.Context) (err error) {
@@ -189,7 +198,11 @@ func (p *Path) World(ctx context.Context, now time.Time, surveyed bool) (backout
 		Now: now, Minute: backout.Duration(minute), Graph: p.cfg.Product.Graph, Contracts: p.cfg.Contracts, Policy: p.cfg.Policy(),
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
 	}
-	w.Changes, w.Responses = backout.Fold(obs)
+	did, err := p.Executor.Effects(ctx, now.Add(-90*minute))
+	if err != nil {
+		return backout.World{}, err
+	}
+	w.Changes, w.Responses = backout.Fold(backout.Recognized(obs, did, minute))
 	for i, c := range w.Changes {
 		if part, ok := w.Graph.Component(c.Component); ok {
 			w.Changes[i].Services = []backout.ServiceID{part.Service}
