@@ -6,6 +6,7 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/metrics/measure"
 	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
@@ -16,8 +17,11 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 	clock := func() time.Time { return time.Now().UTC() }
 	x, err := execute.New(ctx, execute.Config{
 		Engine: a.engine, Actuators: moving,
-		Guard:   &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
-		Gate:    &respond.Gate{Store: incidents{Store: a.store}, Signals: a.watch, Minute: a.cfg.Minute},
+		Guard: &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
+		Gate: &respond.Gate{
+			Store: incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
+			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{}},
+		},
 		Fence:   a.fence(),
 		Stopped: a.stopped,
 		Timeout: 30 * time.Second, Settle: max(10*time.Second, a.cfg.Minute),

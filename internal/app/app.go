@@ -55,11 +55,14 @@ type App struct {
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
-	deciding sync.Mutex // one decision at a time: ticks and people take turns
+	shown    []backout.Degradation // report's own: what the open incident was given last
+	shownAt  time.Time             // report's own: when that was
+	deciding sync.Mutex            // one decision at a time: ticks and people take turns
 
-	mu      sync.Mutex
-	missing []backout.Degradation // guarded by mu: what the last tick could not measure
-	closers []closer              // in order of opening; closed last in, first out
+	mu       sync.Mutex
+	missing  []backout.Degradation // guarded by mu: what the last tick could not measure
+	measured time.Time             // guarded by mu: the end of what was measured last
+	closers  []closer              // in order of opening; closed last in, first out
 }
 
 type closer struct {

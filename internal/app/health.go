@@ -11,6 +11,7 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/ingest"
+	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
 )
 
@@ -42,6 +43,7 @@ const (
 	silenceOver  = 14 * 24 * time.Hour // from how much of the past
 	clockShown   = 10 * time.Minute    // how long a clock that jumped is shown
 	clockSlack   = 5 * time.Second     // jumps and skews up to this are none
+	eventShown   = time.Hour           // how long an event is tried to be told
 )
 
 // vitals is what backout knows about itself.
@@ -52,6 +54,7 @@ type vitals struct {
 	found  []backout.Degradation          // guarded by mu: what the last look found
 	untold []string                       // guarded by mu: what nobody acknowledged then
 	noted  map[string]backout.Degradation // guarded by mu: what others found, by name
+	events []backout.Matter               // guarded by mu: what happened lately, once each
 
 	// The rest belongs to the loop that looks.
 	silent    []backout.Degradation
@@ -153,6 +156,7 @@ func (a *App) look(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		a.lookOnce(ctx, time.Now())
+		a.tellOfItself(ctx, time.Now().UTC())
 		if ctx.Err() == nil {
 			a.vitals.turned(loopLook, time.Now().UTC())
 		}
@@ -183,6 +187,55 @@ func (a *App) lookOnce(ctx context.Context, at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.found, v.untold = backout.Lasting(v.found, found, now), untold
+}
+
+// tellOfItself tells people what they must know of backout itself. Without a database
+// nobody can be told either: then the heartbeat stays away.
+func (a *App) tellOfItself(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	matters, err := a.matters(ctx, now)
+	if err == nil {
+		err = a.responder.Itself(ctx, now, a.environment(), mailbox{a.store, a.channels}, matters)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.cfg.Log.Error("tell about backout itself", "err", err)
+	}
+}
+
+// matters are what people must know of backout itself now.
+func (a *App) matters(ctx context.Context, now time.Time) ([]backout.Matter, error) {
+	out := respond.Matters(a.Health(ctx).Degraded)
+	stop, err := a.store.Stop(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := backout.Matter{Key: "kill-switch", Since: stop.At, Sudden: true, Text: stop.Words(), Plain: "it was switched off by hand"}
+	switch {
+	case stop.On:
+		out = append(out, m)
+	case a.catalog.Policy.KillSwitch:
+		m.Since, m.Text = a.started, "the policy's kill switch is on: nothing is changed until the policy says killSwitch: false and backout is started again"
+		out = append(out, m)
+	}
+	return append(out, a.vitals.recent(now)...), nil
+}
+
+// happened has people told of an event about backout itself, such as that a replica
+// has taken over from another.
+func (v *vitals) happened(m backout.Matter) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m.Once = true
+	v.events = append(v.events, m)
+}
+
+// recent are the events that may not have been told yet.
+func (v *vitals) recent(now time.Time) []backout.Matter {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.events = slices.DeleteFunc(v.events, func(m backout.Matter) bool { return now.Sub(m.Since) > eventShown })
+	return slices.Clone(v.events)
 }
 
 // clock notices that the clock jumped: the wall's time and the monotonic one went

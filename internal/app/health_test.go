@@ -58,6 +58,40 @@ func TestHealth_ofADatabaseThatCantBeWritten(t *testing.T) {
 	}
 }
 
+func TestMatters_theKillSwitchAndEvents(t *testing.T) {
+	a, now := &App{started: time.Now().UTC(), store: storetest.New(t), facts: &facts{}}, time.Now().UTC()
+	texts := func() []string {
+		all, err := a.matters(t.Context(), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := []string{}
+		for _, m := range all {
+			out = append(out, m.Text)
+		}
+		return out
+	}
+	if got := texts(); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	on := backout.Stop{On: true, By: "ann", Reason: "storm", At: now}
+	if err := a.store.Turn(t.Context(), on); err != nil {
+		t.Fatal(err)
+	}
+	a.vitals.happened(backout.Matter{Key: "take-over/b", Since: now, Text: "a took over from b"})
+	a.vitals.happened(backout.Matter{Key: "take-over/c", Since: now.Add(-2 * time.Hour), Text: "long ago"})
+	if got := texts(); !slices.Equal(got, []string{on.Words(), "a took over from b"}) {
+		t.Errorf("%q", got)
+	}
+	if err := a.store.Turn(t.Context(), backout.Stop{By: "ann", At: now}); err != nil {
+		t.Fatal(err)
+	}
+	a.catalog.Policy.KillSwitch = true
+	if got := texts(); len(got) != 2 || got[0] == on.Words() {
+		t.Errorf("%q: want the policy's", got)
+	}
+}
+
 func TestReport_keepsWhatIsNotMeasuredWithItsFirstTime(t *testing.T) {
 	now := time.Now().UTC()
 	missing := unseen(watch.Report{Now: now, Why: "refused", DegradedSince: now.Add(-time.Minute), Missing: map[backout.SignalName]string{"errors": "no data"}})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -134,10 +133,7 @@ func (s *alerts) Alert(ctx context.Context, list []backout.Alert) error {
 	if len(after) > alertsMost {
 		return &backout.Error{Code: backout.CodeUnavailable, Message: fmt.Sprintf("%d alerts are known: expected at most %d", len(after), alertsMost)}
 	}
-	a.mu.Lock()
-	missing := slices.Clone(a.missing)
-	a.mu.Unlock()
-	if _, err := a.responder.Alert(ctx, now, a.environment(), backout.AlertNews(before, after), after, missing); err != nil {
+	if _, err := a.responder.Alert(ctx, now, a.environment(), backout.AlertNews(before, after), after, a.Health(ctx).Degraded); err != nil {
 		return err
 	}
 	body, err := json.Marshal(after)

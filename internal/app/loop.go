@@ -15,14 +15,18 @@ import (
 // what could not be measured is remembered for every surface.
 func (a *App) report(ctx context.Context, r watch.Report) {
 	a.mu.Lock()
-	missing := backout.Lasting(a.missing, unseen(r), r.Now)
-	a.missing = missing
+	a.missing = backout.Lasting(a.missing, unseen(r), r.Now)
+	if r.Why == "" {
+		a.measured = r.Now
+	}
 	a.mu.Unlock()
+	degraded := a.Health(ctx).Degraded
 	if a.cfg.Heard != nil {
 		a.cfg.Heard(r)
 	}
 	if !a.has(dutyWatch) {
 		a.reloadAlerts(ctx) // they may have come in by another replica
+		a.vitals.turned(loopWatch, time.Now().UTC())
 		return
 	}
 	done, err := a.turn(ctx)
@@ -31,10 +35,27 @@ func (a *App) report(ctx context.Context, r watch.Report) {
 		return
 	}
 	defer done()
-	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, missing); err != nil {
+	if _, err := a.responder.Observe(ctx, r.Now, a.environment(), r.Findings, degraded); err != nil {
 		a.cfg.Log.Error("observe findings", "err", err)
 	}
+	a.showDegraded(ctx, r.Now, degraded)
 	a.vitals.turned(loopWatch, time.Now().UTC())
+}
+
+// showDegraded notes on the open incident what can't be seen or done now: at once when
+// it freezes everything or does no more, else at most once a model minute, so that a
+// channel that comes and goes does not fill the audit log.
+func (a *App) showDegraded(ctx context.Context, now time.Time, degraded []backout.Degradation) {
+	_, was := backout.Freezes(a.shown)
+	_, is := backout.Freezes(degraded)
+	if backout.SameDegraded(a.shown, degraded) || was == is && now.Sub(a.shownAt) < a.cfg.Minute {
+		return
+	}
+	if err := a.responder.See(ctx, now, a.environment(), degraded); err != nil {
+		a.cfg.Log.Error("note what can't be seen", "err", err)
+		return
+	}
+	a.shown, a.shownAt = degraded, now
 }
 
 // unseen says what a tick could not measure.

@@ -51,6 +51,16 @@ func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, me
 	return t
 }
 
+// mailbox meets respond's port for news of backout itself.
+type mailbox struct {
+	*store.Store
+	channels map[backout.Audience][]string
+}
+
+func (m mailbox) Post(ctx context.Context, at time.Time, told []backout.News, messages []backout.Message) error {
+	return m.PostNews(ctx, at, told, messages, m.channels)
+}
+
 // learner meets respond's port for what is kept beyond an incident.
 type learner struct{ *store.Store }
 
@@ -163,6 +173,9 @@ func (r reading) Status(ctx context.Context) web.Status {
 	} else if _, frozen := backout.Freezes(out.Degraded); !frozen { // the same trouble is said once
 		out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "", time.Now().UTC(), err.Error()))
 	}
+	a.mu.Lock()
+	out.MeasuredAt = a.measured
+	a.mu.Unlock()
 	out.Undelivered, _ = a.undelivered(ctx, time.Now().UTC())
 	if w, err := a.facts.World(ctx, time.Now().UTC(), false); err == nil {
 		out.Holds = w.Holds

@@ -36,6 +36,7 @@ func (a *App) openNotifier() error {
 	if !slices.ContainsFunc(n.Channels, func(c catalog.Channel) bool { return c.Kind == catalog.ChannelConsole }) {
 		n.Channels = append(n.Channels, catalog.Channel{Name: "console", Kind: catalog.ChannelConsole, Audiences: []backout.Audience{backout.AudienceOnCall}})
 	}
+	secondChannels(n.Channels)
 	all, err := openChannels(n, dir, a.cfg.Console, a.store)
 	if err != nil {
 		return err
@@ -51,6 +52,30 @@ func (a *App) openNotifier() error {
 	}
 	a.notifier, err = notify.New(queue{a.store}, all)
 	return err
+}
+
+// secondChannels gives each channel that is all its audience has, and has no fallback,
+// on-call's as one: a page that somebody passes on is better than silence. Programs
+// are left out, since people can't hear for them.
+func secondChannels(all []catalog.Channel) {
+	for i, c := range all {
+		if c.Fallback != "" || c.Kind == catalog.ChannelConsole || !onlyWay(all, c) {
+			continue
+		}
+		for _, o := range all { // the console is last, and always there
+			if o.Name != c.Name && o.Kind != catalog.ChannelCDEvents && slices.Contains(o.Audiences, backout.AudienceOnCall) {
+				all[i].Fallback = o.Name
+				break
+			}
+		}
+	}
+}
+
+// onlyWay reports whether people of any audience hear by this channel alone.
+func onlyWay(all []catalog.Channel, c catalog.Channel) bool {
+	return slices.ContainsFunc(c.Audiences, func(a backout.Audience) bool {
+		return a != backout.AudienceMachines && !slices.ContainsFunc(all, func(o catalog.Channel) bool { return o.Name != c.Name && slices.Contains(o.Audiences, a) })
+	})
 }
 
 // howToTell finds the configuration and the folder that its files are relative to.
@@ -92,7 +117,7 @@ func openChannels(n catalog.Notify, dir string, out io.Writer, threads notify.Th
 		if err != nil {
 			return nil, fmt.Errorf("open channel %s: %w", c.Name, err)
 		}
-		all = append(all, notify.Channel{Name: c.Name, Notifier: to, Fallback: c.Fallback})
+		all = append(all, notify.Channel{Name: c.Name, Notifier: to, Fallback: c.Fallback, SecondAfter: n.SecondAfter.Std()})
 	}
 	return all, nil
 }
@@ -126,7 +151,8 @@ type Tested struct {
 }
 
 // TestNotify sends a test message by each channel of a file, side by side with
-// nothing: it needs no running backout and leaves nothing behind.
+// nothing: it needs no running backout and leaves nothing behind. A watchdog gets one
+// heartbeat of an environment named test, and should page three periods later.
 func TestNotify(ctx context.Context, file string, out io.Writer) ([]Tested, error) {
 	n, dir, err := readNotify(file)
 	if err != nil {
@@ -147,6 +173,16 @@ func TestNotify(ctx context.Context, file string, out io.Writer) ([]Tested, erro
 		}
 		call, cancel := context.WithTimeout(ctx, 15*time.Second)
 		tested = append(tested, Tested{c.Name, string(c.Kind), all[i].Notifier.Notify(call, m)})
+		cancel()
+	}
+	watchdogs, err := openWatchdogs(n.Watchdog, dir)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range watchdogs {
+		call, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+		_, err := b.to.Beat(call, backout.Health{Format: 1, At: now, StartedAt: now, Environment: "test", Loops: []backout.Loop{}}.Judge(), b.every)
+		tested = append(tested, Tested{b.name, "watchdog " + string(n.Watchdog.Receivers[i].Kind), err})
 		cancel()
 	}
 	return tested, nil

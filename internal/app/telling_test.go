@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/notify/webhook"
 	"github.com/backout-dev/backout/internal/store/storetest"
 )
@@ -22,12 +25,18 @@ type pager struct {
 	mu     sync.Mutex
 	status int                // guarded by mu
 	got    []webhook.Document // guarded by mu
+	beats  int                // guarded by mu: heartbeats
 }
 
 func (p *pager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var d webhook.Document
+	if r.Header.Get("webhook-id") == "" {
+		p.beats++
+		w.WriteHeader(p.status)
+		return
+	}
 	if json.NewDecoder(r.Body).Decode(&d) == nil && p.status < 300 {
 		p.got = append(p.got, d)
 	}
@@ -86,15 +95,38 @@ func TestTelling_fromFileToReceiver(t *testing.T) {
 	}
 }
 
+// Who is told by one channel alone has on-call's as the second; programs have not.
+func TestSecondChannels(t *testing.T) {
+	all := []catalog.Channel{
+		{Name: "boss", Kind: catalog.ChannelSlack, Audiences: []backout.Audience{backout.AudienceExecutive}},
+		{Name: "named", Kind: catalog.ChannelSlack, Audiences: []backout.Audience{backout.AudienceStatusPage}, Fallback: "boss"},
+		{Name: "bus", Kind: catalog.ChannelCDEvents, Audiences: []backout.Audience{backout.AudienceMachines}},
+		{Name: "pager", Kind: catalog.ChannelWebhook, Audiences: []backout.Audience{backout.AudienceOnCall, backout.AudienceSupport}},
+		{Name: "console", Kind: catalog.ChannelConsole, Audiences: []backout.Audience{backout.AudienceOnCall}},
+	}
+	secondChannels(all)
+	got := map[string]string{}
+	for _, c := range all {
+		got[c.Name] = c.Fallback
+	}
+	want := map[string]string{"boss": "pager", "named": "boss", "bus": "", "pager": "console", "console": ""}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("second channels (-want +got):\n%s", d)
+	}
+}
+
 func TestTestNotify_saysWhoAcknowledged(t *testing.T) {
 	p := &pager{status: http.StatusOK}
 	srv := httptest.NewServer(p)
 	defer srv.Close()
-	file := notifyFile(t, srv.URL, "    - {name: bus, kind: cdevents, url: \"http://127.0.0.1:1/\", audiences: [machines]}\n    - {name: here, kind: console, audiences: [support]}\n")
+	file := notifyFile(t, srv.URL, "    - {name: bus, kind: cdevents, url: \"http://127.0.0.1:1/\", audiences: [machines]}\n    - {name: here, kind: console, audiences: [support]}\n  watchdog: {receivers: [{name: checks, kind: webhook, url: \""+srv.URL+"\"}, {name: am, kind: alertmanager, url: \"http://127.0.0.1:1\"}]}\n")
 	screen := &bytes.Buffer{}
 	tested, err := TestNotify(t.Context(), file, screen)
-	if err != nil || len(tested) != 3 {
+	if err != nil || len(tested) != 5 {
 		t.Fatalf("%+v, %v", tested, err)
+	}
+	if tested[3].Channel != "checks" || tested[3].Kind != "watchdog webhook" || tested[3].Err != nil || tested[4].Err == nil || p.beats != 1 {
+		t.Errorf("watchdogs %+v, %d heartbeats", tested[3:], p.beats)
 	}
 	if tested[0].Err != nil || tested[1].Err == nil || tested[2].Err != nil || len(p.got) != 1 || !strings.Contains(screen.String(), "there is no incident") {
 		t.Errorf("tested %+v, received %+v, screen %q", tested, p.got, screen)

@@ -13,7 +13,10 @@ import (
 type Notify struct {
 	Link     string    `json:"link,omitempty"` // base URL of backout's pages, as readers reach them
 	Channels []Channel `json:"channels"`
-	Watchdog *Watchdog `json:"watchdog,omitempty"`
+	// SecondAfter is how old the end of an incident gets at most before it goes to a second
+	// channel; 0 = a minute.
+	SecondAfter backout.Duration `json:"second_after,omitempty"`
+	Watchdog    *Watchdog        `json:"watchdog,omitempty"`
 }
 
 // Channel is one way to reach somebody. What is secret is referred to, never
@@ -69,8 +72,9 @@ func readNotify(e *entity) {
 	n := Notify{Channels: []Channel{}}
 	stands := map[string]cursor{}
 	e.spec.fields(map[string]func(cursor){
-		"link":     address(&n.Link),
-		"watchdog": func(c cursor) { n.Watchdog = readWatchdog(c) },
+		"link":        address(&n.Link),
+		"secondAfter": span(&n.SecondAfter),
+		"watchdog":    func(c cursor) { n.Watchdog = readWatchdog(c) },
 		"channels": func(c cursor) {
 			c.list(func(x cursor) {
 				one := readChannel(x)

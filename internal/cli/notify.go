@@ -15,7 +15,7 @@ func (e *env) notifyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "notify", Short: "the channels by which people are told"}
 	var file, output string
 	test := &cobra.Command{
-		Use: "test", Short: "send a test message by each channel; says what was acknowledged", Args: cobra.NoArgs,
+		Use: "test", Short: "send a test message by each channel, and each watchdog a heartbeat; says what was acknowledged", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tested, err := app.TestNotify(cmd.Context(), file, e.errs)
 			if err != nil {

@@ -126,7 +126,7 @@ func (e *env) statusCommand() *cobra.Command {
 				return e.printJSON(map[string]any{"format": 1, "status": st, "incidents": all})
 			}
 			s := e.style(e.out)
-			fmt.Fprintf(e.out, "mode %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready)
+			fmt.Fprintf(e.out, "mode %s · %s · %s · %s\n", st.Mode, render.Plural(st.Services, "service"), st.Ready, render.Measured(st.MeasuredAt, time.Now()))
 			for _, d := range st.Degraded {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "!"), render.Degraded(d, time.Now()))
 			}

@@ -71,10 +71,14 @@ func WithoutURL(err error) error {
 	return err
 }
 
-// Link is the page of a message's incident; "" without a base.
+// Link is the page of a message's incident, or the overview for news of backout
+// itself; "" without a base.
 func Link(base string, m backout.Message) string {
 	if base == "" {
 		return ""
+	}
+	if m.OfItself() {
+		return strings.TrimSuffix(base, "/") + "/"
 	}
 	return strings.TrimSuffix(base, "/") + "/incidents/" + url.PathEscape(string(m.Incident))
 }

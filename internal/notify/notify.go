@@ -12,8 +12,8 @@
 // acknowledgement: a failure is tried again with growing patience; [Later] names
 // the patience itself; [ErrRefused] will not change by trying. What ends an
 // incident (a terminal message) is tried until somebody acknowledged it: after
-// some failures, or at once when it was refused, the channel's second channel is
-// asked as well. Other news is given up when it was refused, or after an hour,
+// some failures or a stated time (a receiver that asks to wait longer has it at
+// once), or when it was refused, the channel's second channel is asked as well. Other news is given up when it was refused, or after an hour,
 // since old news misleads. What nobody acknowledged stays in the outbox and is
 // shown as undelivered.
 //
@@ -24,6 +24,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,6 +90,9 @@ type Channel struct {
 	// Fallback names the channel that terminal messages go to when this one does not
 	// acknowledge them; "" = none.
 	Fallback string
+	// SecondAfter is how old a terminal message gets at most before it goes to Fallback as
+	// well; 0 = a minute.
+	SecondAfter time.Duration
 }
 
 // Outbox delivers what is due. It may be drained by one goroutine at a time.
@@ -122,9 +126,10 @@ const (
 	firstPatience   = time.Second
 	longestPatience = 5 * time.Minute
 	newsGoesStale   = time.Hour
-	// secondAfter is the number of failures after which a terminal message goes to
-	// the second channel: about a minute with the patience above.
-	secondAfter = 6
+	// A terminal message goes to the second channel after so many failures, or sooner when
+	// it would be older than this at the next try.
+	secondTries = 6
+	secondAfter = time.Minute
 )
 
 // Drain delivers everything that is due now, channels side by side. A channel that
@@ -191,8 +196,9 @@ func (o *Outbox) deliver(ctx context.Context, now time.Time, d Due) (ok bool, er
 		return true, o.queue.Delivered(ctx, d, now, "")
 	}
 	refused := errors.Is(why, ErrRefused)
-	second := o.channels[d.Channel].Fallback
-	if d.Message.Terminal && second != "" && (refused || d.Tries+1 >= secondAfter) {
+	next := now.Add(patience(d, why))
+	second, within := o.channels[d.Channel].Fallback, cmp.Or(o.channels[d.Channel].SecondAfter, secondAfter)
+	if d.Message.Terminal && second != "" && (refused || d.Tries+1 >= secondTries || next.Sub(d.Message.At) > within) {
 		also := o.try(ctx, second, d.Message)
 		if also == nil {
 			return false, o.queue.Delivered(ctx, d, now, fmt.Sprintf("delivered by %s, since %s: %v", second, d.Channel, why))
@@ -202,7 +208,7 @@ func (o *Outbox) deliver(ctx context.Context, now time.Time, d Due) (ok bool, er
 	if refused && !d.Message.Terminal {
 		return true, o.queue.GiveUp(ctx, d, now, why.Error())
 	}
-	return false, o.queue.Failed(ctx, d, now.Add(patience(d, why)), why.Error())
+	return false, o.queue.Failed(ctx, d, next, why.Error())
 }
 
 func (o *Outbox) try(ctx context.Context, name string, m backout.Message) error {

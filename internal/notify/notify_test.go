@@ -149,8 +149,8 @@ func TestDrain_theSecondChannel(t *testing.T) {
 		want     []string
 	}{
 		"refused for good: at once":              {notifytest.Refusing, true, 1, []string{"m"}},
-		"away: not at the first failure":         {notifytest.Away, true, 5, []string{}},
-		"away: after some failures":              {notifytest.Away, true, 6, []string{"m"}},
+		"away: not at the first failure":         {notifytest.Away, true, 1, []string{}},
+		"away: when a minute has passed":         {notifytest.Away, true, 2, []string{"m"}},
 		"news that ends nothing has no second":   {notifytest.Refusing, false, 6, []string{}},
 		"busy counts as away, with its own wait": {notifytest.Busy, true, 6, []string{"m"}},
 	} {

@@ -66,3 +66,11 @@ func degradedNote(a backout.Audience, all []backout.Degradation) string {
 	}
 	return ""
 }
+
+// Measured says up to when it was measured, and how long ago that is.
+func Measured(at, now time.Time) string {
+	if at.IsZero() {
+		return "nothing measured yet"
+	}
+	return fmt.Sprintf("measured %s, %s ago", clockUTC(at), Span(max(0, now.Sub(at).Truncate(time.Second))))
+}

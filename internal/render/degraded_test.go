@@ -73,3 +73,12 @@ func TestExplainAndIncident_showWhatIsNotSeen(t *testing.T) {
 		}
 	}
 }
+
+func TestMeasured_saysHowOld(t *testing.T) {
+	if got := Measured(sixTo, highNoon); got != "measured 11:54:00 UTC, 6 min ago" {
+		t.Error(got)
+	}
+	if got := Measured(time.Time{}, highNoon); got != "nothing measured yet" {
+		t.Error(got)
+	}
+}

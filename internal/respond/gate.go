@@ -35,7 +35,12 @@ const (
 type Gate struct {
 	Store   Store
 	Signals Signals
-	Minute  time.Duration
+	// Counted gives raw counts; nil leaves residuals alone to judge.
+	Counted Counted
+	// Criteria say what recovery needs; without any, all that was ill is back.
+	Criteria []backout.SuccessCriteria
+	Analyses *Analyses // nil = none are asked for
+	Minute   time.Duration
 }
 
 // Ask gives the decision of this moment.
@@ -46,9 +51,15 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	}
 	question := g.question(inc, q)
 	question.Last = question.Last || waveDone(q)
+	question.Counts = g.counts(ctx, q)
+	question.Arms = uncounted(question.Arms, question.Counts)
 	v := alertsToo(inc, question, verify.Judge(question))
 	out := g.answer(q, v)
 	out.Verdict = v.Value
+	if question.Last { // the run could end here: what is asked for besides must hold
+		c, _ := g.criteria(inc, q)
+		out = g.analysed(ctx, q, c.Analyses, out)
+	}
 	return out, nil
 }
 
@@ -100,10 +111,12 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionFreeze, Why: "the signals can't be seen: nothing is decided until they can"}
 	case v.Value == backout.VerdictWorse:
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
+	case v.Warning && q.Last && v.Value != backout.VerdictRecovered && q.Now.Sub(q.Since) > g.minutes(gateBudget):
+		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("mostly recovered, with a warning: %.0f %% of the weight is back; %s", 100*v.Score, open(v))}
 	case v.Value == backout.VerdictRecovered && q.Last:
 		return execute.Answer{Decision: execute.DecisionGoOn, Why: recovered(v)}
 	case v.Value == backout.VerdictRecovered:
-		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; the rest of the plan is not needed"}
+		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; not needed any more: " + dropped(q)}
 	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
 	case q.Last:
@@ -114,6 +127,17 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionWait, Why: "too few samples since the stage began"}
 	}
 	return execute.Answer{Decision: execute.DecisionGoOn, Why: "not worse: " + seen(v)}
+}
+
+// dropped names the steps of the waves that an early stop leaves out.
+func dropped(q execute.Question) string {
+	var names []string
+	for _, w := range q.Attempt.Plan.Waves[min(q.Wave+1, len(q.Attempt.Plan.Waves)):] {
+		for _, s := range w.Steps {
+			names = append(names, fmt.Sprintf("%s %s to %s", s.Component, s.From, s.To))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // question gathers what verify needs: the ill signals of the incident are primary;
@@ -127,19 +151,17 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 	from := began.Add(-g.minutes(8))
 	out := verify.Question{Since: q.Since, Now: q.Now, Began: q.Attempt.StartedAt, WarmUp: g.minutes(warmUp), Last: q.Last, Margin: marginSeasonal, Harm: harm}
 	ill, expected := illOf(inc), expectedOf(inc)
-	versions := map[backout.ServiceID]backout.Step{}
-	for _, s := range q.Moved {
-		versions[s.Service] = s
-	}
+	criteria, _ := g.criteria(inc, q)
+	versions := movedOf(q)
 	arms := map[backout.SeriesID][2]*backout.Residuals{}
 	for _, r := range g.Signals.Residuals(from, q.Now) {
 		sub := r.ID.Subject
 		switch {
 		case sub.Version != "":
-			if s, ok := versions[sub.Service]; ok && s.Kind == backout.KindDeployment {
+			if s, ok := versions[sub.Service]; ok {
 				addArm(arms, r, s)
 			}
-		case ill[r.ID]:
+		case ill[r.ID] || listed(criteria, r.ID):
 			out.Primary = append(out.Primary, r)
 			if r.Mode == backout.ModeShort {
 				out.Margin = marginShort
@@ -149,9 +171,10 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 		}
 	}
 	out.Primary = provable(out.Primary)
+	weigh(&out, criteria, ill)
 	for _, pair := range arms {
 		if pair[0] != nil && pair[1] != nil {
-			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1]})
+			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1], Share: shareOf(versions[pair[0].ID.Subject.Service], q.Round)})
 		}
 	}
 	return out
@@ -191,6 +214,14 @@ func addArm(arms map[backout.SeriesID][2]*backout.Residuals, r backout.Residuals
 		pair[1] = &r
 	}
 	arms[key] = pair
+}
+
+// shareOf is how much of a step is moved after a round.
+func shareOf(s backout.Step, round int) float64 {
+	if round < len(s.Stages) {
+		return s.Stages[round].Share
+	}
+	return 1
 }
 
 func illOf(inc backout.Incident) map[backout.SeriesID]bool {
@@ -284,6 +315,9 @@ func recovered(v backout.Verdict) string {
 	}
 	if proven == 0 {
 		return fmt.Sprintf("recovered: all %d alerts are over, and nothing that is measured was ill", n)
+	}
+	if v.Score < 1-1e-9 {
+		return fmt.Sprintf("recovered: %d signals with %.0f %% of the weight are back, proven; %s", n, 100*v.Score, open(v))
 	}
 	return fmt.Sprintf("recovered: all %d signals that were ill are back, proven", n)
 }

@@ -20,11 +20,12 @@ type Document struct {
 	Body   []byte
 }
 
+const saveDocument = `INSERT INTO document (name, format, at, body) VALUES ($1, $2, $3, $4)
+	ON CONFLICT (name) DO UPDATE SET format = excluded.format, at = excluded.at, body = excluded.body`
+
 // SaveDocument stores a document in place of the one with the same name.
 func (s *Store) SaveDocument(ctx context.Context, d Document) error {
-	_, err := s.db.ExecContext(ctx, `INSERT INTO document (name, format, at, body) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (name) DO UPDATE SET format = excluded.format, at = excluded.at, body = excluded.body`,
-		d.Name, d.Format, micros(d.At), d.Body)
+	_, err := s.db.ExecContext(ctx, saveDocument, d.Name, d.Format, micros(d.At), d.Body)
 	return explain(fmt.Sprintf("save document %s", d.Name), err)
 }
 

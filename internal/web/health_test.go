@@ -15,6 +15,25 @@ type patient struct{ h backout.Health }
 
 func (p *patient) Health(context.Context) backout.Health { return p.h.Judge() }
 
+// A live page hears it when something can't be seen any more, though no incident moved.
+func TestEvents_tellWhatCantBeSeen(t *testing.T) {
+	p, w := &patient{}, &fakeWorld{}
+	s, err := New(Config{Incidents: w, Decisions: w, World: w, Health: p, Token: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions := map[string]bool{s.versionOf(t.Context(), ""): true}
+	p.h.Degraded = []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "", time.Now(), "refused")}
+	versions[s.versionOf(t.Context(), "")] = true
+	p.h.Undelivered = []string{"INC-1 to on-call"}
+	versions[s.versionOf(t.Context(), "")] = true
+	p.h.Degraded[0].Why = "timeout" // the same trouble goes on
+	versions[s.versionOf(t.Context(), "")] = true
+	if len(versions) != 3 {
+		t.Errorf("%d versions, want 3", len(versions))
+	}
+}
+
 func TestHealth_probes(t *testing.T) {
 	p, w := &patient{}, &fakeWorld{}
 	s, err := New(Config{Incidents: w, Decisions: w, World: w, Health: p, Token: "secret"})

@@ -50,6 +50,7 @@ func words() template.FuncMap {
 			return mark(render.StateMark(st))
 		},
 		"verdict":  func(p *backout.Prepared) template.HTML { return mark(render.VerdictMark(*p)) },
+		"measured": func(at time.Time) string { return render.Measured(at, time.Now()) },
 		"degraded": func(d backout.Degradation) string { return render.Degraded(d, time.Now()) },
 		"entry":    func(e backout.Entry) string { return render.Entry(e, render.Style{}) },
 	}
@@ -250,6 +251,13 @@ func (s *Server) versionOf(ctx context.Context, id backout.IncidentID) string {
 			run, _ := s.cfg.Incidents.Run(ctx, inc.Attempts[n-1].ID)
 			fmt.Fprintf(h, "%d", len(run.Entries))
 		}
+	}
+	if s.cfg.Health != nil { // what can't be seen any more is news as well
+		health := s.cfg.Health.Health(ctx)
+		for _, d := range health.Degraded {
+			fmt.Fprintf(h, "%s;", d.What())
+		}
+		fmt.Fprintf(h, "%q", health.Undelivered)
 	}
 	return fmt.Sprintf("%x", h.Sum64())
 }

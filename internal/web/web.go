@@ -71,6 +71,8 @@ type Status struct {
 	Series   int                  `json:"series"`
 	LastFact time.Time            `json:"last_fact"`
 	Changes  int                  `json:"changes"`
+	// MeasuredAt is the end of what was measured last; zero = nothing was since the start.
+	MeasuredAt time.Time `json:"measured_at,omitzero"`
 	// Minute is how long a model minute lasts; rates of money are by model minutes.
 	Minute    backout.Duration `json:"minute"`
 	StartedAt time.Time        `json:"started_at"`

@@ -246,8 +246,12 @@ func ours(m backout.Message) Event {
 	if predicate == "" {
 		predicate = "tested"
 	}
+	kind := "incident." + predicate
+	if m.OfItself() {
+		kind = "service.told"
+	}
 	return Event{
-		Context: Context{Type: "dev.cdeventsx.backout-incident." + predicate + ".0.1.0"},
+		Context: Context{Type: "dev.cdeventsx.backout-" + kind + ".0.1.0"},
 		Subject: Subject{ID: string(m.Incident), Content: map[string]any{"description": m.Text, "environment": environment(m), "terminal": m.Terminal}},
 		Custom:  map[string]any{"facts": m.Facts},
 	}
