@@ -19,7 +19,7 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 		Engine: a.engine, Actuators: moving,
 		Guard: &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
 		Gate: &respond.Gate{
-			Store: incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
+			Store: incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Facts: a.facts, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
 			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{}},
 		},
 		Fence:   a.fence(),
@@ -60,14 +60,14 @@ func (r runner) Start(ctx context.Context, at backout.Attempt, components map[ba
 	return r.Executor.Start(ctx, req)
 }
 
-func (r runner) Pause(ctx context.Context, id backout.AttemptID) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlPause})
+func (r runner) Pause(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.Control(ctx, id, execute.Control{Kind: execute.ControlPause, By: by})
 }
 
-func (r runner) Resume(ctx context.Context, id backout.AttemptID) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlResume})
+func (r runner) Resume(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.Control(ctx, id, execute.Control{Kind: execute.ControlResume, By: by})
 }
 
-func (r runner) Abort(ctx context.Context, id backout.AttemptID) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlAbort})
+func (r runner) Abort(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.Control(ctx, id, execute.Control{Kind: execute.ControlAbort, By: by})
 }

@@ -68,7 +68,7 @@ func onCall(inc backout.Incident, m Moment) string {
 	case backout.StateRecovered:
 		return fmt.Sprintf("✔ %s recovered at %s, verified by the signals, %s after it began. Taken back: %s.%s", inc.ID, clockUTC(inc.UpdatedAt), Span(inc.UpdatedAt.Sub(inc.Onset)), takenBack(inc), leftAlone(inc))
 	case backout.StateSelfRecovered:
-		return fmt.Sprintf("✔ %s went away by itself: %s.%s", inc.ID, inc.Why, untouched(inc))
+		return fmt.Sprintf("✔ %s went away by itself: %s%s%s", inc.ID, sentence(inc.Why), stays(inc), untouched(inc))
 	case backout.StateNoAction:
 		return fmt.Sprintf("◇ %s: nothing to take back.%s %s The trouble is not over; backout does nothing further by itself.%s", inc.ID, suspicion(inc), sentence(inc.Why), untouched(inc))
 	case backout.StateTakenOver:

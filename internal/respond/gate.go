@@ -40,7 +40,9 @@ type Gate struct {
 	// Criteria say what recovery needs; without any, all that was ill is back.
 	Criteria []backout.SuccessCriteria
 	Analyses *Analyses // nil = none are asked for
-	Minute   time.Duration
+	// Facts tell what others changed meanwhile; nil = nobody knows.
+	Facts  Facts
+	Minute time.Duration
 }
 
 // Ask gives the decision of this moment.
@@ -49,7 +51,10 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	if err != nil {
 		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
-	question := g.question(inc, q)
+	question, err := g.withoutAnother(ctx, inc, q, g.question(inc, q))
+	if err != nil {
+		return execute.Answer{}, err
+	}
 	question.Last = question.Last || waveDone(q)
 	question.Counts = g.counts(ctx, q)
 	question.Arms = uncounted(question.Arms, question.Counts)
@@ -256,16 +261,33 @@ func expectedOf(inc backout.Incident) map[string]bool {
 	return out
 }
 
-// wentAway reports whether everything that was ill is back before anything was
-// done.
+// wentAway reports whether everything that was ill is back without our doing: before
+// anything was done, or after an attempt that ended without recovery.
 func (r *Responder) wentAway(_ context.Context, now time.Time, inc backout.Incident) (bool, string, error) {
-	if len(inc.Tried) > 0 || now.Sub(inc.OpenedAt) < r.minutes(4) {
+	since := latelySince(inc)
+	if now.Sub(since) < r.minutes(4) {
 		return false, "", nil
 	}
 	g := Gate{Signals: r.cfg.Signals, Minute: r.cfg.Minute}
-	question := g.question(inc, execute.Question{Since: inc.OpenedAt, Now: now, Last: true})
+	question := g.question(inc, execute.Question{Since: since, Now: now, Last: true})
 	v := alertsToo(inc, question, verify.Judge(question))
-	return v.Value == backout.VerdictRecovered, "all signals are back before anything was done", nil
+	why := "all signals are back before anything was done"
+	if how := spent(inc); how != "" {
+		why = "all signals are back" + how
+	}
+	return v.Value == backout.VerdictRecovered, why, nil
+}
+
+// latelySince is since when nothing of ours has been under way: the incident's opening,
+// or the end of its last attempt.
+func latelySince(inc backout.Incident) time.Time {
+	since := inc.OpenedAt
+	for _, a := range inc.Attempts {
+		if a.EndedAt.After(since) {
+			since = a.EndedAt
+		}
+	}
+	return since
 }
 
 func worst(v backout.Verdict) string {
