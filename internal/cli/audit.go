@@ -110,7 +110,7 @@ func (e *env) verify(ctx context.Context, a archive, file string, id backout.Inc
 	go func() {
 		out.CloseWithError(a.read(ctx, file, id, out))
 	}()
-	defer in.Close() // ends the writer, should the reader have given up
+	defer func() { _ = in.Close() }() // ends the writer, should the reader have given up
 	var c *attest.Checker
 	found := false
 	err := attest.Import(in, func(anchors [][]byte) { c = attest.New(anchors, copies...) }, func(l attest.Log) {
