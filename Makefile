@@ -3,8 +3,9 @@ GO ?= go
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULN := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 SEEDS ?= 10
+CHAOS_SECONDS ?= 180
 
-.PHONY: help demo demo-matrix compare test check lint fuzz bench build generate
+.PHONY: help demo demo-matrix compare chaos test check lint fuzz bench build generate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +18,9 @@ demo-matrix: ## all nine scenarios, SEEDS seeds, every other run --blind; takes 
 
 compare: ## the same incidents answered three ways, SEEDS seeds; takes two minutes and a half a seed
 	@$(GO) run ./bench/compare --seeds $(SEEDS) --write docs/COMPARISON.md --svg docs/pictures/comparison.svg $(ARGS)
+
+chaos: ## kill and freeze those who carry out plans for CHAOS_SECONDS (180) on each database, and prove that nothing was lost or done twice
+	@$(GO) run ./test/chaos --seconds $(CHAOS_SECONDS) $(ARGS)
 
 # One package at a time: some of them run a whole shop and want the machine for it.
 test: ## unit, property and end-to-end tests; needs no C compiler

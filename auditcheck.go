@@ -4,11 +4,11 @@ package backout
 type AuditCheck struct {
 	Whole bool `json:"whole"` // nothing of what was looked at is broken
 	// How much was looked at.
-	Incidents int `json:"incidents"`
-	Entries   int `json:"entries"`
-	Journals  int `json:"journals"` // sealed journals of attempts
-	Anchors   int `json:"anchors"`
-	Copies    int `json:"copies"` // of anchors outside of the database
+	Logs     int `json:"logs"` // of incidents, and that of controls
+	Entries  int `json:"entries"`
+	Journals int `json:"journals"` // sealed journals of attempts
+	Anchors  int `json:"anchors"`
+	Copies   int `json:"copies"` // of anchors outside of the database
 	// Anchored counts the entries that an anchor covers; what came after the newest
 	// anchor could be cut off without being missed.
 	Anchored int `json:"anchored"`

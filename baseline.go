@@ -37,6 +37,7 @@ type Residuals struct {
 	From        time.Time
 	Step        time.Duration
 	Phi         float64
+	N           int       // healthy samples behind the baseline; 0 = it is taken as exact
 	Levels      []float64 // (x - level)/scale, sign turned so that worse is up
 	Innovations []float64
 }

@@ -30,7 +30,7 @@ const (
 	StateApproved      State = "approved"       // the plan may run
 	StateExecuting     State = "executing"      // an attempt is running
 	StateRecovered     State = "recovered"      // verified: live state equals target and signals are back
-	StateSelfRecovered State = "self_recovered" // it went away before anything was done
+	StateSelfRecovered State = "self_recovered" // it went away without our doing
 	StateNoAction      State = "no_action"      // no change is to blame: nothing to take back
 	StateHalted        State = "halted"         // the attempt stopped; what is left is stated
 	StateFrozen        State = "frozen"         // backout can't see: nothing is done until it can
@@ -79,7 +79,19 @@ type Incident struct {
 	Tried         []Tried       `json:"tried"`
 	Degraded      []Degradation `json:"degraded"` // what backout can't see now; at the end, for an incident that has ended
 	Paused        bool          `json:"paused"`
-	Told          []Told        `json:"told"` // the newest news of each audience and phase
+	Stop          *Stop         `json:"stop,omitempty"` // the kill switch, while it is on
+	Told          []Told        `json:"told"`           // the newest news of each audience and phase
+	// After is what the incident before has settled, when this trouble began while
+	// that one's attempt ran.
+	After *Settled `json:"after,omitempty"`
+}
+
+// Settled is what an earlier incident has answered: it is neither suspect nor evidence
+// of a trouble that began while that incident's attempt ran.
+type Settled struct {
+	Incident IncidentID `json:"incident"`
+	Changes  []ChangeID `json:"changes"` // taken back, with verified recovery
+	Series   []SeriesID `json:"series"`  // were ill and are back
 }
 
 // Attempt is one approved plan being carried out.

@@ -18,6 +18,10 @@ type Verdict struct {
 	// Blind is set when too little could be measured to say anything: a gate that
 	// sees this freezes.
 	Blind bool `json:"blind"`
+	// Score is the share of the primary metrics' weight that is proven back; Warning is
+	// set when it reaches the criteria's warning mark with every key objective proven.
+	Score   float64 `json:"score_ratio"`
+	Warning bool    `json:"warning,omitempty"`
 }
 
 // VerdictReason is one metric's part in a verdict.

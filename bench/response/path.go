@@ -102,20 +102,20 @@ func (r runner) Start(ctx context.Context, at backout.Attempt, cs map[backout.Co
 	return r.Executor.Start(ctx, req)
 }
 
-func (r runner) control(ctx context.Context, id backout.AttemptID, k execute.ControlKind) error {
-	return r.Control(ctx, id, execute.Control{Kind: k})
+func (r runner) control(ctx context.Context, id backout.AttemptID, k execute.ControlKind, by string) error {
+	return r.Control(ctx, id, execute.Control{Kind: k, By: by})
 }
 
-func (r runner) Pause(ctx context.Context, id backout.AttemptID) error {
-	return r.control(ctx, id, execute.ControlPause)
+func (r runner) Pause(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.control(ctx, id, execute.ControlPause, by)
 }
 
-func (r runner) Resume(ctx context.Context, id backout.AttemptID) error {
-	return r.control(ctx, id, execute.ControlResume)
+func (r runner) Resume(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.control(ctx, id, execute.ControlResume, by)
 }
 
-func (r runner) Abort(ctx context.Context, id backout.AttemptID) error {
-	return r.control(ctx, id, execute.ControlAbort)
+func (r runner) Abort(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.control(ctx, id, execute.ControlAbort, by)
 }
 
 const longest = 60 * time.Minute

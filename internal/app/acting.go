@@ -6,8 +6,10 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/metrics/measure"
 	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/respond"
+	"github.com/backout-dev/backout/internal/store"
 )
 
 // openExecutor wires execute to the actuators, and its guard and gate to respond.
@@ -15,14 +17,21 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 	clock := func() time.Time { return time.Now().UTC() }
 	x, err := execute.New(ctx, execute.Config{
 		Engine: a.engine, Actuators: moving,
-		Guard:   &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
-		Gate:    &respond.Gate{Store: incidents{Store: a.store}, Signals: a.watch, Minute: a.cfg.Minute},
+		Guard: &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
+		Gate: &respond.Gate{
+			Store: incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Facts: a.facts, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
+			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{}},
+		},
 		Fence:   a.fence(),
+		Stopped: a.stopped,
 		Timeout: 30 * time.Second, Settle: max(10*time.Second, a.cfg.Minute),
 		Tick: max(a.cfg.Step/2, 50*time.Millisecond), MaxTick: max(a.cfg.Step, 50*time.Millisecond),
 		Tell: a.journalled, Log: a.cfg.Log,
 	})
 	a.executor = x
+	if err == nil {
+		a.facts.ours = doings{a.store, x}
+	}
 	return err
 }
 
@@ -32,6 +41,12 @@ func (a *App) journalled(e backout.Entry) {
 	if a.cfg.Tell != nil {
 		a.cfg.Tell(e)
 	}
+}
+
+// doings is what we did ourselves: the store knows of attempts, execute of effects.
+type doings struct {
+	*store.Store
+	*execute.Executor
 }
 
 // runner meets respond's port with execute.
@@ -45,14 +60,14 @@ func (r runner) Start(ctx context.Context, at backout.Attempt, components map[ba
 	return r.Executor.Start(ctx, req)
 }
 
-func (r runner) Pause(ctx context.Context, id backout.AttemptID) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlPause})
+func (r runner) Pause(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.Control(ctx, id, execute.Control{Kind: execute.ControlPause, By: by})
 }
 
-func (r runner) Resume(ctx context.Context, id backout.AttemptID) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlResume})
+func (r runner) Resume(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.Control(ctx, id, execute.Control{Kind: execute.ControlResume, By: by})
 }
 
-func (r runner) Abort(ctx context.Context, id backout.AttemptID) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlAbort})
+func (r runner) Abort(ctx context.Context, id backout.AttemptID, by string) error {
+	return r.Control(ctx, id, execute.Control{Kind: execute.ControlAbort, By: by})
 }

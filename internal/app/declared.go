@@ -43,6 +43,24 @@ func openDeclared(all []catalog.Actuator, named map[string]bool, m means, into m
 	return nil
 }
 
+// wrong says which of the declared actuators can't be made, for those who wrote them
+// down. Files of certificates are left out: they lie where it will run.
+func wrong(all []catalog.Actuator) []string {
+	var out []string
+	m := means{tasks: execute.NewTasks(nil)}
+	for _, d := range all {
+		for _, r := range []*catalog.HTTPRequest{d.HTTP, d.Probe.HTTP} {
+			if r != nil {
+				r.TLS = catalog.TLS{}
+			}
+		}
+		if _, err := m.declared(d); err != nil {
+			out = append(out, fmt.Sprintf("%s: actuator %s: %v", d.File, d.Name, err))
+		}
+	}
+	return out
+}
+
 func (m means) declared(d catalog.Actuator) (execute.Actuator, error) {
 	st := d.Reversal
 	out := &execute.Declared{Within: d.Within.Std(), Stated: execute.Stated{

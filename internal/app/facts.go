@@ -37,6 +37,7 @@ type facts struct {
 	actuators map[string]execute.Actuator
 	// troubles says when something was wrong; nil = nobody knows, so never.
 	troubles func(ctx context.Context, since time.Time) ([]backout.Period, error)
+	ours     ours // nil = we did nothing, as in a recording
 	minute   time.Duration
 	step     time.Duration
 	sampler  sampler // nil = nobody to ask
@@ -66,6 +67,9 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 	w := backout.World{
 		Now: now, Minute: backout.Duration(f.minute), Step: backout.Duration(f.step), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
+	}
+	if obs, err = f.own(ctx, &w, obs); err != nil {
+		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	w.Changes, w.Responses = backout.Fold(obs)
 	for i, c := range w.Changes {

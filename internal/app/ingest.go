@@ -14,6 +14,7 @@ import (
 	"github.com/backout-dev/backout/internal/ingest"
 	"github.com/backout-dev/backout/internal/ingest/alertmanager"
 	"github.com/backout-dev/backout/internal/ingest/cdevents"
+	"github.com/backout-dev/backout/internal/ingest/deployment"
 	"github.com/backout-dev/backout/internal/ingest/signature"
 	"github.com/backout-dev/backout/internal/ingest/webhook"
 	"github.com/backout-dev/backout/internal/store"
@@ -36,7 +37,10 @@ func (a *App) openIngest(ctx context.Context) (map[string]http.Handler, error) {
 	if a.alerts, err = openAlerts(ctx, a); err != nil {
 		return nil, err
 	}
-	out := map[string]http.Handler{}
+	out, err := deployment.New(deployments{a.store, a.catalog}, door)
+	if err != nil {
+		return nil, err
+	}
 	if out[webhook.Path], err = webhook.New(webhook.Config{Recorder: recorder{a.store}, Door: door}); err != nil {
 		return nil, err
 	}

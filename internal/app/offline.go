@@ -44,6 +44,9 @@ func Lint(dir string) (summary string, problems []string) {
 	if _, err := permit.Compile(c.Policy); err != nil {
 		return "", []string{err.Error()}
 	}
+	if problems := wrong(c.Actuators); len(problems) > 0 {
+		return "", problems
+	}
 	g := c.Graph
 	return fmt.Sprintf("%s is fine: %d services, %d dependencies, %d components, %d journeys, %d contracts, %d signals",
 		dir, len(g.Services), len(g.Dependencies), len(g.Components), len(g.Journeys), len(c.Contracts), len(c.Signals)), nil

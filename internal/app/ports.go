@@ -73,8 +73,10 @@ func (r recorder) Record(ctx context.Context, obs []backout.Observation) error {
 	if err := readable(obs); err != nil {
 		return err
 	}
-	_, err := r.Observe(ctx, obs)
-	return err
+	if _, err := r.Observe(ctx, obs); err != nil {
+		return err
+	}
+	return done(ctx, r.Store, obs)
 }
 
 // snapshots keeps the detector's state as a document.
@@ -175,5 +177,12 @@ func (r reading) Status(ctx context.Context) web.Status {
 	out.MeasuredAt = a.measured
 	a.mu.Unlock()
 	out.Undelivered, _ = a.undelivered(ctx, time.Now().UTC())
+	if w, err := a.facts.World(ctx, time.Now().UTC(), false); err == nil {
+		out.Holds = w.Holds
+		out.Breakers, out.Locks, err = a.controls(ctx, w)
+		if err != nil {
+			out.Degraded = append(out.Degraded, backout.Degraded(backout.DegradedDatabase, "deploy locks", time.Now().UTC(), err.Error()))
+		}
+	}
 	return out
 }

@@ -70,6 +70,6 @@ func (nobody) Start(context.Context, backout.Attempt, map[backout.ComponentID]ba
 func (nobody) Run(context.Context, backout.AttemptID) (backout.Run, error) {
 	return backout.Run{}, errActs
 }
-func (nobody) Pause(context.Context, backout.AttemptID) error  { return errActs }
-func (nobody) Resume(context.Context, backout.AttemptID) error { return errActs }
-func (nobody) Abort(context.Context, backout.AttemptID) error  { return errActs }
+func (nobody) Pause(context.Context, backout.AttemptID, string) error  { return errActs }
+func (nobody) Resume(context.Context, backout.AttemptID, string) error { return errActs }
+func (nobody) Abort(context.Context, backout.AttemptID, string) error  { return errActs }

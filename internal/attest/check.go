@@ -153,7 +153,7 @@ func (c *Checker) lag(own, theirs []backout.Anchor, name string) {
 // Add checks one incident's log, its sealed journals, and what anchors say of it.
 func (c *Checker) Add(l Log) {
 	c.done[l.Incident] = true
-	c.out.Incidents++
+	c.out.Logs++
 	c.out.Entries += len(l.Entries)
 	entries, bad := chain(l)
 	if bad == nil {

@@ -89,7 +89,7 @@ func (r records) check() backout.AuditCheck {
 
 func TestCheck_whole(t *testing.T) {
 	got := written().check()
-	if !got.Whole || got.Incidents != 2 || got.Entries != 11 || got.Journals != 2 || got.Anchors != 3 || got.Copies != 1 || got.Anchored != 11 || len(got.Notes) != 0 {
+	if !got.Whole || got.Logs != 2 || got.Entries != 11 || got.Journals != 2 || got.Anchors != 3 || got.Copies != 1 || got.Anchored != 11 || len(got.Notes) != 0 {
 		t.Errorf("%+v", got)
 	}
 }

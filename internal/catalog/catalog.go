@@ -21,6 +21,10 @@ type Catalog struct {
 	Signals   []backout.Signal   `json:"signals"`
 	Playbooks []backout.Playbook `json:"playbooks"`
 	Actuators []Actuator         `json:"actuators"`
+	// Criteria say when a way back has worked, their weights filled in.
+	Criteria []backout.SuccessCriteria `json:"criteria"`
+	// Analyses are what gates and success criteria may ask for besides signals.
+	Analyses []backout.Analysis `json:"analyses"`
 	// Notify is how people are told; nil when no document says so.
 	Notify *Notify `json:"notify,omitempty"`
 }
@@ -74,7 +78,7 @@ func newLoader() *loader {
 	l.out = Catalog{
 		Graph: backout.Graph{Services: []backout.Service{}, Dependencies: []backout.Dependency{}, Components: []backout.Component{},
 			Journeys: []backout.Journey{}, Features: []backout.Feature{}, Clients: []backout.Client{}},
-		Contracts: []backout.Contract{}, Signals: []backout.Signal{}, Playbooks: []backout.Playbook{}, Actuators: []Actuator{}, Policy: defaultPolicy(),
+		Contracts: []backout.Contract{}, Signals: []backout.Signal{}, Playbooks: []backout.Playbook{}, Actuators: []Actuator{}, Criteria: []backout.SuccessCriteria{}, Analyses: []backout.Analysis{}, Policy: defaultPolicy(),
 	}
 	return l
 }
@@ -116,24 +120,25 @@ type entity struct {
 	spec        cursor
 }
 
-// The two families of entities.
+// The three families of entities.
 const (
 	backstage = "backstage.io/v1alpha1"
 	ours      = "backout.dev/v1alpha1"
+	argo      = "argoproj.io/v1alpha1"
 )
 
 func (l *loader) document(c cursor) {
 	var version, kind string
 	e := entity{cursor: c, annotations: map[string]cursor{}, spec: cursor{l, c.file, &yaml.Node{Kind: yaml.MappingNode, Line: c.node.Line}, "spec"}}
 	c.fields(map[string]func(cursor){
-		"apiVersion": oneOf(&version, backstage, ours),
+		"apiVersion": oneOf(&version, backstage, ours, argo),
 		"kind":       text(&kind),
 		"metadata":   e.metadata,
 		"spec":       func(s cursor) { e.spec = s },
 	})
 	if version == "" {
 		if c.node.Kind == yaml.MappingNode && !l.has(c.file, "apiVersion") {
-			c.wrong("apiVersion: expected %s or %s", backstage, ours)
+			c.wrong("apiVersion: expected %s, %s or %s", backstage, ours, argo)
 		}
 		return
 	}
@@ -222,6 +227,7 @@ func readers() map[string]func(*entity) {
 		ours + " Client": readClient, ours + " Contract": readContract, ours + " Policy": readPolicy,
 		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook,
 		ours + " DataFormat": readFormat, ours + " PointOfNoReturn": readNoReturn, ours + " Pool": readPool, ours + " Consumer": readConsumer, ours + " Switch": readSwitch, ours + " Notify": readNotify,
-		ours + " Actuator": readActuator,
+		ours + " Actuator":        readActuator,
+		ours + " SuccessCriteria": readCriteria, argo + " AnalysisTemplate": readAnalysis, argo + " ClusterAnalysisTemplate": readAnalysis,
 	}
 }

@@ -76,7 +76,7 @@ func TestLoad_namesWhatIsWrong(t *testing.T) {
 		"no YAML":             {"a: [1\n", "x.yaml:"},
 		"tab":                 {"a:\n\t- b\n", "x.yaml:2:: expected YAML"},
 		"not a mapping":       {"- a\n", "x.yaml:1:: expected a mapping"},
-		"no version":          {"kind: Component\n", "x.yaml:1:: apiVersion: expected backstage.io/v1alpha1 or backout.dev/v1alpha1"},
+		"no version":          {"kind: Component\n", "x.yaml:1:: apiVersion: expected backstage.io/v1alpha1, backout.dev/v1alpha1 or argoproj.io/v1alpha1"},
 		"other version":       {"apiVersion: v2\nkind: Pod\n", `x.yaml:1:apiVersion: found "v2": expected one of`},
 		"other kind":          {oursDoc("Pod", "{}"), `x.yaml:1:: kind "Pod": expected one of Actuator, Client, Component, Consumer, Contract, DataFormat`},
 		"no name":             {"apiVersion: backout.dev/v1alpha1\nkind: Journey\nspec: {}\n", "metadata.name: expected a name"},

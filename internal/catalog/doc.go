@@ -3,7 +3,7 @@
 //
 // # The model in one page
 //
-// Every document is an entity: apiVersion, kind, metadata and spec. Two families
+// Every document is an entity: apiVersion, kind, metadata and spec. Three families
 // are read.
 //
 // Backstage's entities (apiVersion backstage.io/v1alpha1) are taken as they are:
@@ -34,7 +34,9 @@
 //	                 journeys, share (of their attempts)
 //	Switch           members, router (of kind traffic), reason
 //	Policy           limits {components, services, instances, value}, securityApprovers,
-//	                 and in freezes services, environment and location
+//	                 and in freezes services, environment and location; maxFailureAge,
+//	                 settle and budget {plansPerHour, plansPerDay, stepsPerHour,
+//	                 stepsPerDay} in model time; killSwitch
 //
 // How things are moved and seen is written so ({service}, {to} and the other fields
 // of backout.Effect.Fields may stand in url, headers, body, args, set and promql):
@@ -53,6 +55,22 @@
 //	            an effect's key once only
 //	          reversal {loss, lost, shares, mixed, takes, headroom}
 //	Playbook  component, owner, text, steps, link
+//
+// When a way back has worked is written so:
+//
+//	SuccessCriteria  environment, services (none = all), objectives [{signal, service,
+//	                 journey, weight, keyObjective}], analyses, totalScore {passPercentage
+//	                 (100), warningPercentage (as much)}. Weights left out everywhere are
+//	                 the journeys' money
+//
+// A quantile, such as the 99th percentile of latency, is watched as the share of requests
+// that are slower than it: a signal of kind errors whose query counts those requests.
+//
+// Argo Rollouts' AnalysisTemplate and ClusterAnalysisTemplate (apiVersion
+// argoproj.io/v1alpha1) are taken as they are, with the providers prometheus and web. An
+// argument without a value is filled in by the gate: service, component, environment,
+// location, from, to. Names and certificates are not taken on trust, so insecure and
+// values from secrets are problems.
 //
 // [Load] is strict: an unknown field, a name used twice, a reference that leads
 // nowhere, a second currency or a cycle of hard dependencies is an error. It

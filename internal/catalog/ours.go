@@ -143,6 +143,8 @@ func defaultPolicy() backout.Policy {
 	p := backout.Policy{
 		Autonomy: backout.AutonomyAsk, ColdStart: backout.ColdStartAsk, MinConfidence: 0.8, MaxPNone: 0.2, FourEyesTier: 0,
 		ApprovalTimeout: backout.Duration(30 * time.Minute), Cooldown: backout.Duration(15 * time.Minute), MaxAttempts: 1,
+		MaxFailureAge: backout.Duration(30 * time.Minute), Settle: backout.Duration(2 * time.Minute),
+		Budget:  backout.Budget{PlansPerHour: 3, PlansPerDay: 10, StepsPerHour: 20, StepsPerDay: 60},
 		Freezes: []backout.Freeze{}, Rules: []backout.PolicyRule{},
 	}
 	p.Version = policyVersion(p)
@@ -175,8 +177,19 @@ func readPolicy(e *entity) {
 		"maxServices": whole(&p.MaxServices, 0, 1000), "fourEyesTier": whole(&p.FourEyesTier, -1, 3), "approvalTimeout": span(&p.ApprovalTimeout),
 		"skew": skew(&p.Skew), "trust": readTrust(p), "cooldown": span(&p.Cooldown), "maxAttempts": whole(&p.MaxAttempts, 0, 100),
 		"freezes": readFreezes(e, p), "rules": readRules(p), "limits": readLimits(&p.Limits), "securityApprovers": names(&p.SecurityApprovers),
+		"maxFailureAge": span(&p.MaxFailureAge), "settle": span(&p.Settle), "budget": readBudget(&p.Budget), "killSwitch": yes(&p.KillSwitch),
 	})
 	p.Version = policyVersion(*p)
+}
+
+// readBudget reads what may be done without a person; 0 = no bound.
+func readBudget(b *backout.Budget) func(cursor) {
+	return func(c cursor) {
+		c.fields(map[string]func(cursor){
+			"plansPerHour": whole(&b.PlansPerHour, 0, 10_000), "plansPerDay": whole(&b.PlansPerDay, 0, 10_000),
+			"stepsPerHour": whole(&b.StepsPerHour, 0, 100_000), "stepsPerDay": whole(&b.StepsPerDay, 0, 100_000),
+		})
+	}
 }
 
 // skew reads by how many releases neighbours may be apart: N-1, or 0 for none.

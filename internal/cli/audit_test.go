@@ -3,6 +3,8 @@ package cli
 import (
 	"database/sql"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +61,7 @@ func TestAudit_ofARealIncident(t *testing.T) {
 		return strings.Contains(string(b), string(id)) && code == 0 && !strings.Contains(out, "came after the newest anchor")
 	})
 	for _, args := range [][]string{{}, {string(id)}} {
-		if code, out, errs := runOn(t, f.a, append([]string{"audit", "verify"}, args...)...); code != 0 || !strings.Contains(out, "✔ whole: 1 incident, ") || !strings.Contains(out, "1 sealed journal") {
+		if code, out, errs := runOn(t, f.a, append([]string{"audit", "verify"}, args...)...); code != 0 || !strings.Contains(out, "✔ whole: ") || !strings.Contains(out, "1 sealed journal") {
 			t.Errorf("verify %v: exit %d, %q %q", args, code, out, errs)
 		}
 	}
@@ -83,6 +85,7 @@ func TestAudit_ofARealIncident(t *testing.T) {
 		t.Errorf("half an export: exit %d, %q", code, errs)
 	}
 	f.history(id, data)
+	f.reports(id, data)
 	for sql, want := range map[string]string{
 		"UPDATE run_entry SET body = replace(body, 'gate passed', 'gate halted')": "journal of " + string(id) + "/1",
 		"DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)":              "missing at the end",
@@ -134,6 +137,44 @@ func (f *flagged) history(id backout.IncidentID, data string) {
 	var doc struct{ Incidents []backout.Past }
 	if err := json.Unmarshal([]byte(out), &doc); err != nil || code != 0 || len(doc.Incidents) != 1 || doc.Incidents[0].FirstEffect == nil || *doc.Incidents[0].FirstEffect >= *doc.Incidents[0].Verified {
 		f.Errorf("exit %d, %q, %v", code, out, err)
+	}
+}
+
+// reports writes the report in each format, from the server and from the folder.
+func (f *flagged) reports(id backout.IncidentID, data string) {
+	f.Helper()
+	for _, format := range []string{"md", "html"} {
+		live, offline := filepath.Join(f.dir, "live."+format), filepath.Join(f.dir, "offline."+format)
+		code, _, errs := runOn(f.T, f.a, "report", string(id), "-o", live)
+		other, _, more := runAlone("report", string(id), "-o", offline, "--data", data)
+		if code != 0 || other != 0 {
+			f.Fatalf("exit %d and %d, %q %q", code, other, errs, more)
+		}
+		for _, path := range []string{live, offline} {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			for _, want := range []string{"Recovery was verified by the signals. Taken back: flag express from on to off.", "gate passed: recovered", "flag express on is held until ", "on-call by console", "✔ whole: 1 audit log", "ann"} {
+				if !strings.Contains(string(b), want) {
+					f.Errorf("%s does not say %q", path, want)
+				}
+			}
+		}
+	}
+	if code, _, errs := runOn(f.T, f.a, "report", "INC-none"); code != 1 || !strings.Contains(errs, "INC-none") {
+		f.Errorf("unknown incident: exit %d, %q", code, errs)
+	}
+	if code, _, errs := runOn(f.T, f.a, "report", string(id), "-o", "x.pdf"); code != 2 || !strings.Contains(errs, ".md or .html") {
+		f.Errorf("unknown format: exit %d, %q", code, errs)
+	}
+	res, err := http.Get(f.a.URL() + "/v1/incidents/" + string(id) + "/report")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if b, _ := io.ReadAll(res.Body); res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") || !strings.Contains(string(b), "<svg") {
+		f.Errorf("%s %s", res.Status, res.Header.Get("Content-Type"))
 	}
 }
 

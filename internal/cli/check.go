@@ -58,16 +58,23 @@ func (e *env) checkCommand() *cobra.Command {
 	var f facts
 	var q web.Question
 	var output, at string
+	var d deployFlags
 	cmd := &cobra.Command{
-		Use: "check", Short: "before a deploy: could this release be undone once it is out?", Args: cobra.NoArgs,
+		Use: "check", Short: "before a deploy: could this release be undone, and may it go out now?", Args: cobra.NoArgs,
 		Long: "Asks whether a release, once it is out and nothing else has changed, could be taken back without loss and with proof, and says what to do if not.\n" +
-			"It asks the running backout, or with --catalog files alone. Exit codes: 0 it could, 1 error, 2 it could not.",
+			"It asks the running backout, or with --catalog files alone. Exit codes: 0 it could, 1 error, 2 it could not.\n\n" +
+			"With --deploy it asks whether this deployment may go ahead now: is the component or the artifact held, does a plan run, does another pipeline\n" +
+			"have the deploy lock? With --lock the answer yes comes with the lock. Exit codes: 0 go ahead, 1 error, 2 held: by whom, why, until when, what to do.",
 		Example: "  backout check --service payment --version 2.15.0\n" +
 			"  backout check --service payment --version 2.15.0 --component schema:ledger@production/eu-1=43 -o markdown\n" +
-			"  backout check --service payment --version 2.15.0 --from 2.14.0 --catalog ./catalog",
+			"  backout check --service payment --version 2.15.0 --from 2.14.0 --catalog ./catalog\n" +
+			"  backout check --deploy deployment:payment@production/eu-1 --to 2.15.0 --digest sha256:... --lock 30m --owner ci-123",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "text" && output != "json" && output != "markdown" {
 				return fmt.Errorf("check: -o %q: expected text, json or markdown", output)
+			}
+			if d.Component != "" {
+				return e.checkDeploy(cmd.Context(), c, d.Deployment, output)
 			}
 			answer, err := e.check(cmd.Context(), c, f, at, q)
 			if err != nil {
@@ -89,6 +96,7 @@ func (e *env) checkCommand() *cobra.Command {
 	}
 	c.flags(cmd)
 	f.flags(cmd)
+	d.flags(cmd)
 	cmd.Flags().StringVar(&q.Service, "service", "", "whose deployments are about to be shipped")
 	cmd.Flags().StringVar(&q.Version, "version", "", "the version to be shipped")
 	cmd.Flags().StringVar(&q.From, "from", "", "the version to go back to; empty = what runs now")

@@ -205,17 +205,7 @@ func keep(f backout.PlanFile, path string) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".backout-plan-*")
-	if err != nil {
-		return fmt.Errorf("keep plan: %w", err)
-	}
-	_, err = tmp.Write(b)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
+	if err := writeWhole(path, b); err != nil {
 		return fmt.Errorf("keep plan in %s: %w", path, err)
 	}
 	return nil

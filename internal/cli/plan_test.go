@@ -93,9 +93,15 @@ type flagged struct {
 
 func serveFlags(t *testing.T, catalogMore string) *flagged {
 	t.Helper()
+	return serveWritten(t, func(file string) string { return strings.Replace(flagShop, "FLAGS", file, 1) + catalogMore })
+}
+
+// serveWritten is serveFlags with a catalog that is written for the flag's file.
+func serveWritten(t *testing.T, catalog func(file string) string) *flagged {
+	t.Helper()
 	f := &flagged{T: t, dir: t.TempDir()}
 	f.file = filepath.Join(f.dir, "flags.json")
-	for name, text := range map[string]string{"flags.json": flags, "catalog/shop.yaml": strings.Replace(flagShop, "FLAGS", f.file, 1) + catalogMore} {
+	for name, text := range map[string]string{"flags.json": flags, "catalog/shop.yaml": catalog(f.file)} {
 		path := filepath.Join(f.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

@@ -133,6 +133,9 @@ func (e *env) statusCommand() *cobra.Command {
 			for _, u := range st.Unknown {
 				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkWaits, "?"), u)
 			}
+			for _, b := range st.Barriers() {
+				fmt.Fprintf(e.out, "%s %s\n", s.Paint(render.InkHeld, s.Glyph("‖")), b)
+			}
 			for _, u := range st.Undelivered {
 				fmt.Fprintf(e.out, "%s not delivered: %s\n", s.Paint(render.InkWaits, "!"), u)
 			}

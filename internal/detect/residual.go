@@ -103,7 +103,7 @@ func (d *Detector) ownResiduals(s *series, from, to time.Time) (backout.Residual
 }
 
 func (d *Detector) blank(s, base *series, at time.Time) backout.Residuals {
-	return backout.Residuals{ID: s.id, Kind: s.signal, Mode: base.Mode.String(), From: at, Step: d.step, Phi: base.Phi}
+	return backout.Residuals{ID: s.id, Kind: s.signal, Mode: base.Mode.String(), From: at, Step: d.step, Phi: base.Phi, N: int(base.Healthy)}
 }
 
 // whole is the series that an arm is a part of: the same subject without a version,

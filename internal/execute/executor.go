@@ -52,7 +52,7 @@ type Executor struct {
 
 	mu      sync.Mutex
 	changed map[backout.AttemptID]chan struct{} // guarded by mu; closed when a control arrives
-	did     ended
+	did     pastRuns
 }
 
 // flowName is what attempts are registered as in the engine.
@@ -210,7 +210,7 @@ func (x *Executor) Control(ctx context.Context, id backout.AttemptID, c Control)
 		return err
 	}
 	if r.State.Terminal() {
-		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("attempt %s has ended as %s", id, r.State)}
+		return ended(id, r.State)
 	}
 	e, err := x.saveControl(ctx, id, c)
 	if err != nil {
@@ -221,6 +221,11 @@ func (x *Executor) Control(ctx context.Context, id backout.AttemptID, c Control)
 	return nil
 }
 
+// ended refuses a word to a run that hears none any more.
+func ended(id backout.AttemptID, s backout.RunState) error {
+	return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("attempt %s has ended as %s", id, s)}
+}
+
 func (x *Executor) saveControl(ctx context.Context, id backout.AttemptID, c Control) (backout.Entry, error) {
 	tx, err := x.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -229,6 +234,10 @@ func (x *Executor) saveControl(ctx context.Context, id backout.AttemptID, c Cont
 	defer func() { _ = tx.Rollback() }()
 	if _, err := tx.ExecContext(ctx, lockRun, id); err != nil {
 		return backout.Entry{}, err
+	}
+	var now backout.RunState // the run may have ended since it was looked at
+	if err := tx.QueryRowContext(ctx, "SELECT state FROM run WHERE attempt = $1", id).Scan(&now); err != nil || now.Terminal() {
+		return backout.Entry{}, cmp.Or(err, ended(id, now))
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO run_control (attempt, kind, who, why) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (attempt) DO UPDATE SET kind = excluded.kind, who = excluded.who, why = excluded.why WHERE run_control.kind <> 'abort'`,

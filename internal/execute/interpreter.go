@@ -275,8 +275,11 @@ func (x *Executor) ask(ctx context.Context, q Question) verdict {
 		if aborted {
 			return verdict{Answer{Decision: "aborted", Why: "aborted at a gate"}, true}
 		}
-		q.Now = time.Now().UTC()
-		ans, err := call(ctx, x.config.Timeout, func(ctx context.Context) (Answer, error) { return x.config.Gate.Ask(ctx, q) })
+		var ans Answer
+		var err error
+		if q.Now, err = call(ctx, x.config.Timeout, x.engine.Clock); err == nil {
+			ans, err = call(ctx, x.config.Timeout, func(ctx context.Context) (Answer, error) { return x.config.Gate.Ask(ctx, q) })
+		}
 		if err != nil {
 			ans = Answer{Decision: DecisionFreeze, Why: err.Error()}
 		}

@@ -11,9 +11,9 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// ended remembers what runs did that have ended: their journals don't change any more,
+// pastRuns remembers what runs did that have ended: their journals don't change any more,
 // and the world is loaded far more often than a run ends.
-type ended struct {
+type pastRuns struct {
 	mu   sync.Mutex
 	runs map[backout.AttemptID][]backout.OwnEffect // guarded by mu
 }

@@ -36,6 +36,13 @@ type refusal struct {
 	Errors   []FieldError `json:"errors,omitempty"`
 }
 
+// Reply is what a [Receive] gives when it was asked a question: an answer with a status
+// of its own. A question is answered anew however often it is asked.
+type Reply struct {
+	Status int
+	Body   any
+}
+
 // duplicate is the answer to a message that was taken before.
 type duplicate struct {
 	Duplicate bool `json:"duplicate"`

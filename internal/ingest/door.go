@@ -221,6 +221,10 @@ func (d *Door) admit(w http.ResponseWriter, r *http.Request, holder bool, receiv
 		d.failed(ctx, w, err)
 		return
 	}
+	if r, asked := said.(Reply); asked {
+		answer(w, r.Status, r.Body)
+		return
+	}
 	d.taken.keep(delivery, now) // only now: a sender whose message failed sends it again
 	answer(w, http.StatusAccepted, said)
 }

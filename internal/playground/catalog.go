@@ -277,5 +277,6 @@ func policy(c Config) fields {
 	return fields{
 		"autonomy": string(cmp.Or(l.Autonomy, backout.AutonomyAct)), "coldStart": "act-if-reversible", "minConfidence": .7, "maxPNone": .2, "maxSteps": 6, "maxServices": 6,
 		"fourEyesTier": -1, "approvalTimeout": minutes(l.ApprovalMinutes, 20), "cooldown": minutes(l.CooldownMinutes, 20), "maxAttempts": cmp.Or(l.MaxAttempts, 1),
+		"maxFailureAge": "90m", // model time; leaks are found late, and here nobody else is at it
 	}
 }

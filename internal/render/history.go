@@ -12,7 +12,7 @@ import (
 // AuditCheck says whether records are whole, and the first break of each.
 func AuditCheck(r backout.AuditCheck, s Style) string {
 	w := sheet{Style: s}
-	read := fmt.Sprintf("%s, %s in audit logs, %s, %s", Plural(r.Incidents, "incident"), entries(r.Entries), Plural(r.Journals, "sealed journal"), Plural(r.Anchors, "anchor"))
+	read := fmt.Sprintf("%s with %s, %s, %s", Plural(r.Logs, "audit log"), entries(r.Entries), Plural(r.Journals, "sealed journal"), Plural(r.Anchors, "anchor"))
 	if r.Copies > 0 {
 		read += fmt.Sprintf(" and %s outside of the database", copies(r.Copies))
 	}
@@ -114,7 +114,7 @@ func costOf(p backout.Past) string {
 	if p.CostPerMinute.P90.Minor > 0 {
 		text = Rate(p.CostPerMinute) + " while it lasted"
 	}
-	if p.CostNothing.Minor > 0 {
+	if p.CostNothing.Minor > 0 && p.CostPerMinute.P90.Minor > 0 {
 		text += fmt.Sprintf("; expected from the plan on %s, against %s doing nothing", Amount(p.Cost), Amount(p.CostNothing))
 	}
 	return text

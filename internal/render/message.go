@@ -33,7 +33,7 @@ func Message(a backout.Audience, inc backout.Incident, m Moment) string {
 func standing(a backout.Audience, inc backout.Incident, m Moment) string {
 	switch a {
 	case backout.AudienceOnCall:
-		return onCall(inc, m)
+		return strings.TrimSpace(onCall(inc, m) + halted(inc))
 	case backout.AudienceSupport:
 		return support(inc, m)
 	case backout.AudienceExecutive:
@@ -44,6 +44,14 @@ func standing(a backout.Audience, inc backout.Incident, m Moment) string {
 		return fmt.Sprintf("%s %s: %s", inc.ID, inc.State, inc.Why)
 	}
 	return ""
+}
+
+// halted says that nothing goes on, however far it has come.
+func halted(inc backout.Incident) string {
+	if inc.Stop == nil || inc.State.Terminal() {
+		return ""
+	}
+	return " ‖ " + inc.Stop.Words() + "; what runs waits where it is."
 }
 
 func onCall(inc backout.Incident, m Moment) string {
@@ -60,7 +68,7 @@ func onCall(inc backout.Incident, m Moment) string {
 	case backout.StateRecovered:
 		return fmt.Sprintf("✔ %s recovered at %s, verified by the signals, %s after it began. Taken back: %s.%s", inc.ID, clockUTC(inc.UpdatedAt), Span(inc.UpdatedAt.Sub(inc.Onset)), takenBack(inc), leftAlone(inc))
 	case backout.StateSelfRecovered:
-		return fmt.Sprintf("✔ %s went away by itself: %s.%s", inc.ID, inc.Why, untouched(inc))
+		return fmt.Sprintf("✔ %s went away by itself: %s%s%s", inc.ID, sentence(inc.Why), stays(inc), untouched(inc))
 	case backout.StateNoAction:
 		return fmt.Sprintf("◇ %s: nothing to take back.%s %s The trouble is not over; backout does nothing further by itself.%s", inc.ID, suspicion(inc), sentence(inc.Why), untouched(inc))
 	case backout.StateTakenOver:

@@ -47,10 +47,10 @@ func Watch(f Frame, s Style) []string {
 			v.add("", strings.Split(strings.TrimRight(Suspects(*inc.Attribution, s, 5), "\n"), "\n")...)
 		}
 	}
-	for _, d := range f.Degraded {
-		v.wrap(0, v.Paint(InkWaits, "!")+" ", degradedLead(d.Source)+": "+d.String())
+	for _, d := range few(degradedNames(f.Degraded)) {
+		v.wrap(0, v.Paint(InkWaits, "!")+" ", d)
 	}
-	for _, u := range f.Undelivered {
+	for _, u := range few(f.Undelivered) {
 		v.wrap(0, v.Paint(InkWaits, "!")+" ", "not delivered: "+u)
 	}
 	v.foot()
@@ -431,6 +431,34 @@ func (s Style) fit(line string, width int) string {
 	return b.String()
 }
 
+// degradedNames says in a few words what backout can't see or do; what that means and
+// what to do stands in backout status.
+func degradedNames(all []backout.Degradation) []string {
+	out := []string{}
+	for _, d := range all {
+		if d.Source == "" {
+			out = append(out, "can't see now: "+d.Why)
+		} else {
+			out = append(out, degradedLead(d.Source)+": "+d.String())
+		}
+	}
+	return out
+}
+
+// few keeps a list short, and says how long it is.
+func few(all []string) []string {
+	const most = 3
+	if len(all) <= most+1 {
+		return all
+	}
+	return append(slices.Clone(all[:most]), fmt.Sprintf("%d more, see backout status", len(all)-most))
+}
+
+// without lists what is in a and not in b.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}
+
 // Happening is one thing that changed between two frames.
 type Happening struct {
 	At       time.Time          `json:"at"`
@@ -439,11 +467,6 @@ type Happening struct {
 	State    backout.State      `json:"state,omitempty"`
 	Entry    *backout.Entry     `json:"entry,omitempty"`
 	Text     string             `json:"text"`
-}
-
-// among reports whether a list names the same thing; its reason may differ.
-func among(all []backout.Degradation, d backout.Degradation) bool {
-	return slices.ContainsFunc(all, func(x backout.Degradation) bool { return x.What() == d.What() })
 }
 
 // Happenings lists what is new in a frame, oldest first; everything, when before is
@@ -457,15 +480,12 @@ func Happenings(before, f Frame) []Happening {
 		}
 		out = append(out, Happening{At: f.Now, Kind: "connection", Text: text})
 	}
-	for _, d := range f.Degraded {
-		if !among(before.Degraded, d) {
-			out = append(out, Happening{At: f.Now, Kind: "degraded", Text: degradedLead(d.Source) + ": " + d.String()})
-		}
+	was, is := degradedNames(before.Degraded), degradedNames(f.Degraded)
+	if more := without(is, was); len(more) > 0 {
+		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: strings.Join(few(more), "; ")})
 	}
-	for _, d := range before.Degraded {
-		if !f.Lost && !among(f.Degraded, d) {
-			out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "over: " + d.String()})
-		}
+	if less := without(was, is); len(less) > 0 && !f.Lost {
+		out = append(out, Happening{At: f.Now, Kind: "degraded", Text: "no longer: " + strings.Join(few(less), "; ")})
 	}
 	inc := f.Incident
 	if inc == nil {

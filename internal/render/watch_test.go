@@ -53,7 +53,7 @@ func watched() Frame {
 	}
 	return Frame{
 		Now: min(9.1), AsOf: min(9.1), Mode: "ask", Ready: "52 series known", Incident: &inc, Run: &run, Keys: true,
-		Degraded: []backout.Degradation{{Source: backout.DegradedMetrics, About: "queue_depth", Why: "no answer for 6 min"}},
+		Degraded: []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "queue_depth", min(3), "no answer")},
 		Holds:    []backout.Hold{{Component: "flag:express-checkout@production/eu-1", BadTo: "on", Until: at.Add(24 * time.Hour), Release: "a version other than on, or a person"}},
 	}
 }

@@ -26,33 +26,21 @@ func (r *Responder) start(ctx context.Context, now time.Time, inc backout.Incide
 	n := len(inc.Attempts)
 	inc.Attempts[n-1].StartedAt = now
 	inc.Attempts[n-1].Plan = *inc.Plan
-	if err := r.hold(ctx, now, w, inc); err != nil {
-		return time.Time{}, err
-	}
 	inc, err = r.move(ctx, now, inc, backout.StateExecuting, inc.Plan.Summary)
 	if err != nil {
 		return time.Time{}, err
 	}
-	return now.Add(r.cfg.Step), r.cfg.Runner.Start(ctx, inc.Attempts[n-1], components(w, *inc.Plan))
+	return now.Add(r.cfg.Step), r.launch(ctx, now, w, inc)
 }
 
-// hold keeps what is taken back from being shipped again meanwhile.
-func (r *Responder) hold(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) error {
-	for _, s := range inc.Plan.Steps() {
-		h := backout.Hold{
-			Component: s.Component, Owner: "backout " + string(inc.ID), Reason: s.Why, BadTo: s.From,
-			Until: now.Add(24 * time.Hour), Release: "a version other than " + string(s.From) + ", or a person",
-		}
-		for _, c := range w.Stack(s.Component) {
-			if c.To == s.From {
-				h.BadDigest = c.Digest
-			}
-		}
-		if err := r.cfg.Learner.SaveHold(ctx, h); err != nil {
-			return fmt.Errorf("hold %s: %w", s.Component, err)
-		}
+// launch keeps others away from what the attempt moves and starts it. Both may be done
+// again, should we have died in between.
+func (r *Responder) launch(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) error {
+	if err := r.seize(ctx, now, w, inc); err != nil {
+		return err
 	}
-	return nil
+	at := inc.Attempts[len(inc.Attempts)-1]
+	return r.cfg.Runner.Start(ctx, at, components(w, at.Plan))
 }
 
 func components(w backout.World, p backout.Plan) map[backout.ComponentID]backout.Component {
@@ -75,7 +63,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		if werr != nil {
 			return time.Time{}, errors.Join(err, werr)
 		}
-		return now.Add(r.cfg.Step), r.cfg.Runner.Start(ctx, *at, components(w, at.Plan))
+		return now.Add(r.cfg.Step), r.launch(ctx, now, w, inc)
 	}
 	if err != nil {
 		return time.Time{}, err
@@ -86,7 +74,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	}
 	// A parked run was told to abort as well, and does so when it is started again.
 	if gone := run.Parked && inc.TakeOver != nil; !run.State.Terminal() && !gone {
-		return now.Add(r.cfg.Step), r.followFreeze(ctx, now, inc, run)
+		return now.Add(r.cfg.Step), errors.Join(r.keepWheel(ctx, now, at.ID), r.followFreeze(ctx, now, inc, run))
 	}
 	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(at.Plan, run)
 	seal, err := run.Seal()
@@ -94,6 +82,9 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)
 	}
 	at.Journal = &seal
+	if err := r.yield(ctx, now, inc, run); err != nil {
+		return time.Time{}, err
+	}
 	return r.conclude(ctx, now, inc, run)
 }
 

@@ -35,7 +35,7 @@ func (r *Responder) Abort(ctx context.Context, now time.Time, id backout.Inciden
 	return r.move(ctx, now, inc, backout.StateAborted, by.Name+" ended it; nothing further happens by itself")
 }
 
-func (r *Responder) control(ctx context.Context, now time.Time, id backout.IncidentID, by backout.Principal, deed string, paused bool, do func(context.Context, backout.AttemptID) error) (backout.Incident, error) {
+func (r *Responder) control(ctx context.Context, now time.Time, id backout.IncidentID, by backout.Principal, deed string, paused bool, do func(context.Context, backout.AttemptID, string) error) (backout.Incident, error) {
 	inc, err := r.cfg.Store.Incident(ctx, id)
 	if err != nil {
 		return inc, fmt.Errorf("%s %s: %w", deed, id, err)
@@ -46,7 +46,7 @@ func (r *Responder) control(ctx context.Context, now time.Time, id backout.Incid
 	if inc.State != backout.StateExecuting && inc.State != backout.StateFrozen {
 		return inc, &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("incident %s is %s: nothing is running", id, inc.State)}
 	}
-	if err := do(ctx, inc.Attempts[len(inc.Attempts)-1].ID); err != nil {
+	if err := do(ctx, inc.Attempts[len(inc.Attempts)-1].ID, by.Name); err != nil {
 		return inc, fmt.Errorf("%s %s: %w", deed, id, err)
 	}
 	inc.Paused = paused

@@ -102,7 +102,7 @@ func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) b
 	}
 	from = from.Add(-r.minutes(evidenceWindow))
 	q.Residuals = witnessed(r.cfg.Signals.Residuals(from, now), inc, from, now, r.cfg.Step)
-	return attribute.Rank(q)
+	return attribute.Rank(unsettled(q, inc.After))
 }
 
 func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribution, inc backout.Incident) backout.Forecast {
@@ -119,7 +119,7 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, be
 	switch {
 	case waited < longestWait && r.rollingOut(now, w, att):
 		return false, nil
-	case r.easing(now, inc):
+	case now.Sub(latelySince(inc)) < r.minutes(longestEasing) && r.easing(now, inc):
 		return false, nil // whoever acts now takes back what has mended itself
 	case waited >= longestWait:
 		return true, nil
@@ -195,6 +195,9 @@ const (
 	easingFor  = 1.0 // model minutes for which it must have eased
 	easedTo    = 2.0 // the worst divided by this is far below it
 	mostlyCalm = .75 // of the ill signals
+	// What has eased and is not back by then will not come back by itself: an attempt
+	// that stopped half way may halve the trouble for good.
+	longestEasing = 40.0
 )
 
 // rollingOut reports whether a serious suspect's rollout is still going on: its

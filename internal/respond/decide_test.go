@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -152,6 +153,34 @@ func TestDue_waitsWhileTroubleEases(t *testing.T) {
 		if inc.State != want || !stays && inc.Plan != nil {
 			t.Errorf("trouble that stays: %t; ended %s (%s), want %s", stays, inc.State, inc.Why, want)
 		}
+	}
+}
+
+// Trouble that an attempt has halved and that then ends, or stays halved, has an end
+// either way: easing is no reason to look for ever.
+func TestDue_easedAfterAnAttempt(t *testing.T) {
+	for name, c := range map[string]struct {
+		left float64
+		want backout.State
+	}{"it ends": {.1, backout.StateSelfRecovered}, "it stays halved": {4, backout.StateHalted}} {
+		t.Run(name, func(t *testing.T) {
+			tw := newTown(t, true, nil)
+			id := tw.detect()
+			tried := tw.until(id, backout.StateExecuting).Attempts[0].StartedAt
+			for s, level := range tw.signals.levels {
+				tw.signals.levels[s] = func(at time.Time) float64 {
+					if at.After(tried) && level(at) > c.left {
+						return c.left
+					}
+					return level(at)
+				}
+			}
+			tw.runner.run = backout.Run{State: backout.RunHalted, Why: "the target broke", Entries: []backout.Entry{{Kind: backout.EntryEffect, Step: tw.store.incidents[id].Plan.Steps()[0].ID, Outcome: backout.OutcomeDone, Share: 1. / 3}}}
+			inc := tw.until(id, backout.StateSelfRecovered, backout.StateHalted)
+			if inc.State != c.want || !strings.Contains(inc.Why, "the target broke") {
+				t.Errorf("ended %s (%s), want %s and how the attempt ended", inc.State, inc.Why, c.want)
+			}
+		})
 	}
 }
 

@@ -35,7 +35,14 @@ const (
 type Gate struct {
 	Store   Store
 	Signals Signals
-	Minute  time.Duration
+	// Counted gives raw counts; nil leaves residuals alone to judge.
+	Counted Counted
+	// Criteria say what recovery needs; without any, all that was ill is back.
+	Criteria []backout.SuccessCriteria
+	Analyses *Analyses // nil = none are asked for
+	// Facts tell what others changed meanwhile; nil = nobody knows.
+	Facts  Facts
+	Minute time.Duration
 }
 
 // Ask gives the decision of this moment.
@@ -44,11 +51,20 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	if err != nil {
 		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
-	question := g.question(inc, q)
+	question, err := g.withoutAnother(ctx, inc, q, g.question(inc, q))
+	if err != nil {
+		return execute.Answer{}, err
+	}
 	question.Last = question.Last || waveDone(q)
+	question.Counts = g.counts(ctx, q)
+	question.Arms = uncounted(question.Arms, question.Counts)
 	v := alertsToo(inc, question, verify.Judge(question))
 	out := g.answer(q, v)
 	out.Verdict = v.Value
+	if question.Last { // the run could end here: what is asked for besides must hold
+		c, _ := g.criteria(inc, q)
+		out = g.analysed(ctx, q, c.Analyses, out)
+	}
 	return out, nil
 }
 
@@ -100,10 +116,12 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionFreeze, Why: "the signals can't be seen: nothing is decided until they can"}
 	case v.Value == backout.VerdictWorse:
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
+	case v.Warning && q.Last && v.Value != backout.VerdictRecovered && q.Now.Sub(q.Since) > g.minutes(gateBudget):
+		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("mostly recovered, with a warning: %.0f %% of the weight is back; %s", 100*v.Score, open(v))}
 	case v.Value == backout.VerdictRecovered && q.Last:
 		return execute.Answer{Decision: execute.DecisionGoOn, Why: recovered(v)}
 	case v.Value == backout.VerdictRecovered:
-		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; the rest of the plan is not needed"}
+		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; not needed any more: " + dropped(q)}
 	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
 	case q.Last:
@@ -114,6 +132,17 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionWait, Why: "too few samples since the stage began"}
 	}
 	return execute.Answer{Decision: execute.DecisionGoOn, Why: "not worse: " + seen(v)}
+}
+
+// dropped names the steps of the waves that an early stop leaves out.
+func dropped(q execute.Question) string {
+	var names []string
+	for _, w := range q.Attempt.Plan.Waves[min(q.Wave+1, len(q.Attempt.Plan.Waves)):] {
+		for _, s := range w.Steps {
+			names = append(names, fmt.Sprintf("%s %s to %s", s.Component, s.From, s.To))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // question gathers what verify needs: the ill signals of the incident are primary;
@@ -127,19 +156,17 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 	from := began.Add(-g.minutes(8))
 	out := verify.Question{Since: q.Since, Now: q.Now, Began: q.Attempt.StartedAt, WarmUp: g.minutes(warmUp), Last: q.Last, Margin: marginSeasonal, Harm: harm}
 	ill, expected := illOf(inc), expectedOf(inc)
-	versions := map[backout.ServiceID]backout.Step{}
-	for _, s := range q.Moved {
-		versions[s.Service] = s
-	}
+	criteria, _ := g.criteria(inc, q)
+	versions := movedOf(q)
 	arms := map[backout.SeriesID][2]*backout.Residuals{}
 	for _, r := range g.Signals.Residuals(from, q.Now) {
 		sub := r.ID.Subject
 		switch {
 		case sub.Version != "":
-			if s, ok := versions[sub.Service]; ok && s.Kind == backout.KindDeployment {
+			if s, ok := versions[sub.Service]; ok {
 				addArm(arms, r, s)
 			}
-		case ill[r.ID]:
+		case ill[r.ID] || listed(criteria, r.ID):
 			out.Primary = append(out.Primary, r)
 			if r.Mode == backout.ModeShort {
 				out.Margin = marginShort
@@ -149,9 +176,10 @@ func (g *Gate) question(inc backout.Incident, q execute.Question) verify.Questio
 		}
 	}
 	out.Primary = provable(out.Primary)
+	weigh(&out, criteria, ill)
 	for _, pair := range arms {
 		if pair[0] != nil && pair[1] != nil {
-			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1]})
+			out.Arms = append(out.Arms, verify.Arm{Treated: *pair[0], Control: *pair[1], Share: shareOf(versions[pair[0].ID.Subject.Service], q.Round)})
 		}
 	}
 	return out
@@ -193,6 +221,14 @@ func addArm(arms map[backout.SeriesID][2]*backout.Residuals, r backout.Residuals
 	arms[key] = pair
 }
 
+// shareOf is how much of a step is moved after a round.
+func shareOf(s backout.Step, round int) float64 {
+	if round < len(s.Stages) {
+		return s.Stages[round].Share
+	}
+	return 1
+}
+
 func illOf(inc backout.Incident) map[backout.SeriesID]bool {
 	out := map[backout.SeriesID]bool{}
 	for _, f := range inc.Findings {
@@ -225,16 +261,33 @@ func expectedOf(inc backout.Incident) map[string]bool {
 	return out
 }
 
-// wentAway reports whether everything that was ill is back before anything was
-// done.
+// wentAway reports whether everything that was ill is back without our doing: before
+// anything was done, or after an attempt that ended without recovery.
 func (r *Responder) wentAway(_ context.Context, now time.Time, inc backout.Incident) (bool, string, error) {
-	if len(inc.Tried) > 0 || now.Sub(inc.OpenedAt) < r.minutes(4) {
+	since := latelySince(inc)
+	if now.Sub(since) < r.minutes(4) {
 		return false, "", nil
 	}
 	g := Gate{Signals: r.cfg.Signals, Minute: r.cfg.Minute}
-	question := g.question(inc, execute.Question{Since: inc.OpenedAt, Now: now, Last: true})
+	question := g.question(inc, execute.Question{Since: since, Now: now, Last: true})
 	v := alertsToo(inc, question, verify.Judge(question))
-	return v.Value == backout.VerdictRecovered, "all signals are back before anything was done", nil
+	why := "all signals are back before anything was done"
+	if how := spent(inc); how != "" {
+		why = "all signals are back" + how
+	}
+	return v.Value == backout.VerdictRecovered, why, nil
+}
+
+// latelySince is since when nothing of ours has been under way: the incident's opening,
+// or the end of its last attempt.
+func latelySince(inc backout.Incident) time.Time {
+	since := inc.OpenedAt
+	for _, a := range inc.Attempts {
+		if a.EndedAt.After(since) {
+			since = a.EndedAt
+		}
+	}
+	return since
 }
 
 func worst(v backout.Verdict) string {
@@ -284,6 +337,9 @@ func recovered(v backout.Verdict) string {
 	}
 	if proven == 0 {
 		return fmt.Sprintf("recovered: all %d alerts are over, and nothing that is measured was ill", n)
+	}
+	if v.Score < 1-1e-9 {
+		return fmt.Sprintf("recovered: %d signals with %.0f %% of the weight are back, proven; %s", n, 100*v.Score, open(v))
 	}
 	return fmt.Sprintf("recovered: all %d signals that were ill are back, proven", n)
 }

@@ -79,11 +79,14 @@ func TestGate_stopsEarlyAtAWavesEnd(t *testing.T) {
 			}
 		}
 		at := inc.Attempts[0]
-		at.Plan.Waves = []backout.Wave{{Steps: []backout.Step{{ID: "1.1", Stages: make([]backout.Stage, stages)}}}, {Steps: []backout.Step{{ID: "2.1", Stages: make([]backout.Stage, 1)}}}}
+		at.Plan.Waves = []backout.Wave{{Steps: []backout.Step{{ID: "1.1", Stages: make([]backout.Stage, stages)}}}, {Steps: []backout.Step{{ID: "2.1", Component: "deployment:ledger@production/eu", From: "7", To: "6", Stages: make([]backout.Stage, 1)}}}}
 		g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
 		a, err := g.Ask(t.Context(), execute.Question{Attempt: at, Since: began, Until: began.Add(4 * minute), Now: began.Add(24 * minute)})
 		if err != nil || a.Decision != want {
 			t.Errorf("first round of a wave of %d: %s (%s), %v; want %s", stages, a.Decision, a.Why, err, want)
+		}
+		if named := strings.Contains(a.Why, "deployment:ledger@production/eu 7 to 6"); named != (want == execute.DecisionStop) {
+			t.Errorf("%s says %q: what is dropped is named when the run stops early, and only then", a.Decision, a.Why)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -33,7 +34,7 @@ func (g *Guard) Allow(ctx context.Context, p execute.Proposal) (execute.Permissi
 		return execute.Permission{}, fmt.Errorf("guard %s: %w", p.Step.Component, err)
 	}
 	if w.Policy.KillSwitch {
-		return execute.Permission{Why: "the kill switch is on"}, nil
+		return execute.Permission{Wait: true, Why: cmp.Or(w.Stop.Words(), "the kill switch is on in the policy")}, nil
 	}
 	if why, forbidden := g.Permit.PerAction(w)[p.Step.Component]; forbidden && !p.Reverse {
 		return execute.Permission{Why: why}, nil
@@ -45,12 +46,22 @@ func (g *Guard) Allow(ctx context.Context, p execute.Proposal) (execute.Permissi
 		return execute.Permission{Why: moved}, nil
 	}
 	if p.Reverse {
-		return execute.Permission{Yes: true, Why: "the state before was live a moment ago"}, nil
+		return goForward(w, p), nil
 	}
 	if bad := check.Remaining(w, p.Attempt.Plan); len(bad) > 0 {
 		return execute.Permission{Why: "the rest of the plan is not safe any more: " + bad[0].String()}, nil
 	}
 	return execute.Permission{Yes: true, Why: "still safe"}, nil
+}
+
+// goForward lets a step be taken back after a halt where the checker proves the
+// state that comes of it: that it was live a moment ago is no proof, since others
+// of the plan have moved since.
+func goForward(w backout.World, p execute.Proposal) execute.Permission {
+	if bad := check.Back(w, p.Attempt.Plan, p.Step.ID); len(bad) > 0 {
+		return execute.Permission{Why: "taking it back is not safe: " + bad[0].String()}
+	}
+	return execute.Permission{Yes: true, Why: "the state after it is proven safe"}
 }
 
 // forwardMoves says when somebody else moved a component of the plan since the

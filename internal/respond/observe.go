@@ -17,8 +17,15 @@ import (
 // It returns the incident that the findings belong to, if any.
 func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []backout.Degradation) (backout.IncidentID, error) {
 	findings = slices.DeleteFunc(slices.Clone(findings), func(f backout.Finding) bool { return !f.Opens })
+	left, after, err := r.leftOver(ctx, now, env)
+	if err != nil {
+		return "", fmt.Errorf("look for what was left over: %w", err)
+	}
+	if findings = join(left, findings); len(left) == 0 {
+		after = nil
+	}
 	if len(findings) == 0 {
-		return "", nil
+		return "", r.sight(ctx, now, env, degraded)
 	}
 	inc, known, err := r.goesOn(ctx, now, env, findings)
 	if err != nil {
@@ -26,7 +33,7 @@ func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Envi
 	}
 	if !known {
 		var opened bool
-		if inc, opened, err = r.open(ctx, now, env, findings, degraded); err != nil {
+		if inc, opened, err = r.open(ctx, now, env, findings, degraded, after); err != nil {
 			return "", fmt.Errorf("open incident: %w", err)
 		}
 		if opened {
@@ -45,6 +52,28 @@ func (r *Responder) Observe(ctx context.Context, now time.Time, env backout.Envi
 		return inc.ID, fmt.Errorf("join findings: %w", err) // said aloud: a finding is told once only
 	}
 	return inc.ID, err
+}
+
+// sight keeps an open incident's word on what can't be seen true while nothing else is
+// found: then above all somebody must know it.
+func (r *Responder) sight(ctx context.Context, now time.Time, env backout.Environment, degraded []backout.Degradation) error {
+	inc, ok, err := r.cfg.Store.Latest(ctx, string(env))
+	if err != nil || !ok || inc.State.Terminal() || slices.Equal(inc.Degraded, degraded) {
+		return err
+	}
+	what := "sees everything again"
+	if len(degraded) > 0 {
+		unseen := []string{}
+		for _, d := range degraded {
+			unseen = append(unseen, d.What())
+		}
+		what = "can't see: " + strings.Join(unseen, "; ")
+	}
+	inc.Degraded = degraded
+	if _, err = r.save(ctx, now, inc, what, nil); backout.CodeOf(err) == backout.CodeConflict {
+		return nil // the next look says it
+	}
+	return err
 }
 
 // goesOn finds the incident whose trouble goes on: it has ended without recovery
@@ -119,7 +148,7 @@ const (
 // same.
 const goesOnFor = 30
 
-func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []backout.Degradation) (backout.Incident, bool, error) {
+func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environment, findings []backout.Finding, degraded []backout.Degradation, after *backout.Settled) (backout.Incident, bool, error) {
 	onset := findings[0].Onset
 	for _, f := range findings {
 		if f.Onset.Before(onset) {
@@ -129,7 +158,7 @@ func (r *Responder) open(ctx context.Context, now time.Time, env backout.Environ
 	inc := backout.Incident{
 		Format: 1, ID: backout.IncidentID("INC-" + now.UTC().Format("20060102-150405.000")), Key: string(env), Environment: env,
 		State: backout.StateDetected, Why: names(findings), OpenedAt: now, UpdatedAt: now, Onset: onset, Wake: now,
-		Findings: findings, Baselines: append([]backout.Baseline{}, r.cfg.Signals.Baselines(ids(findings))...), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded, Told: []backout.Told{},
+		Findings: findings, Baselines: append([]backout.Baseline{}, r.cfg.Signals.Baselines(ids(findings))...), Attempts: []backout.Attempt{}, Tried: []backout.Tried{}, Degraded: degraded, Told: []backout.Told{}, After: after,
 	}
 	messages := r.tell(now, &inc, nil)
 	return r.cfg.Store.Open(ctx, inc, backout.AuditEntry{Incident: inc.ID, At: now, By: "backout", What: "detected: " + inc.Why}, messages)

@@ -147,15 +147,15 @@ func (s *scripted) Run(_ context.Context, id backout.AttemptID) (backout.Run, er
 	r.Attempt = id
 	return r, nil
 }
-func (s *scripted) Pause(context.Context, backout.AttemptID) error {
+func (s *scripted) Pause(context.Context, backout.AttemptID, string) error {
 	s.told = append(s.told, "pause")
 	return nil
 }
-func (s *scripted) Resume(context.Context, backout.AttemptID) error {
+func (s *scripted) Resume(context.Context, backout.AttemptID, string) error {
 	s.told = append(s.told, "resume")
 	return nil
 }
-func (s *scripted) Abort(context.Context, backout.AttemptID) error {
+func (s *scripted) Abort(context.Context, backout.AttemptID, string) error {
 	s.told = append(s.told, "abort")
 	return nil
 }

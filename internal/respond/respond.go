@@ -69,9 +69,10 @@ type Runner interface {
 	// Start is idempotent: the same attempt is started once.
 	Start(ctx context.Context, a backout.Attempt, components map[backout.ComponentID]backout.Component) error
 	Run(ctx context.Context, id backout.AttemptID) (backout.Run, error)
-	Pause(ctx context.Context, id backout.AttemptID) error
-	Resume(ctx context.Context, id backout.AttemptID) error
-	Abort(ctx context.Context, id backout.AttemptID) error
+	// Pause, Resume and Abort steer a run in the name of a person, whom its journal keeps.
+	Pause(ctx context.Context, id backout.AttemptID, by string) error
+	Resume(ctx context.Context, id backout.AttemptID, by string) error
+	Abort(ctx context.Context, id backout.AttemptID, by string) error
 }
 
 // Tasks are what people are asked to do by hand.
@@ -83,7 +84,7 @@ type Tasks interface {
 }
 
 // Config is what a responder needs. Every field is required but Tasks (nil = nothing
-// is done by hand), Seed and Log.
+// is done by hand), Deploys, Seed and Log.
 type Config struct {
 	Store   Store
 	Learner Learner
@@ -92,6 +93,7 @@ type Config struct {
 	Runner  Runner
 	Permit  *permit.Permit
 	Tasks   Tasks
+	Deploys Deploys       // nil = nobody asks before deploying
 	Step    time.Duration // sampling step
 	Minute  time.Duration // length of a model minute
 	Seed    uint64        // of the forecasts' draws

@@ -15,7 +15,7 @@ import (
 func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
 	p := *inc.Plan
 	if p.Action == backout.ActionNone && len(inc.Tried) > 0 {
-		_, err := r.move(ctx, now, inc, backout.StateHalted, "what was tried did not help, and nothing else is to be taken back; a person decides what is next. "+p.Summary)
+		_, err := r.move(ctx, now, inc, backout.StateHalted, "what was tried did not help, and nothing else is to be taken back; a person decides what is next. "+p.Summary+spent(inc))
 		return time.Time{}, err
 	}
 	if p.Action == backout.ActionNone {
@@ -57,7 +57,7 @@ func (r *Responder) deadline(now time.Time, p backout.Policy) time.Time {
 // trouble lasts.
 func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (time.Time, error) {
 	if late := now.After(inc.Deadline) && inc.Plan.Action != backout.ActionRollForward; !inc.Deadline.IsZero() && late {
-		_, err := r.move(ctx, now, inc, backout.StateHalted, "nobody decided by the deadline; nothing was changed")
+		_, err := r.move(ctx, now, inc, backout.StateHalted, unanswered(inc))
 		return time.Time{}, err
 	}
 	if kept(w, inc) {
@@ -81,6 +81,26 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 		return now, err
 	}
 	return now.Add(r.minutes(1)), r.keepTelling(ctx, now, inc, nil)
+}
+
+// unanswered is how an incident ends that nobody answered for. After an attempt it
+// must not say that nothing was changed.
+func unanswered(inc backout.Incident) string {
+	if how := spent(inc); how != "" {
+		return "nobody decided by the deadline; nothing further was changed" + how
+	}
+	return "nobody decided by the deadline; nothing was changed"
+}
+
+// spent says how the last attempt that ran ended, to those who are left with what it
+// left; "" when none did.
+func spent(inc backout.Incident) string {
+	for i, a := range slices.Backward(inc.Attempts) {
+		if !a.EndedAt.IsZero() {
+			return fmt.Sprintf("; attempt %d had ended so: %s", i+1, a.Why)
+		}
+	}
+	return ""
 }
 
 // Approve records one person's yes to the plan with this digest, and opens the

@@ -34,7 +34,7 @@ func (r *Responder) TakeOver(ctx context.Context, now time.Time, id backout.Inci
 		return r.move(ctx, now, inc, backout.StateTakenOver, takenOver(inc))
 	}
 	// A run that was never started, or has just ended, is concluded by the next step.
-	err = r.cfg.Runner.Abort(ctx, inc.Attempts[len(inc.Attempts)-1].ID)
+	err = r.cfg.Runner.Abort(ctx, inc.Attempts[len(inc.Attempts)-1].ID, by.Name)
 	if code := backout.CodeOf(err); err != nil && code != backout.CodeNotFound && code != backout.CodeConflict {
 		return inc, fmt.Errorf("take over %s: %w", id, err)
 	}

@@ -70,7 +70,7 @@ func stepsOf(waiting []backout.Task) string {
 	return "one of " + strings.Join(out, ", ")
 }
 
-// tellWaiting tells those on call, and programs, for whom the run waits and what was
+// tellWaiting tells those on call for whom the run waits and what was
 // escalated; each such line of the journal once.
 func (r *Responder) tellWaiting(now time.Time, inc *backout.Incident, run backout.Run) []backout.Message {
 	out := []backout.Message{}
@@ -79,14 +79,14 @@ func (r *Responder) tellWaiting(now time.Time, inc *backout.Incident, run backou
 			continue
 		}
 		phase := fmt.Sprintf("%s/%s/%d", e.Kind, e.Attempt, e.Seq)
-		for _, a := range []backout.Audience{backout.AudienceOnCall, backout.AudienceMachines} {
-			if toldIndex(*inc, a, phase) >= 0 {
-				continue
-			}
-			text := render.Waits(*inc, e)
-			inc.Told = append(slices.Clip(inc.Told), backout.Told{Audience: a, Phase: phase, Text: text, At: now})
-			out = append(out, backout.Message{Incident: inc.ID, Audience: a, Key: phase, At: now, State: inc.State, Text: text, Facts: facts(a, *inc)})
+		if toldIndex(*inc, backout.AudienceOnCall, phase) >= 0 {
+			continue
 		}
+		text := render.Waits(*inc, e)
+		inc.Told = append(slices.Clip(inc.Told), backout.Told{Audience: backout.AudienceOnCall, Phase: phase, Text: text, At: now})
+		out = append(out, backout.Message{
+			Incident: inc.ID, Audience: backout.AudienceOnCall, Key: phase, At: now, State: inc.State, Text: text, Facts: facts(backout.AudienceOnCall, *inc),
+		})
 	}
 	return out
 }

@@ -94,6 +94,9 @@ func phaseKey(a backout.Audience, inc backout.Incident, run *backout.Run) string
 	case a == backout.AudienceOnCall && inc.State == backout.StateExecuting && run != nil && wave(inc, *run) > 0:
 		key += fmt.Sprintf("/wave-%d", wave(inc, *run))
 	}
+	if works && inc.Stop != nil {
+		key += "/stopped-" + inc.Stop.At.UTC().Format("150405")
+	}
 	return key
 }
 

@@ -14,6 +14,9 @@ import (
 // the last one. moved says whether there were any; if not, nothing is written.
 func (s *Store) Anchor(ctx context.Context, now time.Time) (a backout.Anchor, moved bool, err error) {
 	err = s.within(ctx, func(tx *sql.Tx) error {
+		if err := s.lock(ctx, tx, "anchor"); err != nil {
+			return err
+		}
 		heads, err := movedHeads(ctx, tx)
 		if err != nil || len(heads) == 0 {
 			return err

@@ -23,7 +23,7 @@ func (s *Store) Place(ctx context.Context, h backout.Hold, by string) error {
 			h.Component, h.Owner, micros(h.Until), body); err != nil {
 			return err
 		}
-		return appendAudit(ctx, tx, backout.AuditEntry{Incident: backout.ControlsLog, At: h.At, By: by, What: fmt.Sprintf("holds %s until %s: %s", h.Component, h.Until.UTC().Format(time.RFC3339), h.Reason)})
+		return s.note(ctx, tx, backout.ControlsLog, h.At, by, fmt.Sprintf("holds %s until %s: %s", h.Component, h.Until.UTC().Format(time.RFC3339), h.Reason))
 	})
 	return explain(fmt.Sprintf("hold %s", h.Component), err)
 }
@@ -43,11 +43,11 @@ func (s *Store) Lift(ctx context.Context, id backout.ComponentID, owner, by, rea
 				return err
 			}
 			what := fmt.Sprintf("ended the hold of %s by %s: %s", id, h.Owner, reason)
-			if err := appendAudit(ctx, tx, backout.AuditEntry{Incident: backout.ControlsLog, At: at, By: by, What: what}); err != nil {
+			if err := s.note(ctx, tx, backout.ControlsLog, at, by, what); err != nil {
 				return err
 			}
 			if h.Incident != "" {
-				if err := appendAudit(ctx, tx, backout.AuditEntry{Incident: h.Incident, At: at, By: by, What: what}); err != nil {
+				if err := s.note(ctx, tx, h.Incident, at, by, what); err != nil {
 					return err
 				}
 			}
@@ -55,6 +55,14 @@ func (s *Store) Lift(ctx context.Context, id backout.ComponentID, owner, by, rea
 		return nil
 	})
 	return ended, explain(fmt.Sprintf("end hold of %s", id), err)
+}
+
+// note adds an audit entry inside a transaction that has not locked the chain yet.
+func (s *Store) note(ctx context.Context, tx *sql.Tx, id backout.IncidentID, at time.Time, by, what string) error {
+	if err := s.lock(ctx, tx, "audit "+string(id)); err != nil {
+		return err
+	}
+	return appendAudit(ctx, tx, backout.AuditEntry{Incident: id, At: at, By: by, What: what})
 }
 
 func holdsOf(ctx context.Context, tx *sql.Tx, id backout.ComponentID) ([]backout.Hold, error) {
@@ -109,7 +117,7 @@ func (s *Store) Turn(ctx context.Context, to backout.Stop) error {
 			stopDocument, Format, micros(to.At), []byte(body)); err != nil {
 			return err
 		}
-		return appendAudit(ctx, tx, backout.AuditEntry{Incident: backout.ControlsLog, At: to.At, By: to.By, What: what})
+		return s.note(ctx, tx, backout.ControlsLog, to.At, to.By, what)
 	})
 	return explain("turn the kill switch", err)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -86,8 +87,9 @@ func (s *Store) Deployed(ctx context.Context, id backout.ComponentID, to backout
 // clockSkew is how far a source's clock may be behind ours.
 const clockSkew = time.Minute
 
-// TakeOver takes the locks of components for an attempt, whoever has them, and says who
-// lost theirs. Taking over once more changes nothing but the time they run out.
+// TakeOver takes the locks of components for an attempt, whoever has them, says who lost
+// theirs and notes it in the incident's audit log. Taking over once more changes nothing
+// but the time they run out.
 func (s *Store) TakeOver(ctx context.Context, at backout.AttemptID, components []backout.ComponentID, now, until time.Time) (lost []backout.DeployLock, err error) {
 	err = s.within(ctx, func(tx *sql.Tx) error {
 		lost = nil
@@ -102,6 +104,11 @@ func (s *Store) TakeOver(ctx context.Context, at backout.AttemptID, components [
 				l.At, l.TakenFrom = old.At, old.TakenFrom
 			case old.Holds(now) && old.Attempt == "":
 				l.TakenFrom = old.Owner
+				incident, _, _ := strings.Cut(string(at), "/")
+				what := fmt.Sprintf("%s took over the deploy lock of %s on %s", at, old.Owner, id)
+				if err := s.note(ctx, tx, backout.IncidentID(incident), now, "backout", what); err != nil {
+					return err
+				}
 			}
 			if l.TakenFrom != "" {
 				lost = append(lost, l)
@@ -125,7 +132,7 @@ func (s *Store) TakeOver(ctx context.Context, at backout.AttemptID, components [
 
 // KeepLocks lets an attempt's locks run out later.
 func (s *Store) KeepLocks(ctx context.Context, at backout.AttemptID, until time.Time) error {
-	_, err := s.db.ExecContext(ctx, "UPDATE deploy_lock SET expires_at = $1 WHERE attempt = $2 AND expires_at > 0", micros(until), at)
+	_, err := s.db.ExecContext(ctx, "UPDATE deploy_lock SET expires_at = $1 WHERE attempt = $2", micros(until), at)
 	return explain(fmt.Sprintf("keep deploy locks of %s", at), err)
 }
 

@@ -88,6 +88,9 @@ func TestTakeOver_whoeverHasIt(t *testing.T) {
 			t.Fatalf("%+v, %v: want cart's taken from ci-1", lost, err)
 		}
 	}
+	if log, err := s.Audit(t.Context(), "INC-1"); err != nil || len(log) != 1 || !strings.Contains(log[0].What, "INC-1/1 took over the deploy lock of ci-1 on "+string(cart)) {
+		t.Errorf("%+v, %v: want it noted once", log, err)
+	}
 	if _, taken := take(t, s, lock("ci-1", "c", at)); taken {
 		t.Error("who lost it got it again while the attempt runs")
 	}

@@ -15,7 +15,10 @@
 //     it can't be confused by trouble that goes on elsewhere.
 //
 // Neighbouring residuals are correlated, and an e-process on correlated samples
-// is void: samples are whitened with the metric's phi first.
+// is void: samples are whitened with the metric's phi first. Phi, level and spread are
+// estimates themselves where a baseline was learnt from few samples; recovery is then
+// asked for with a smaller margin and more whitening. A baseline worth less than about
+// 15 independent samples, n(1-phi)/(1+phi), promises nothing all the same.
 //
 // An effect takes time to show, and the samples before it did speak against
 // recovery for ever if they were summed with the rest. So the recovery e-process
@@ -56,14 +59,20 @@ import (
 // Question is everything a verdict depends on. The zero value of a setting means
 // its default.
 type Question struct {
-	// Primary metrics must all recover.
+	// Primary metrics must recover: all of them, or as Objectives say.
 	Primary []backout.Residuals
+	// Objectives weigh the primary metrics; nil = each decides alone, and one that is not
+	// named weighs nothing.
+	Objectives map[backout.SeriesID]Objective
+	// Pass is the share of the weight that must be proven recovered, Warning that from
+	// which on the verdict carries a warning; 0 = 1.
+	Pass, Warning float64
 	// Watched metrics were healthy before and must not become worse.
 	Watched []backout.Residuals
 	// Arms compare what was moved with what was not.
 	Arms []Arm
-	// Counts compare events, such as errors and orders, on moved and unmoved
-	// instances. They need no baseline.
+	// Counts compare events, such as errors, orders or requests slower than a
+	// quantile, on moved and unmoved instances. They need no baseline.
 	Counts []Counts
 	// Since is when the stage's first effect began; Now ends what is judged.
 	Since time.Time
@@ -90,37 +99,48 @@ type Question struct {
 type Arm struct {
 	Treated backout.Residuals
 	Control backout.Residuals
+	// Share of the requests that are treated, in (0,1); 0 = not known.
+	Share float64
 }
 
-// Counts is how many events of one kind fell, since the stage began, on requests
-// that were served by what was moved (Treated) and by what was not (Control).
+// noise is how many times the whole service's variance the arms' difference has: each
+// sees a part of the traffic, and a small part is noisy.
+func (a Arm) noise() float64 {
+	if a.Share > 0 && a.Share < 1 {
+		return math.Max(armNoise, 1/a.Share+1/(1-a.Share))
+	}
+	return armNoise
+}
+
+// Counts is how events of one kind fell, since the stage began, on requests that
+// were served by what was moved (treated) and by what was not, one split for each
+// stretch of time in which both served.
 type Counts struct {
-	Series  backout.SeriesID
-	Worse   backout.Direction // up for errors, down for orders; both counts as up
-	Treated float64           // events
-	Control float64           // events
-	Share   float64           // of requests that were Treated, in (0,1)
+	Series backout.SeriesID
+	Worse  backout.Direction // up for errors, down for orders; both counts as up
+	Splits []Split
 }
 
-// countPrior is how many events the prior of a count's share is worth.
-const countPrior = 100
+// Split is one stretch of [Counts]: X events on the treated arm, Y on the other.
+type Split = statistics.Split
 
-// logWorse is the log e-value of "what was moved has no more than its share of
-// bad events", or no less than its share of good ones. It reports false for what
-// can't be compared, such as a single arm. No event at all is a measurement that
-// says nothing.
-func (c Counts) logWorse() (float64, bool) {
-	if !(c.Treated >= 0 && c.Control >= 0 && c.Share > 0 && c.Share < 1) {
-		return 0, false
+// usable are the splits that can be compared: both arms served, and the numbers are
+// numbers.
+func (c Counts) usable() (splits []Split, treated, events, share float64) {
+	for _, s := range c.Splits {
+		if !(s.X >= 0 && s.Y >= 0 && s.Share > 0 && s.Share < 1) {
+			continue
+		}
+		treated, events, share = treated+s.X, events+s.X+s.Y, s.Share
+		if c.Worse == backout.WorseDown { // too few here is too many there
+			s = Split{X: s.Y, Y: s.X, Share: 1 - s.Share}
+		}
+		splits = append(splits, s)
 	}
-	if c.Worse == backout.WorseDown { // too few here is too many there
-		return statistics.LogBetaBinomialAbove(c.Control, c.Treated, 1-c.Share, countPrior), true
-	}
-	return statistics.LogBetaBinomialAbove(c.Treated, c.Control, c.Share, countPrior), true
+	return splits, treated, events, share
 }
 
-// armNoise is how many times the whole service's variance one arm's difference
-// has: two arms, each with a part of the traffic.
+// armNoise is the least of it: instances differ, and the split is hardly ever even.
 const armNoise = 8.0
 
 // clip bounds what one sample can say, so that a single wild one decides nothing.
@@ -136,46 +156,45 @@ func Judge(q Question) backout.Verdict {
 	q.AlphaRecovered, q.AlphaWorse = cmp.Or(q.AlphaRecovered, .05), cmp.Or(q.AlphaWorse, .01)
 	q.MinSamples = cmp.Or(q.MinSamples, 5)
 	v := backout.Verdict{Value: backout.VerdictInconclusive, Reasons: []backout.VerdictReason{}}
-	recovered, measured := q.judgePrimary(&v)
+	measured := q.judgePrimary(&v)
+	recovered := q.scored(&v)
 	worse, watched := q.judgeHarm(&v)
 	v.Blind = len(q.Primary)+len(q.Watched)+len(q.Arms)+len(q.Counts) > 0 && measured+watched == 0 ||
 		len(q.Primary) > 0 && 2*measured < len(q.Primary)
 	switch {
 	case worse >= math.Log(1/q.AlphaWorse):
 		v.Value = backout.VerdictWorse
-	case q.Last && recovered && len(q.Primary) > 0 && measured == len(q.Primary):
+	case q.Last && recovered:
 		v.Value = backout.VerdictRecovered
 	}
 	return v
 }
 
 // judgePrimary asks every primary metric whether it recovered.
-func (q Question) judgePrimary(v *backout.Verdict) (all bool, measured int) {
-	all = true
+func (q Question) judgePrimary(v *backout.Verdict) (measured int) {
 	for _, r := range q.Primary {
-		u, margin := q.since(r), q.margin(r)
+		u, margin := q.since(r), certain(q.margin(r), r)
 		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: margin, Now: u.latest}
 		if u.n == 0 || u.stale > q.MinSamples {
 			reason.Unmeasured, reason.Text = true, "not measured since the stage began"
 			if u.n > 0 {
 				reason.Text = fmt.Sprintf("not measured in the last %d samples", u.stale)
 			}
-			v.Reasons, all = append(v.Reasons, reason), false
+			v.Reasons = append(v.Reasons, reason)
 			continue
 		}
 		measured++
-		reason.LogERecovered = q.logRecovered(u, r.Phi, margin)
+		reason.LogERecovered = logRecovered(u, correlation(r), margin)
 		switch {
 		case u.n >= q.MinSamples && reason.LogERecovered >= math.Log(1/q.AlphaRecovered):
 			reason.Value = backout.VerdictRecovered
 			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", margin, u.n, odds(reason.LogERecovered))
 		default:
-			all = false
 			reason.Text = fmt.Sprintf("%.1f sd above normal, proof of recovery at odds %s of 1:%.0f needed (%d samples)", u.latest, odds(reason.LogERecovered), 1/q.AlphaRecovered, u.n)
 		}
 		v.Reasons = append(v.Reasons, reason)
 	}
-	return all, measured
+	return measured
 }
 
 // judgeHarm gives the mean e-value of everything that must not become worse.
@@ -201,12 +220,13 @@ func (q Question) judgeHarm(v *backout.Verdict) (logMean float64, measured int) 
 	}
 	for _, a := range q.Arms {
 		d := difference(q.since(a.Treated), q.since(a.Control))
-		e := logAbove(d, max(a.Treated.Phi, a.Control.Phi), 0, armNoise)
+		e := logAbove(d, max(a.Treated.Phi, a.Control.Phi), 0, a.noise())
 		add(a.Treated.ID, count(d) > 0, e, count(d), fmt.Sprintf("moved minus not moved over %d samples", count(d)))
 	}
 	for _, c := range q.Counts {
-		e, ok := c.logWorse()
-		add(c.Series, ok, e, int(c.Treated+c.Control), fmt.Sprintf("%.0f of %.0f events on the %.0f %% of requests that were moved", c.Treated, c.Treated+c.Control, 100*c.Share))
+		splits, treated, events, share := c.usable()
+		text := fmt.Sprintf("%.0f of %.0f events on what was moved, by now %.0f %% of the requests", treated, events, 100*share)
+		add(c.Series, len(splits) > 0, statistics.LogSplitAbove(splits, statistics.SplitDispersion(splits)), len(splits), text)
 	}
 	if len(logs) == 0 {
 		return math.Inf(-1), 0
@@ -268,13 +288,46 @@ func (q Question) margin(r backout.Residuals) float64 {
 	return max(q.Margin, min(mostMargin, (1-q.Gone)*q.since(r).before))
 }
 
+// certain is the margin in a baseline's own units, on the safe side of the margin in
+// true ones. A baseline of few samples may lie too high or take its spread for too
+// wide, and what it calls healthy is not then. Its level and spread are a median and a
+// median deviation (variances 1.57 and 1.36 over n), of correlated samples (Bartlett's
+// formula).
+func certain(margin float64, r backout.Residuals) float64 {
+	if r.N <= 0 {
+		return margin
+	}
+	const ofMedian, ofDeviation = 1.57, 1.36
+	phi, n := correlation(r), float64(r.N)
+	level := math.Sqrt(ofMedian * (1 + phi) / (1 - phi) / n)
+	spread := math.Sqrt(ofDeviation * (1 + phi*phi) / (1 - phi*phi) / n)
+	return (margin - sure*level) / (1 + sure*spread)
+}
+
+// sure is how many standard errors an estimate is not trusted: one side of 90 %.
+const sure = .5
+
+// correlation is the upper bound of a series' correlation: too much whitening costs
+// some samples, too little voids the answer.
+func correlation(r backout.Residuals) float64 {
+	if r.N <= 0 {
+		return whitening(r.Phi)
+	}
+	phi := whitening(r.Phi)
+	return whitening(phi + sure*math.Sqrt((1-phi*phi)/float64(r.N)))
+}
+
+// whitening bounds the correlation that is removed: beyond it a series is a random
+// walk, and below 0 it has none that flatters.
+func whitening(phi float64) float64 { return math.Max(0, math.Min(.9, phi)) }
+
 // mostMargin is what is no longer called normal, in sd, however ill a metric was.
 const mostMargin = 2.5
 
 // logRecovered is the log e-value of "the mean is at least the margin", mixed
 // over the moment at which the effect sets in. Start j has 1/((j+1)(j+2)) of the bet;
 // those that have not come yet hold theirs at 1.
-func (q Question) logRecovered(u stretch, phi, margin float64) float64 {
+func logRecovered(u stretch, phi, margin float64) float64 {
 	starts := max(0, len(u.levels)-u.warm)
 	logs := []float64{-math.Log(float64(starts + 1))}
 	for j := range starts {
@@ -290,7 +343,7 @@ func (q Question) logRecovered(u stretch, phi, margin float64) float64 {
 // logAbove is the log e-value of "the mean of the levels is at most floor".
 // noise scales the variance of one sample.
 func logAbove(levels []float64, phi, floor, noise float64) float64 {
-	phi = math.Max(0, math.Min(.9, phi))
+	phi = whitening(phi)
 	s, v := 0.0, 0.0
 	previous := math.NaN()
 	for _, x := range levels {

@@ -51,12 +51,12 @@ func TestJudge_verdicts(t *testing.T) {
 	}
 	arms := func(treated, control float64) Question {
 		q := ask(20)
-		q.Arms = []Arm{{metric(0, 5, flat(20, treated)...), metric(0, 5, flat(20, control)...)}}
+		q.Arms = []Arm{{Treated: metric(0, 5, flat(20, treated)...), Control: metric(0, 5, flat(20, control)...)}}
 		return q
 	}
 	events := func(worse backout.Direction, treated, control, share float64) Question {
 		q := ask(20)
-		q.Counts = []Counts{{Worse: worse, Treated: treated, Control: control, Share: share}}
+		q.Counts = []Counts{{Worse: worse, Splits: []Split{{X: treated, Y: control, Share: share}}}}
 		return q
 	}
 	middle := ask(20, metric(0, 8, healthy...))
@@ -169,7 +169,7 @@ func TestJudge_unchangedIsNotWorse(t *testing.T) {
 func TestJudge_saysWhatWasNotMeasured(t *testing.T) {
 	gone := metric(0, 0, flat(20, math.NaN())...)
 	q := ask(20, gone)
-	q.Watched, q.Arms, q.Counts = []backout.Residuals{gone}, []Arm{{gone, gone}}, []Counts{{}}
+	q.Watched, q.Arms, q.Counts = []backout.Residuals{gone}, []Arm{{Treated: gone, Control: gone}}, []Counts{{}}
 	v := Judge(q)
 	if len(v.Reasons) != 4 || !v.Blind {
 		t.Fatalf("want four reasons and a blind verdict: %+v", v)
@@ -254,5 +254,41 @@ func TestRecovered_mostOfALargeExcessGone(t *testing.T) {
 	q.Primary[0].Levels = append(slices.Repeat([]float64{12}, 10), slices.Repeat([]float64{2.4, 2.8}, 20)...)
 	if v := Judge(q); v.Value == backout.VerdictRecovered {
 		t.Errorf("recovered above %v sd: %+v", mostMargin, v.Reasons)
+	}
+}
+
+// A baseline of few samples is not taken at its word: it has to be further below the
+// margin, the more so the fewer and the more correlated its samples are.
+func TestCertain_trustsAShortBaselineLess(t *testing.T) {
+	at := func(n int, phi float64) float64 { return certain(2.5, backout.Residuals{N: n, Phi: phi}) }
+	if at(0, .4) != 2.5 {
+		t.Errorf("margin %g where the baseline is exact", at(0, .4))
+	}
+	if !(at(60, .4) < at(240, .4) && at(240, .4) < at(1700, .4) && at(1700, .4) < 2.5 && at(60, .7) < at(60, .4)) {
+		t.Errorf("margins %g, %g, %g; correlated %g", at(60, .4), at(240, .4), at(1700, .4), at(60, .7))
+	}
+	near := metric(0, 8, flat(20, 1.6)...) // proven to be below 2.5, and not below what 30 samples make of it
+	q := ask(20, near)
+	q.Margin = 2.5
+	if v := Judge(q); v.Value != backout.VerdictRecovered {
+		t.Fatalf("exact baseline: %s", v.Value)
+	}
+	q.Primary[0].N = 30
+	if v := Judge(q); v.Value != backout.VerdictInconclusive {
+		t.Errorf("30 samples behind the baseline: %s", v.Value)
+	}
+}
+
+// A small arm is a noisy one: what would be a difference between halves is none
+// between two hundredths and the rest.
+func TestJudge_smallArmsAreNoisy(t *testing.T) {
+	q := ask(20)
+	q.Arms = []Arm{{Treated: metric(0, 5, flat(20, 6)...), Control: metric(0, 5, flat(20, 2)...), Share: .5}}
+	if v := Judge(q); v.Value != backout.VerdictWorse {
+		t.Errorf("halves: %s", v.Value)
+	}
+	q.Arms[0].Share = .02
+	if v := Judge(q); v.Value != backout.VerdictInconclusive {
+		t.Errorf("two hundredths: %s", v.Value)
 	}
 }

@@ -51,10 +51,12 @@ func (s *Server) api() {
 	s.factsAPI(api)
 	s.recordsAPI(api)
 	s.liveAPI(api)
+	s.reportAPI(api)
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)
 	s.tasksAPI(api)
+	s.controlsAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})

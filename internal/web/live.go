@@ -67,7 +67,7 @@ func (s *Server) live(ctx context.Context, id backout.IncidentID) (Live, error) 
 // heldBy lists the holds that an incident made and that are in force.
 func heldBy(ctx context.Context, r Records, now time.Time, id backout.IncidentID) ([]backout.Hold, error) {
 	all, err := r.Holds(ctx, now)
-	return slices.DeleteFunc(all, func(h backout.Hold) bool { return h.Owner != "backout "+string(id) }), err
+	return slices.DeleteFunc(all, func(h backout.Hold) bool { return h.Incident != id && h.Owner != "backout "+string(id) }), err
 }
 
 // Live asks for what a live view shows; id "" is the newest open incident, or else

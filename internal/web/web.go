@@ -62,13 +62,17 @@ type Status struct {
 	Degraded []backout.Degradation `json:"degraded"` // what backout can't see or do now
 	Unknown  []string              `json:"unknown"`  // what arrived about things that the catalog does not know
 	// Undelivered names messages that nobody has acknowledged.
-	Undelivered []string  `json:"undelivered"`
-	Services    int       `json:"services"`
-	Series      int       `json:"series"`
-	LastFact    time.Time `json:"last_fact"`
+	Undelivered []string `json:"undelivered"`
+	// Breakers, Holds and Locks say what keeps backout and pipelines from acting.
+	Breakers backout.Breakers     `json:"breakers"`
+	Holds    []backout.Hold       `json:"holds"`
+	Locks    []backout.DeployLock `json:"locks"`
+	Services int                  `json:"services"`
+	Series   int                  `json:"series"`
+	LastFact time.Time            `json:"last_fact"`
+	Changes  int                  `json:"changes"`
 	// MeasuredAt is the end of what was measured last; zero = nothing was since the start.
 	MeasuredAt time.Time `json:"measured_at,omitzero"`
-	Changes    int       `json:"changes"`
 	// Minute is how long a model minute lasts; rates of money are by model minutes.
 	Minute    backout.Duration `json:"minute"`
 	StartedAt time.Time        `json:"started_at"`
@@ -81,7 +85,7 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Tasks, Health, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Controls, Tasks, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
@@ -93,6 +97,7 @@ type Config struct {
 	Ahead     Ahead     // nil = nothing is prepared
 	Health    Health    // nil = no probes are answered
 	Tasks     Tasks     // nil = nothing is done by hand
+	Controls  Controls  // nil = nothing can be stopped or held from here
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler
@@ -134,6 +139,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /events", s.events)
 	s.mux.HandleFunc("GET /signin", s.signInPage)
 	s.mux.HandleFunc("POST /signin", s.signIn)
+	s.mux.Handle("POST /controls/{verb}", s.authorized(http.HandlerFunc(s.controlForm)))
 	s.mux.Handle("POST /incidents/{id}/{verb}", s.authorized(http.HandlerFunc(s.decideForm)))
 	s.healthRoutes()
 	s.mux.Handle("POST /incidents/{id}/tasks/{step}/{verb}", s.authorized(http.HandlerFunc(s.answerForm)))

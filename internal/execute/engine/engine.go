@@ -37,7 +37,10 @@ type Config struct {
 	// them. It must be a new one at each boot of a replica. "" = a fresh one on a
 	// shared database, the one of the file on a file.
 	Executor string
-	Log      *slog.Logger // nil = silent
+	// Now is this machine's clock; nil = time.Now. Where a database is shared no
+	// decision rests on it.
+	Now func() time.Time
+	Log *slog.Logger // nil = silent
 }
 
 // FlowFunc is a durable function. Its input and output are JSON.
@@ -48,6 +51,7 @@ type Engine struct {
 	log      *slog.Logger
 	database *Database
 	executor string
+	clock    func() time.Time
 	root     dbos.Context
 	data     *dbos.DataSource
 
@@ -72,6 +76,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Executor == "" {
 		c.Executor = fileExecutor
 		if c.Database.Shared() {
@@ -84,7 +91,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		}
 	}
 	e := &Engine{
-		log: c.Log, database: c.Database, executor: c.Executor,
+		log: c.Log, database: c.Database, executor: c.Executor, clock: c.Now,
 		flows: map[string]FlowFunc{}, parked: map[string]error{}, ended: map[string]chan struct{}{},
 	}
 	if err := c.Database.Alone(ctx, "engine", e.open); err != nil {

@@ -87,11 +87,6 @@ func (f *Flow) Sleep(d time.Duration) {
 	}
 }
 
-// Now is the time when the flow came to this point first.
-func (f *Flow) Now() time.Time {
-	return Step(f, "now", func(context.Context) time.Time { return time.Now().UTC() })
-}
-
 // Patch says whether a flow takes the new way at a place where its code changed
 // shape: true for flows that had not come there yet.
 func (f *Flow) Patch(name string) bool {

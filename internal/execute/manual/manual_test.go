@@ -406,3 +406,18 @@ func TestRun_survivesAKill(t *testing.T) {
 		})
 	}
 }
+
+// An orderly stop is no answer either.
+func TestRun_survivesAStop(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.db")
+	b := open(t, file, nil, nil)
+	b.start()
+	before := b.asked()
+	b.close()
+	b = open(t, file, nil, nil)
+	time.Sleep(300 * time.Millisecond)
+	b.answer(true, "by hand")
+	if r := b.end(); r.State != backout.RunCompleted || !b.asked().Deadline.Equal(before.Deadline) {
+		t.Errorf("%s", lines(r))
+	}
+}

@@ -1,0 +1,209 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/verify/analysis"
+)
+
+// Measurer takes one measurement of an analysis. A query is asked about a moment, which
+// may have passed; a call is about now.
+type Measurer interface {
+	Measure(ctx context.Context, m backout.AnalysisMetric, at time.Time) (any, error)
+}
+
+// errorRetry is how soon a metric without an interval is measured again after an error,
+// as in Argo.
+const errorRetry = 10 * time.Second
+
+// mostAtOnce bounds how many measurements of one metric a question catches up with.
+const mostAtOnce = 5
+
+// Analyses runs analyses for gates. What was measured is kept in memory only: after a
+// restart queries are asked again about the same moments and calls begin anew, which
+// costs time and never a wrong answer.
+type Analyses struct {
+	Known    []backout.Analysis
+	Measurer Measurer
+
+	mu   sync.Mutex
+	runs map[string]map[string]*analysisRun // by attempt, then by wave and analysis; guarded by mu
+}
+
+// analysisRun is one run of one analysis.
+type analysisRun struct {
+	mu    sync.Mutex // guards what follows
+	began time.Time
+	taken [][]backout.Measurement // by metric
+}
+
+// analysed is what came of an analysis: its phase, and in words which metric says so.
+type analysed struct {
+	name  string
+	phase backout.AnalysisPhase
+	why   string
+}
+
+// ask measures what is due of the analyses named, and gives the phase of each.
+func (a *Analyses) ask(ctx context.Context, names []string, q execute.Question) []analysed {
+	var out []analysed
+	for _, name := range names {
+		out = append(out, a.one(ctx, name, q))
+	}
+	return out
+}
+
+func (a *Analyses) one(ctx context.Context, name string, q execute.Question) analysed {
+	out := analysed{name: name, phase: backout.AnalysisError}
+	for _, known := range a.Known {
+		if known.Name != name {
+			continue
+		}
+		filled, err := analysis.Fill(known, argsOf(q))
+		if err != nil {
+			out.why = err.Error()
+			return out
+		}
+		run := a.run(filled, q)
+		run.mu.Lock() // measuring takes time, and other attempts don't wait for it
+		defer run.mu.Unlock()
+		return a.step(ctx, filled, run, q)
+	}
+	out.why = "no such analysis is in the catalog"
+	return out
+}
+
+// argsOf are the values that a gate fills in, of the first step that its round moved.
+func argsOf(q execute.Question) map[string]string {
+	if len(q.Moved) == 0 {
+		return nil
+	}
+	s := q.Moved[0]
+	_, rest, _ := strings.Cut(string(s.Component), "@")
+	env, loc, _ := strings.Cut(rest, "/")
+	return map[string]string{
+		"service": string(s.Service), "component": string(s.Component), "from": string(s.From), "to": string(s.To), "environment": env, "location": loc,
+	}
+}
+
+// step takes what is due and judges. A run that ended in Error or Inconclusive is told
+// once and begun anew: neither says anything about the product, and either may pass.
+func (a *Analyses) step(ctx context.Context, f backout.Analysis, run *analysisRun, q execute.Question) analysed {
+	over := !q.Now.Before(q.Until)
+	phases, why := make([]backout.AnalysisPhase, len(f.Metrics)), ""
+	for i, m := range f.Metrics {
+		for range mostAtOnce {
+			at, due := next(m, run, i, q.Now)
+			if !due || analysis.Metric(m, run.taken[i], false) != backout.AnalysisRunning {
+				break
+			}
+			run.taken[i] = append(run.taken[i], a.measure(ctx, m, at))
+		}
+		phases[i] = analysis.Metric(m, run.taken[i], over)
+	}
+	out := analysed{name: f.Name, phase: analysis.Whole(f, phases)}
+	for i, p := range phases {
+		if p == out.phase && !f.Metrics[i].DryRun {
+			why = fmt.Sprintf("metric %s %s", f.Metrics[i].Name, last(run.taken[i]))
+			break
+		}
+	}
+	out.why = why
+	if out.phase == backout.AnalysisError || out.phase == backout.AnalysisInconclusive {
+		run.began, run.taken = q.Now, make([][]backout.Measurement, len(f.Metrics))
+	}
+	return out
+}
+
+// run is the run of an analysis in a wave's round; those of earlier rounds of the attempt
+// are forgotten.
+func (a *Analyses) run(f backout.Analysis, q execute.Question) *analysisRun {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.runs == nil {
+		a.runs = map[string]map[string]*analysisRun{}
+	}
+	attempt, round := string(q.Attempt.ID), fmt.Sprintf("%d/%d/", q.Wave, q.Round)
+	if a.runs[attempt] == nil {
+		a.runs[attempt] = map[string]*analysisRun{}
+	}
+	for key := range a.runs[attempt] {
+		if !strings.HasPrefix(key, round) {
+			delete(a.runs[attempt], key)
+		}
+	}
+	key := round + f.Name
+	if a.runs[attempt][key] == nil {
+		a.runs[attempt][key] = &analysisRun{began: q.Since, taken: make([][]backout.Measurement, len(f.Metrics))}
+	}
+	return a.runs[attempt][key]
+}
+
+// next is when a metric is to be measured next, and whether that has come.
+func next(m backout.AnalysisMetric, run *analysisRun, i int, now time.Time) (time.Time, bool) {
+	at := run.began.Add(m.InitialDelay.Std())
+	if n := len(run.taken[i]); n > 0 {
+		at = run.taken[i][n-1].At.Add(max(m.Interval.Std(), errorRetry))
+		if m.Interval > 0 {
+			at = run.taken[i][n-1].At.Add(m.Interval.Std())
+		}
+	}
+	return at, !at.After(now)
+}
+
+func (a *Analyses) measure(ctx context.Context, m backout.AnalysisMetric, at time.Time) backout.Measurement {
+	out := backout.Measurement{At: at, Phase: backout.AnalysisError}
+	result, err := a.Measurer.Measure(ctx, m, at)
+	if err != nil {
+		out.Why = err.Error()
+		return out
+	}
+	out.Value = fmt.Sprint(result)
+	if out.Phase, err = analysis.Look(m, result); err != nil {
+		out.Why = err.Error()
+	}
+	return out
+}
+
+func last(taken []backout.Measurement) string {
+	if len(taken) == 0 {
+		return "is not measured yet"
+	}
+	x := taken[len(taken)-1]
+	if x.Phase == backout.AnalysisError {
+		return "can't be measured: " + x.Why
+	}
+	return "measures " + x.Value
+}
+
+// analysed changes a gate's answer by what analyses say. Failed halts. Until all are
+// Successful the run does not end; what is Error can't be seen, and Inconclusive is
+// waited for while the gate has time and left to a person after that.
+func (g *Gate) analysed(ctx context.Context, q execute.Question, names []string, a execute.Answer) execute.Answer {
+	if g.Analyses == nil || len(names) == 0 || a.Decision == execute.DecisionHalt {
+		return a
+	}
+	goesOn := a.Decision == execute.DecisionGoOn || a.Decision == execute.DecisionStop
+	for _, r := range g.Analyses.ask(ctx, names, q) {
+		said := fmt.Sprintf("analysis %s is %s: %s", r.name, r.phase, r.why)
+		late := q.Now.Sub(q.Since) > g.minutes(gateBudget)
+		switch {
+		case r.phase == backout.AnalysisFailed:
+			return execute.Answer{Decision: execute.DecisionHalt, Why: said, Verdict: a.Verdict}
+		case r.phase == backout.AnalysisSuccessful || !goesOn:
+		case r.phase == backout.AnalysisError:
+			a = execute.Answer{Decision: execute.DecisionFreeze, Why: said, Verdict: a.Verdict}
+		case late:
+			a = execute.Answer{Decision: execute.DecisionFreeze, Why: said + "; a person decides", Verdict: a.Verdict}
+		case a.Decision != execute.DecisionFreeze:
+			a = execute.Answer{Decision: execute.DecisionWait, Why: said, Verdict: a.Verdict}
+		}
+	}
+	return a
+}

@@ -1,0 +1,179 @@
+package respond
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute"
+)
+
+// gauge gives a value at a moment, and remembers the moments it was asked about.
+type gauge struct {
+	at    func(time.Time) (any, error)
+	asked []time.Time
+	query string
+}
+
+func (g *gauge) Measure(_ context.Context, m backout.AnalysisMetric, at time.Time) (any, error) {
+	g.asked, g.query = append(g.asked, at), m.Prometheus.Query
+	return g.at(at)
+}
+
+// proven is a town whose last gate would let the run end, with an analysis asked for
+// besides: three measurements, a minute apart.
+func proven(t *testing.T, m *gauge) (*Gate, func(minutes int) execute.Answer) {
+	t.Helper()
+	tw := newTown(t, true, nil)
+	inc := tw.until(tw.detect(), backout.StateExecuting)
+	began := tw.now
+	for s, level := range tw.signals.levels {
+		tw.signals.levels[s] = func(at time.Time) float64 {
+			if at.After(began) {
+				return 0
+			}
+			return level(at)
+		}
+	}
+	g := &Gate{
+		Store: tw.store, Signals: tw.signals, Minute: minute,
+		Criteria: []backout.SuccessCriteria{{ID: "c", Pass: 1, Warning: 1, Analyses: []string{"smoke"}}},
+		Analyses: &Analyses{Measurer: m, Known: []backout.Analysis{{Name: "smoke", Args: []backout.AnalysisArg{{Name: "service"}}, Metrics: []backout.AnalysisMetric{{
+			Name: "rate", Interval: backout.Duration(time.Minute), Count: 3, ConsecutiveErrorLimit: 1, SuccessCondition: "result[0] > 0.9", FailureCondition: "result[0] < 0.5",
+			Prometheus: &backout.PrometheusQuery{Query: `rate{service="{{args.service}}"}`},
+		}}}}},
+	}
+	return g, func(minutes int) execute.Answer {
+		a, err := g.Ask(t.Context(), execute.Question{
+			Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(4 * minute), Now: began.Add(time.Duration(minutes) * minute), Last: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+}
+
+func TestGate_analysesMustBeSuccessful(t *testing.T) {
+	value := func(v float64) func(time.Time) (any, error) {
+		return func(time.Time) (any, error) { return []float64{v}, nil }
+	}
+	for name, c := range map[string]struct {
+		at   func(time.Time) (any, error)
+		want execute.Decision
+	}{
+		"successful":                       {value(.99), execute.DecisionGoOn},
+		"failed":                           {value(.1), execute.DecisionHalt},
+		"inconclusive is no failure":       {value(.7), execute.DecisionWait},
+		"an outage is no failure":          {func(time.Time) (any, error) { return nil, errors.New("away") }, execute.DecisionFreeze},
+		"what can't be read is no failure": {func(time.Time) (any, error) { return []float64{}, nil }, execute.DecisionFreeze},
+	} {
+		_, ask := proven(t, &gauge{at: c.at})
+		if a := ask(24); a.Decision != c.want || !strings.Contains(a.Why, "smoke") && c.want != execute.DecisionGoOn {
+			t.Errorf("%s: %s (%s), want %s", name, a.Decision, a.Why, c.want)
+		}
+	}
+}
+
+func TestGate_analysisTakesItsTime(t *testing.T) {
+	m := &gauge{at: func(time.Time) (any, error) { return []float64{1}, nil }}
+	g, ask := proven(t, m)
+	g.Analyses.Known[0].Metrics[0].InitialDelay = backout.Duration(22 * minute)
+	if a := ask(21); a.Decision != execute.DecisionWait || len(m.asked) != 0 {
+		t.Errorf("before its delay is over: %s, asked %d times", a.Decision, len(m.asked))
+	}
+	if a := ask(23); a.Decision != execute.DecisionWait || len(m.asked) != 2 {
+		t.Errorf("after two of three: %s, asked %d times", a.Decision, len(m.asked))
+	}
+	if a := ask(23); a.Decision != execute.DecisionWait || len(m.asked) != 2 {
+		t.Errorf("asked again at once: %s, asked %d times", a.Decision, len(m.asked))
+	}
+	if a := ask(24); a.Decision != execute.DecisionGoOn || len(m.asked) != 3 || m.query != `rate{service="payment"}` {
+		t.Errorf("after three: %s (%s), asked %d times for %s", a.Decision, a.Why, len(m.asked), m.query)
+	}
+	// A new process asks about the same moments.
+	again := slices.Clone(m.asked)
+	m.asked, g.Analyses = nil, &Analyses{Known: g.Analyses.Known, Measurer: m}
+	if ask(24); !slices.EqualFunc(m.asked, again, time.Time.Equal) {
+		t.Errorf("after a restart it asked about %v, before about %v", m.asked, again)
+	}
+}
+
+// An outage that passes leaves nothing behind: the analysis begins anew.
+func TestGate_analysisRecoversFromAnOutage(t *testing.T) {
+	away := true
+	_, ask := proven(t, &gauge{at: func(time.Time) (any, error) {
+		if away {
+			return nil, errors.New("away")
+		}
+		return []float64{1}, nil
+	}})
+	if a := ask(24); a.Decision != execute.DecisionFreeze {
+		t.Fatalf("%s (%s)", a.Decision, a.Why)
+	}
+	away = false
+	if a := ask(27); a.Decision != execute.DecisionGoOn {
+		t.Errorf("%s (%s)", a.Decision, a.Why)
+	}
+}
+
+// Beyond its time a last gate halts what has not recovered; what an analysis can't say
+// is left to a person instead.
+func TestGate_inconclusiveAnalysisIsLeftToAPerson(t *testing.T) {
+	_, ask := proven(t, &gauge{at: func(time.Time) (any, error) { return []float64{.7}, nil }})
+	if a := ask(50); a.Decision != execute.DecisionFreeze || !strings.Contains(a.Why, "a person decides") {
+		t.Errorf("%s (%s)", a.Decision, a.Why)
+	}
+}
+
+// Criteria weigh what is back: with the key objective proven and enough of the weight the
+// run may end though something light is still ill.
+func TestGate_criteriaDecide(t *testing.T) {
+	for name, c := range map[string]struct {
+		objectives []backout.Criterion
+		minutes    int
+		want       execute.Decision
+		words      string
+	}{
+		"no criteria: all must be back":       {nil, 30, execute.DecisionWait, "not proven yet"},
+		"enough of the weight":                {[]backout.Criterion{{Service: "payment", Weight: 9, Key: true}, {Service: "shop", Weight: 1}}, 30, execute.DecisionGoOn, "90 % of the weight"},
+		"the key objective is ill":            {[]backout.Criterion{{Service: "payment", Weight: 9}, {Service: "shop", Weight: 1, Key: true}}, 30, execute.DecisionWait, "not proven yet"},
+		"not enough yet":                      {[]backout.Criterion{{Service: "payment", Weight: 8}, {Service: "shop", Weight: 2}}, 30, execute.DecisionWait, "not proven yet"},
+		"a warning when the time has run out": {[]backout.Criterion{{Service: "payment", Weight: 8}, {Service: "shop", Weight: 2}}, 50, execute.DecisionGoOn, "with a warning"},
+		"too little for a warning":            {[]backout.Criterion{{Service: "payment", Weight: 5}, {Service: "shop", Weight: 5}}, 50, execute.DecisionHalt, "no recovery"},
+		"criteria about something else":       {[]backout.Criterion{{Service: "bank", Weight: 5}}, 30, execute.DecisionWait, "not proven yet"},
+	} {
+		tw := newTown(t, true, nil)
+		inc := tw.until(tw.detect(), backout.StateExecuting)
+		began := tw.now
+		id := func(s backout.ServiceID) backout.SeriesID {
+			return backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: s}}
+		}
+		tw.signals.levels = map[backout.SeriesID]func(time.Time) float64{}
+		inc.Findings = nil
+		for _, s := range []backout.ServiceID{"payment", "shop"} {
+			inc.Findings = append(inc.Findings, backout.Finding{ID: id(s), Opens: true})
+			tw.signals.levels[id(s)] = func(at time.Time) float64 {
+				if at.After(began) && s == "payment" {
+					return 0
+				}
+				return 9
+			}
+		}
+		tw.store.incidents[inc.ID] = inc
+		g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
+		if c.objectives != nil {
+			g.Criteria = []backout.SuccessCriteria{{ID: "c", Objectives: c.objectives, Pass: .9, Warning: .75}}
+		}
+		a, err := g.Ask(t.Context(), execute.Question{
+			Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(4 * minute), Now: began.Add(time.Duration(c.minutes) * minute), Last: true,
+		})
+		if err != nil || a.Decision != c.want || !strings.Contains(a.Why, c.words) {
+			t.Errorf("%s: %s (%s), %v; want %s and %q", name, a.Decision, a.Why, err, c.want, c.words)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package respond
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/attribute"
+	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/verify"
+)
+
+// A second trouble may begin while an attempt runs. Its findings join the incident,
+// since an environment has one at a time, but they say nothing about the attempt:
+// held against it, they would have it halt and put back what it rightly took away.
+// So the gate leaves them out, and when the attempt has brought recovery they open
+// the next incident.
+//
+// A second trouble is told by three marks: its onset lies after the attempt's start,
+// its service was not ill before, and somebody else has since changed that service or
+// one that it needs. Without the last the attempt itself may have done it.
+
+// reached lists the services that other hands may have hurt since an attempt began:
+// those they changed, and all that need them.
+func reached(w backout.World, at backout.Attempt) map[backout.ServiceID]bool {
+	touched, out := at.Plan.Touched(), map[backout.ServiceID]bool{}
+	for _, c := range w.Changes {
+		if c.Exposure.Start().After(at.StartedAt) && !slices.Contains(touched, c.Component) {
+			for _, s := range c.Services {
+				out[s] = true
+			}
+		}
+	}
+	for more := true; more; {
+		more = false
+		for _, d := range w.Graph.Dependencies {
+			if out[d.To] && !out[d.From] {
+				out[d.From], more = true, true
+			}
+		}
+	}
+	return out
+}
+
+// apart says which series belong to a second trouble, as far as their subject tells.
+func apart(w backout.World, inc backout.Incident, at backout.Attempt) func(backout.SeriesID) bool {
+	hands, before, onset := reached(w, at), map[backout.ServiceID]bool{}, map[backout.SeriesID]time.Time{}
+	for _, f := range inc.Findings {
+		onset[f.ID] = f.Onset
+		if !f.Onset.After(at.StartedAt) {
+			before[f.ID.Subject.Service] = true
+		}
+	}
+	return func(id backout.SeriesID) bool {
+		s := id.Subject.Service
+		return s != "" && hands[s] && !before[s] && (onset[id].IsZero() || onset[id].After(at.StartedAt))
+	}
+}
+
+// withoutAnother leaves a second trouble out of what a gate judges.
+func (g *Gate) withoutAnother(ctx context.Context, inc backout.Incident, q execute.Question, v verify.Question) (verify.Question, error) {
+	if g.Facts == nil {
+		return v, nil
+	}
+	w, err := g.Facts.World(ctx, q.Now, false)
+	if err != nil {
+		return v, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
+	}
+	other := apart(w, inc, q.Attempt)
+	drop := func(r backout.Residuals) bool { return other(r.ID) }
+	v.Primary, v.Watched = slices.DeleteFunc(v.Primary, drop), slices.DeleteFunc(v.Watched, drop)
+	return v, nil
+}
+
+// leftOver are the findings of a second trouble that the newest incident took along
+// and left behind when it recovered, as far as they last, with what that incident
+// settled. The detector says a finding once only, so nobody else would bring them up
+// again.
+func (r *Responder) leftOver(ctx context.Context, now time.Time, env backout.Environment) ([]backout.Finding, *backout.Settled, error) {
+	inc, ok, err := r.cfg.Store.Latest(ctx, string(env))
+	if err != nil || !ok || inc.State != backout.StateRecovered || len(inc.Attempts) == 0 || now.Sub(inc.UpdatedAt) > r.minutes(goesOnFor) {
+		return nil, nil, err
+	}
+	at := inc.Attempts[len(inc.Attempts)-1]
+	if !slices.ContainsFunc(inc.Findings, func(f backout.Finding) bool { return f.Opens && f.Onset.After(at.StartedAt) }) {
+		return nil, nil, nil
+	}
+	w, err := r.cfg.Facts.World(ctx, now, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	other, lasting := apart(w, inc, at), map[backout.SeriesID]bool{}
+	for _, res := range r.cfg.Signals.Residuals(now.Add(-r.minutes(goesOnQuiet)), now) {
+		lasting[res.ID] = !quiet(res, r.minutes(goesOnQuiet)/2)
+	}
+	var out []backout.Finding
+	after := &backout.Settled{Incident: inc.ID, Changes: undone(at), Series: []backout.SeriesID{}}
+	for _, f := range inc.Findings {
+		switch {
+		case !f.Opens:
+		case !other(f.ID):
+			after.Series = append(after.Series, f.ID)
+		case f.EndedAt.IsZero() && (lasting[f.ID] || f.Mode == backout.ModeAlert):
+			out = append(out, f)
+		}
+	}
+	return out, after, nil
+}
+
+// undone are the changes that an attempt took back altogether.
+func undone(at backout.Attempt) []backout.ChangeID {
+	out := []backout.ChangeID{}
+	for _, s := range at.Plan.Steps() {
+		if slices.ContainsFunc(at.TakenBack, func(b backout.TakenBack) bool { return b.Component == s.Component && b.Share >= 1 }) {
+			out = append(out, s.Reverts...)
+		}
+	}
+	return out
+}
+
+// unsettled leaves out of a question what the incident before has settled.
+func unsettled(q attribute.Question, after *backout.Settled) attribute.Question {
+	if after == nil {
+		return q
+	}
+	q.World.Changes = slices.DeleteFunc(slices.Clone(q.World.Changes), func(c backout.Change) bool { return slices.Contains(after.Changes, c.ID) })
+	q.Residuals = slices.DeleteFunc(q.Residuals, func(r backout.Residuals) bool { return slices.Contains(after.Series, r.ID) })
+	return q
+}

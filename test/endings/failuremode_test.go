@@ -1,0 +1,671 @@
+package endings
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/attest"
+	"github.com/backout-dev/backout/internal/permit"
+	"github.com/backout-dev/backout/internal/plan/check"
+	"github.com/backout-dev/backout/internal/respond"
+	"github.com/backout-dev/backout/test/town"
+)
+
+// The ways in which automatic rollback is known to fail, by number; what is held for
+// each is in docs/decisions/0370-failure-modes.md. Those that show in time are played
+// in a town. Those that show in the plan are asked of respond.Ready, which plans,
+// checks and permits on the path that an incident takes.
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+// prepared is the plan for each component of a shop in which payment 2 was shipped
+// half an hour ago, and what else a test says.
+func prepared(t *testing.T, say func(w *backout.World)) (map[backout.ComponentID]backout.Prepared, backout.World) {
+	t.Helper()
+	w := backout.World{
+		Now: noon, Minute: backout.Duration(minute), Graph: graph(), Policy: policy(),
+		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{},
+	}
+	for _, c := range w.Graph.Components {
+		w.Live[c.ID] = backout.Live{Shares: map[backout.Version]float64{"1": 1}, Healthy: true}
+	}
+	shipped(&w, deployment("payment"))
+	say(&w)
+	rules, err := permit.Compile(w.Policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[backout.ComponentID]backout.Prepared{}
+	for _, p := range respond.Ready(w, rules) {
+		out[p.Component] = p
+	}
+	return out, w
+}
+
+// shipped brings a component to 2, half an hour ago, with a lossless way back.
+func shipped(w *backout.World, id backout.ComponentID) {
+	c, _ := w.Graph.Component(id)
+	w.Live[id] = backout.Live{Shares: map[backout.Version]float64{"2": 1}, Healthy: true}
+	w.Changes = append(w.Changes, backout.Change{
+		ID: backout.ChangeID(id + "=2"), Kind: id.Kind(), Component: id, Services: []backout.ServiceID{c.Service}, From: "1", To: "2",
+		Exposure: backout.Exposure{Stages: []backout.ExposureStage{{At: noon.Add(-30 * minute), Share: 1}}},
+	})
+	w.Reversals[id] = backout.Reversal{
+		Component: id, Known: true, Current: "2", Shares: []float64{1. / 3, 2. / 3, 1}, Mixed: true, CompareAndSwap: true, Takes: backout.Duration(10 * time.Second),
+		Levels: []backout.Reachable{{Level: 0, Version: "1", Loss: backout.LossNone, Verified: true}},
+	}
+}
+
+// with adds a component that was shipped too.
+func with(w *backout.World, kind backout.ComponentKind, service string) backout.ComponentID {
+	id := backout.NewComponentID(kind, service, town.Environment, "eu")
+	if _, known := w.Graph.Component(id); !known {
+		w.Graph.Components = append(w.Graph.Components, backout.Component{
+			ID: id, Kind: kind, Name: service, Service: backout.ServiceID(service), Environment: town.Environment, Location: "eu", Actuator: town.Actuator,
+		})
+	}
+	shipped(w, id)
+	return id
+}
+
+// needs lets version 2 of a consumer need version 2 of a provider; all else gets along.
+func needs(w *backout.World, consumer, provider backout.ComponentID) {
+	w.Contracts = append(w.Contracts, backout.Contract{
+		ID: fmt.Sprintf("%s>%s", consumer, provider), Consumer: consumer, Provider: provider, Source: backout.ContractDeclared, Reason: "2 was built on 2",
+		Rules: []backout.ContractRule{{When: backout.VersionRange{From: "2"}, Needs: backout.VersionRange{From: "2"}}},
+	})
+}
+
+// order is the components of a plan, one after the other.
+func order(p backout.Plan) string {
+	var out []string
+	for _, w := range p.Waves {
+		for _, s := range w.Steps {
+			out = append(out, string(s.Component.Kind())+" "+s.Component.Name())
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func wants(t *testing.T, p backout.Prepared, verdict backout.Rollbackability, says string) {
+	t.Helper()
+	all := strings.Join(slices.Concat(p.Reasons, p.Lost, p.Advice, []string{p.Plan.Summary}), "\n")
+	if p.Verdict != verdict || !strings.Contains(all, says) {
+		t.Errorf("verdict %s, want %s with %q:\n%s", p.Verdict, verdict, says, all)
+	}
+}
+
+// What was taken back does not come again under another name: the hold knows the
+// artifact.
+func TestFailureMode03_thePromoterBringsItBack(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		w.ended()
+		held, err := w.Store.Holds(w.Context(), time.Now())
+		if err != nil || len(held) != 1 {
+			t.Fatalf("holds %+v, %v: want one on payment", held, err)
+		}
+		for to, kept := range map[backout.Version]bool{"2": true, "3": false} {
+			if why := held[0].Keeps(backout.Deployment{Component: deployment("payment"), To: to}); (why != "") != kept {
+				t.Errorf("shipping %s: %q, want it kept away %t", to, why, kept)
+			}
+		}
+	})
+}
+
+// Our own deed, reported by whoever watches the target, is no change of somebody's:
+// after it nothing is put back forward.
+func TestFailureMode04_noRollbackOfARollback(t *testing.T) {
+	_, w := prepared(t, func(*backout.World) {})
+	p := backout.Plan{Action: backout.ActionRollBack, Waves: []backout.Wave{{Steps: []backout.Step{{Component: deployment("payment"), Service: "payment", From: "2", To: "1", Reverts: []backout.ChangeID{"c"}}}}}}
+	rules, err := permit.Compile(w.Policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := rules.Whole(w, p, backout.Attribution{}, backout.Incident{}); strings.Contains(strings.Join(r.Reasons, " "), "rollback of a rollback") {
+		t.Fatalf("refused without a response: %v", r.Reasons)
+	}
+	w.Responses = []backout.Response{{Attempt: "INC-0/1", Component: deployment("payment"), To: "2", At: noon.Add(-5 * minute)}}
+	if r := rules.Whole(w, p, backout.Attribution{}, backout.Incident{}); r.Automatic || !strings.Contains(strings.Join(r.Reasons, " "), "no rollback of a rollback") {
+		t.Errorf("%+v: want it left to a person", r)
+	}
+}
+
+// A symptom that comes and goes moves nothing to and fro, and floods nobody.
+func TestFailureMode05_theVerdictFlaps(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.pass(10 * minute)
+		w.ship("payment", "2")
+		for i := range 30 {
+			at := time.Now().Add(time.Duration(2*i) * minute)
+			w.product.Hurt(town.Trouble{From: at, To: at.Add(minute), Services: map[backout.ServiceID]float64{"payment": .04}})
+		}
+		w.pass(time.Hour)
+		if n := len(w.product.Moves()); n > 3 { // ci's and at most one way back in two stages
+			t.Errorf("%d moves:\n%s", n, w.story())
+		}
+		if n := len(w.Mouth.Told(backout.AudienceOnCall)); n > 25 {
+			t.Errorf("on-call heard %d messages in an hour", n)
+		}
+	})
+}
+
+// Two changes of one service at the same moment can't be told apart by what is
+// measured, so nothing is done by itself on a guess.
+func TestFailureMode06_coincidentChanges(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.policy.MinConfidence = .8
+		w.config.Contracts = nil
+		w.close()
+		w.open()
+		w.hurts()
+		w.pass(10 * minute)
+		w.ship("payment", "2")
+		w.by("ci", config("payment"), "2")
+		w.reaches(backout.StateWaiting, backout.StateHalted, backout.StateNoAction, backout.StateRecovered)
+		inc := w.incident()
+		if len(inc.Attempts) > 0 || len(inc.Attribution.Suspects) < 2 || inc.Attribution.Suspects[1].P < .02 {
+			t.Errorf("%d attempts, suspects %+v: want nothing tried and both named", len(inc.Attempts), inc.Attribution.Suspects)
+		}
+	})
+}
+
+// The loudest service is the one that calls; the change of the one that is called is
+// taken back, and nothing of the caller's.
+func TestFailureMode07_symptomServiceIsNotTheGuiltyOne(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.pass(10 * minute)
+		w.product.Harms = []town.Harm{{Component: deployment("payment"), Version: "2", Services: map[backout.ServiceID]float64{"payment": .08, "shop": .3}}}
+		w.ship("payment", "2")
+		w.ends(ending{backout.StateRecovered, "", "recovered", "completed"})
+		for _, m := range w.product.Moves() {
+			if m.Component != deployment("payment") {
+				t.Errorf("%s was moved", m.Component)
+			}
+		}
+	})
+}
+
+// A metrics backend that is away is neither a symptom nor a proof.
+func TestFailureMode08_noDataIsNoFailure(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.pass(10 * minute)
+		w.ship("payment", "2")
+		w.product.Blind(time.Now(), time.Now().Add(time.Hour))
+		w.pass(90 * minute)
+		if inc := w.incident(); inc.ID != "" {
+			t.Errorf("an outage of the monitoring opened %s: %s", inc.ID, inc.Why)
+		}
+	})
+}
+
+// A handful of requests proves nothing: single errors among them open no incident.
+func TestFailureMode09_lowTraffic(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.product.Requests = 12
+		w.close()
+		w.open()
+		w.ship("payment", "2")
+		w.pass(2 * time.Hour)
+		if n := len(w.product.Moves()); n != 1 {
+			t.Errorf("%d moves, want ci's alone:\n%s", n, w.story())
+		}
+	})
+}
+
+// The version that comes back starts cold. That is not held against it.
+func TestFailureMode10_coldStart(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.product.Fault = func(_ context.Context, _ backout.Effect, do deed) (backout.Outcome, error) {
+			out, err := do()
+			w.product.Hurt(town.Trouble{From: time.Now(), To: time.Now().Add(45 * time.Second), Services: map[backout.ServiceID]float64{"payment": .1}})
+			return out, err
+		}
+		w.begin()
+		w.ends(ending{backout.StateRecovered, "", "recovered", "completed"})
+	})
+}
+
+// What breaks half an hour after everybody has it is still laid to the change.
+func TestFailureMode11_regressionLongAfterTheRollout(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.pass(10 * minute)
+		w.product.Harms = []town.Harm{{Component: deployment("payment"), Version: "2", Services: map[backout.ServiceID]float64{"payment": .3, "shop": .2}, From: time.Now().Add(30 * minute)}}
+		w.ship("payment", "2")
+		w.reaches(backout.StatePlanned, backout.StateWaiting, backout.StateApproved, backout.StateExecuting, backout.StateNoAction)
+		inc := w.incident()
+		if s := inc.Attribution.Suspects; len(s) == 0 || s[0].Component != deployment("payment") {
+			t.Errorf("suspects %+v, want payment", s)
+		}
+	})
+}
+
+// No stage takes more instances out than must stay in service.
+func TestFailureMode12_capacityOnTheWayBack(t *testing.T) {
+	all, _ := prepared(t, func(w *backout.World) {
+		for i := range w.Graph.Components {
+			w.Graph.Components[i].MinAvailable = 2
+		}
+	})
+	stages := all[deployment("payment")].Plan.Steps()[0].Stages
+	for i, s := range stages {
+		before := 0.0
+		if i > 0 {
+			before = stages[i-1].Share
+		}
+		if s.Share-before > 1./3+1e-6 {
+			t.Errorf("stage %d moves %.2f of three instances of which two must stay", i, s.Share-before)
+		}
+	}
+}
+
+// A quota that leaves no room for the way back is seen before anything moves.
+func TestFailureMode13_quotaBlocksTheWayBack(t *testing.T) {
+	all, _ := prepared(t, func(w *backout.World) {
+		for i := range w.Graph.Components {
+			w.Graph.Components[i].MinAvailable, w.Graph.Components[i].MaxSurge = 3, 1
+		}
+		w.Graph.Pools = []backout.Pool{{ID: "nodes", Components: []backout.ComponentID{deployment("payment")}, Quota: 3}}
+	})
+	wants(t, all[deployment("payment")], backout.RollbackBlocked, "surge for 0")
+}
+
+// A target that is there but not ready stops the way back at its first stage.
+func TestFailureMode14_targetIsNotHealthy(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.product.Fault = func(_ context.Context, e backout.Effect, do deed) (backout.Outcome, error) {
+			defer w.product.SetHealthy(e.Component.ID, false)
+			return do()
+		}
+		w.begin()
+		w.ends(ending{backout.StateHalted, "payment 33%@1+67%@2", "not healthy", "halted"})
+	})
+}
+
+// What the target no longer has is no way back, and people hear why.
+func TestFailureMode15_artifactIsGone(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.product.Lose(deployment("payment"), "image payment:1 was deleted from the registry")
+		w.begin()
+		w.reaches(backout.StateWaiting)
+		inc := w.incident()
+		if got := fmt.Sprint(inc.Why, inc.Plan.Summary, inc.Plan.Impossible, inc.Plan.Left); !strings.Contains(got, "was deleted from the registry") {
+			t.Errorf("nobody is told why: %s", got)
+		}
+		if n := len(w.product.Moves()); n != 1 {
+			t.Errorf("%d moves, want ci's alone", n)
+		}
+	})
+}
+
+// A deed that is reported as done and went half way is not done.
+func TestFailureMode16_saidToBeBackAndIsNot(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.product.Fault = func(_ context.Context, e backout.Effect, do deed) (backout.Outcome, error) {
+			if e.Share < 1 {
+				return do()
+			}
+			return backout.OutcomeDone, nil // left at the first stage
+		}
+		w.begin()
+		w.ends(ending{backout.StateHalted, "payment 33%@1+67%@2", "reported as done, but payment is 33 % at 1, 67 % at 2", "halted"})
+	})
+}
+
+func TestFailureMode17_migrationWithoutAWayBack(t *testing.T) {
+	var schema backout.ComponentID
+	all, _ := prepared(t, func(w *backout.World) {
+		schema = with(w, backout.KindSchema, "ledger")
+		w.Reversals[schema].Levels[0].Loss, w.Reversals[schema].Levels[0].Lost = backout.LossOneWay, "the dropped column"
+	})
+	if p := all[schema]; p.Verdict != backout.RollbackOneWay || len(p.Plan.Waves) > 0 {
+		t.Errorf("verdict %s with %d waves, want one_way and no step", p.Verdict, len(p.Plan.Waves))
+	}
+}
+
+// An older binary that can't run on the newer schema goes back only with it, or not
+// at all.
+func TestFailureMode18_oldBinaryRefusesTheNewerSchema(t *testing.T) {
+	refuses := func(w *backout.World, schema backout.ComponentID) {
+		w.Contracts = append(w.Contracts, backout.Contract{ID: "schema", Consumer: deployment("payment"), Provider: schema, Source: backout.ContractDeclared, Reason: "1 checks the schema's version",
+			Rules: []backout.ContractRule{{When: backout.VersionRange{To: "1"}, Needs: backout.VersionRange{To: "1"}}}})
+	}
+	all, _ := prepared(t, func(w *backout.World) { refuses(w, with(w, backout.KindSchema, "ledger")) })
+	if got := order(all[deployment("payment")].Plan); got != "schema ledger, deployment payment" {
+		t.Errorf("order %q: the schema must be back before the old binary starts", got)
+	}
+	all, _ = prepared(t, func(w *backout.World) {
+		schema := with(w, backout.KindSchema, "ledger")
+		refuses(w, schema)
+		w.Reversals[schema].Levels[0].Loss = backout.LossOneWay
+	})
+	if p := all[deployment("payment")]; p.Verdict.Reversible() || len(p.Plan.Waves) > 0 {
+		t.Errorf("verdict %s with steps %q, though the schema can't go back", p.Verdict, order(p.Plan))
+	}
+}
+
+// The schema goes back when nothing needs the newer one any more.
+func TestFailureMode19_downMigrationTooEarly(t *testing.T) {
+	var schema backout.ComponentID
+	all, _ := prepared(t, func(w *backout.World) {
+		schema = with(w, backout.KindSchema, "ledger")
+		needs(w, deployment("payment"), schema)
+	})
+	if got := order(all[schema].Plan); got != "deployment payment, schema ledger" {
+		t.Errorf("order %q", got)
+	}
+}
+
+// Flag, then code, then schema; and a schema that nobody suspects stays.
+func TestFailureMode20_orderOfFlagCodeAndSchema(t *testing.T) {
+	var flag, schema backout.ComponentID
+	all, w := prepared(t, func(w *backout.World) {
+		schema, flag = with(w, backout.KindSchema, "ledger"), with(w, backout.KindFlag, "shop")
+		needs(w, deployment("payment"), schema)
+		needs(w, flag, deployment("payment"))
+	})
+	if got := order(all[schema].Plan); got != "flag shop, deployment payment, schema ledger" {
+		t.Errorf("order %q", got)
+	}
+	if got := order(all[deployment("payment")].Plan); got != "flag shop, deployment payment" {
+		t.Errorf("order %q: the additive schema should stay", got)
+	}
+	p := all[schema].Plan
+	slices.Reverse(p.Waves)
+	if len(check.Plan(w, p)) == 0 {
+		t.Error("the checker lets the wrong order pass")
+	}
+}
+
+// Data that the older version can't read makes going back lossy, in words.
+func TestFailureMode21_dataTheOldVersionCantRead(t *testing.T) {
+	all, _ := prepared(t, func(w *backout.World) {
+		p := deployment("payment")
+		w.Graph.Formats = []backout.DataFormat{{ID: "receipts", Writer: p, Writes: backout.VersionRange{From: "2"}, Reader: p, Reads: backout.VersionRange{From: "2"}, Loss: backout.LossSome, Lost: "receipts written since"}}
+	})
+	wants(t, all[deployment("payment")], backout.RollbackLossy, "receipts written since")
+}
+
+// Who has moved on to the newer version goes back with it, and before it.
+func TestFailureMode22_dependantThatMovedOn(t *testing.T) {
+	all, _ := prepared(t, func(w *backout.World) { needs(w, with(w, backout.KindDeployment, "shop"), deployment("payment")) })
+	if got := order(all[deployment("payment")].Plan); got != "deployment shop, deployment payment" {
+		t.Errorf("order %q", got)
+	}
+}
+
+// Two that need each other can't go one after the other: that is said, not tried.
+func TestFailureMode23_cycle(t *testing.T) {
+	var shop backout.ComponentID
+	all, _ := prepared(t, func(w *backout.World) {
+		shop = with(w, backout.KindDeployment, "shop")
+		needs(w, shop, deployment("payment"))
+		needs(w, deployment("payment"), shop)
+	})
+	if p := all[deployment("payment")]; p.Verdict.Reversible() || len(p.Plan.Waves) > 0 {
+		t.Errorf("verdict %s, order %q: no order is safe", p.Verdict, order(p.Plan))
+	}
+}
+
+// Every stage has a gate of ours, whatever the target's own tool skips on its way back.
+func TestFailureMode25_toolSkipsItsSteps(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		w.ended()
+		effects, gates := 0, 0
+		for _, e := range w.run().Entries {
+			switch {
+			case e.Kind == backout.EntryEffect:
+				effects++
+			case e.Kind == backout.EntryGate && strings.HasPrefix(e.Text, "gate "):
+				gates++
+			}
+		}
+		if effects < 2 || gates != effects {
+			t.Errorf("%d effects and %d gates:\n%s", effects, gates, w.story())
+		}
+	})
+}
+
+func TestFailureMode26_concurrentDeploy(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		w.reaches(backout.StateExecuting)
+		w.pass(time.Minute)
+		w.by("ann", deployment("payment"), "3")
+		w.ends(ending{backout.StateSelfRecovered, "payment 100%@3", "somebody moved", "halted"})
+	})
+}
+
+// A version that closes a hole is not taken back without somebody who may open it.
+func TestFailureMode27_securityFix(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.hurts()
+		w.pass(10 * minute)
+		w.product.Set(deployment("payment"), "2", "ci")
+		if _, err := w.Store.Observe(w.Context(), []backout.Observation{{
+			Source: "ci", NativeID: "1", At: time.Now(), Component: deployment("payment"), From: "1", To: "2", Share: 1, Security: "CVE-2026-1234",
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		w.reaches(backout.StateWaiting)
+		if why := w.incident().Why; !strings.Contains(why, "CVE-2026-1234") {
+			t.Errorf("asked without naming the hole: %s", why)
+		}
+		ann := backout.Principal{Name: "ann", Role: backout.RoleApprover}
+		inc, err := w.Responder.Approve(w.Context(), time.Now(), w.incident().ID, ann, w.incident().Plan.Digest, "go ahead")
+		if err != nil || inc.State != backout.StateWaiting {
+			t.Errorf("an approver's yes made it %s, %v: it takes an admin", inc.State, err)
+		}
+	})
+}
+
+// Who aborts hears what is live, and nothing runs to its end behind their back.
+func TestFailureMode29_abortSaysWhatIsLive(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		ann := backout.Principal{Name: "ann", Role: backout.RoleApprover}
+		w.reaches(backout.StateExecuting)
+		w.pass(time.Minute)
+		if _, err := w.Responder.Abort(w.Context(), time.Now(), w.incident().ID, ann); err != nil {
+			t.Fatal(err)
+		}
+		w.ends(ending{backout.StateAborted, "payment 33%@1+67%@2", "payment from 2 to 1 (33 % of it)", "33 % at 1"})
+		if _, err := w.Responder.Abort(w.Context(), time.Now(), w.incident().ID, ann); backout.CodeOf(err) != backout.CodeConflict {
+			t.Errorf("aborting what has ended: %v, want a conflict", err)
+		}
+	})
+}
+
+func TestFailureMode30_nobodyAnswers(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.policy.Autonomy = backout.AutonomyAsk
+		w.close()
+		w.open()
+		w.begin()
+		w.ends(ending{backout.StateHalted, "payment 100%@2", "nobody decided by the deadline; nothing was changed", ""})
+	})
+}
+
+// A yes binds to what was shown.
+func TestFailureMode31_approvalOfAStalePlan(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.policy.Autonomy = backout.AutonomyAsk
+		w.close()
+		w.open()
+		w.begin()
+		w.reaches(backout.StateWaiting)
+		shown := w.incident()
+		w.by("ann", deployment("payment"), "3") // 2 is not live any more
+		ann := backout.Principal{Name: "bob", Role: backout.RoleApprover}
+		_, _ = w.Responder.Approve(w.Context(), time.Now(), shown.ID, ann, shown.Plan.Digest, "go ahead")
+		w.pass(3 * minute)
+		for _, m := range w.product.Moves() {
+			if strings.Contains(m.By, "/") {
+				t.Errorf("%s moved %s by a plan for a world that is gone", m.By, m.Component)
+			}
+		}
+	})
+}
+
+// An hour of waiting is a few messages, and the end is one of them.
+func TestFailureMode32_stormOrSilence(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		w.reaches(backout.StateExecuting)
+		w.product.Blind(time.Now(), time.Now().Add(time.Hour))
+		w.ends(ending{backout.StateRecovered, "", "recovered", "completed"})
+		told := w.Mouth.Told(backout.AudienceOnCall)
+		ends := 0
+		for _, m := range told {
+			if m.Terminal {
+				ends++
+			}
+		}
+		if len(told) > 20 || ends != 1 {
+			t.Errorf("%d messages, %d ends", len(told), ends)
+		}
+	})
+}
+
+// With the metrics and the target away at once nothing is done, nothing is lost, and it
+// carries on when they are back.
+func TestFailureMode33_partOfTheOutage(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		w.reaches(backout.StateExecuting)
+		away := true
+		w.product.Unseen = func(backout.ComponentID) error {
+			if away {
+				return errors.New("the cluster does not answer")
+			}
+			return nil
+		}
+		w.product.Blind(time.Now(), time.Now().Add(20*minute))
+		n := len(w.product.Moves())
+		w.pass(20 * minute)
+		w.close() // and the machine that backout runs on goes too
+		w.open()
+		w.pass(10 * minute)
+		if len(w.product.Moves()) != n {
+			t.Errorf("it moved something blindly:\n%s", w.story())
+		}
+		away = false
+		w.ends(ending{backout.StateRecovered, "", "recovered", "completed"})
+	})
+}
+
+// A rollback that worked is no end of the matter: it is reviewed, and the artifact is
+// held until another one comes.
+func TestFailureMode34_rollbackHidesTheCause(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		w.ended()
+		w.pass(minute)
+		r, err := w.Store.Review(w.Context(), w.incident().ID)
+		if err != nil || len(r.Culprits) != 1 {
+			t.Errorf("review %+v, %v: want payment 2 as the culprit", r, err)
+		}
+		if held, err := w.Store.Holds(w.Context(), time.Now().Add(time.Hour)); err != nil || len(held) != 1 || held[0].BadTo != "2" {
+			t.Errorf("holds %+v, %v", held, err)
+		}
+	})
+}
+
+// What was written down can't be changed unnoticed.
+func TestFailureMode35_whoCanWriteCanLie(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.begin()
+		w.ended()
+		stored, err := w.Records(w.Context(), w.incident().ID)
+		if err != nil || len(stored.Entries) < 3 {
+			t.Fatalf("%d entries, %v", len(stored.Entries), err)
+		}
+		for what, forge := range map[string]func(l [][]byte) [][]byte{
+			"nothing": func(l [][]byte) [][]byte { return l },
+			"another actor": func(l [][]byte) [][]byte {
+				l[1] = bytes.Replace(l[1], []byte(`"by":"backout"`), []byte(`"by":"ann"`), 1)
+				return l
+			},
+			"a line gone": func(l [][]byte) [][]byte { return slices.Delete(l, 1, 2) },
+		} {
+			forged := stored
+			forged.Entries = forge(slices.Clone(stored.Entries))
+			c := attest.New(nil)
+			c.Add(forged)
+			if found := len(c.Result(false).Broken) > 0; found != (what != "nothing") {
+				t.Errorf("%s was changed: noticed %t", what, found)
+			}
+		}
+	})
+}
+
+// What went away by itself teaches nothing about who did it.
+func TestFailureMode36_recoveredByChance(t *testing.T) {
+	inTown(t, func(w *world) {
+		w.policy.Autonomy = backout.AutonomyAsk
+		w.close()
+		w.open()
+		w.pass(10 * minute)
+		w.ship("payment", "2")
+		w.product.Hurt(town.Trouble{From: time.Now(), Services: map[backout.ServiceID]float64{"payment": .2, "shop": .1}})
+		w.reaches(backout.StateWaiting)
+		w.product.Heal()
+		w.ended()
+		inc := w.incident()
+		if _, err := w.Store.Review(w.Context(), inc.ID); backout.CodeOf(err) != backout.CodeNotFound || inc.State == backout.StateRecovered {
+			t.Errorf("%s, and a review was written (%v)", inc.State, err)
+		}
+		if p, err := w.Store.Priors(w.Context()); err != nil || p.Incidents != 0 {
+			t.Errorf("priors learnt %v incidents, %v", p.Incidents, err)
+		}
+	})
+}
+
+// The table of the decision names a test that exists, or what it waits for.
+func TestFailureModes_areTabled(t *testing.T) {
+	page, err := os.ReadFile("../../docs/decisions/0370-failure-modes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \| (.+?) \| (.+?) \|$`).FindAllStringSubmatch(string(page), -1)
+	if len(rows) != 36 {
+		t.Fatalf("%d rows, want 36", len(rows))
+	}
+	tabled := map[string]bool{}
+	for i, r := range rows {
+		if r[1] != fmt.Sprint(i+1) {
+			t.Errorf("row %d has number %s", i+1, r[1])
+		}
+		named := regexp.MustCompile("`([\\w/]+\\.go):(Test\\w+)`").FindAllStringSubmatch(r[3], -1)
+		if len(named) == 0 && !strings.HasPrefix(r[3], "waits for ") {
+			t.Errorf("row %s names neither a test nor what it waits for: %s", r[1], r[3])
+		}
+		for _, n := range named {
+			tabled[n[2]] = true
+			source, err := os.ReadFile(filepath.Join("../..", n[1]))
+			if err != nil || !strings.Contains(string(source), "func "+n[2]+"(") {
+				t.Errorf("row %s names %s in %s, which is not there", r[1], n[2], n[1])
+			}
+		}
+	}
+	own, err := os.ReadFile("failuremode_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range regexp.MustCompile(`func (TestFailureMode\d\d_\w+)`).FindAllStringSubmatch(string(own), -1) {
+		if !tabled[f[1]] {
+			t.Errorf("%s is not in the table", f[1])
+		}
+	}
+}

@@ -1,0 +1,604 @@
+package endings
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/store"
+	"github.com/backout-dev/backout/test/town"
+)
+
+// script is one random world, what goes wrong in it, and who meddles. It is drawn
+// before fake time begins.
+type script struct {
+	graph     backout.Graph
+	contracts []backout.Contract
+	policy    backout.Policy
+	ships     []ship
+	harm      int // index into ships of the guilty one; -1 = trouble of nobody's change
+	faults    []fault
+	events    []event
+	answers   bool // somebody approves what waits for a person
+	seed      uint64
+}
+
+type ship struct {
+	after time.Duration // after the one before
+	part  backout.ComponentID
+	to    backout.Version
+}
+
+// fault is how one call of Do goes; calls beyond the list go well.
+type fault string
+
+var faults = []fault{"", "", "", "", "lies", "reports an error", "fails", "answer lost", "slow", "hangs", "hangs, then does it", "conflict", "panics"}
+
+// event is something from outside while the incident lasts.
+type event struct {
+	after time.Duration // after the harm was shipped
+	what  string
+	part  backout.ComponentID
+}
+
+var events = []string{"restart", "restart", "restart", "by hand", "by hand, unreported", "kill switch", "kill switch off", "freeze", "pause", "resume", "abort", "blind", "nobody listens", "unseen", "heal", "approve", "approve", "another ship"}
+
+func draw(rt *rapid.T) script {
+	n := rapid.IntRange(2, 5).Draw(rt, "services")
+	s := script{seed: rapid.Uint64().Draw(rt, "seed"), answers: rapid.IntRange(0, 2).Draw(rt, "answers") > 0, harm: -1}
+	kinds := []backout.ComponentKind{backout.KindConfig, backout.KindFlag, backout.KindSchema}
+	for i := range n {
+		name := fmt.Sprintf("s%d", i)
+		s.graph.Services = append(s.graph.Services, backout.Service{ID: backout.ServiceID(name), Kind: backout.ServiceOwn, Tier: 1})
+		s.part(backout.KindDeployment, name)
+		if k := rapid.IntRange(0, 5).Draw(rt, "kind"); k < len(kinds) {
+			s.part(kinds[k], name)
+		}
+		if i > 0 {
+			s.graph.Dependencies = append(s.graph.Dependencies, backout.Dependency{From: backout.ServiceID(fmt.Sprintf("s%d", rapid.IntRange(0, i-1).Draw(rt, "caller"))), To: backout.ServiceID(name), Hard: true})
+		}
+	}
+	for _, v := range s.graph.Services {
+		s.graph.Journeys = append(s.graph.Journeys, backout.Journey{ID: backout.JourneyID(v.ID), Name: string(v.ID), Services: []backout.ServiceID{v.ID}, ValuePerMinute: backout.Money{Minor: 500000, Currency: "EUR"}})
+	}
+	s.drawShips(rt)
+	s.drawContracts(rt)
+	s.drawPolicy(rt)
+	s.faults = rapid.SliceOfN(rapid.SampledFrom(faults), 0, 6).Draw(rt, "faults")
+	for range rapid.IntRange(0, 6).Draw(rt, "events") {
+		e := event{after: time.Duration(rapid.IntRange(1, 60).Draw(rt, "after")) * minute / 2, what: rapid.SampledFrom(events).Draw(rt, "event")}
+		e.part = s.graph.Components[rapid.IntRange(0, len(s.graph.Components)-1).Draw(rt, "part")].ID
+		s.events = append(s.events, e)
+	}
+	slices.SortStableFunc(s.events, func(a, b event) int { return int(a.after - b.after) })
+	return s
+}
+
+func (s *script) part(kind backout.ComponentKind, name string) {
+	s.graph.Components = append(s.graph.Components, backout.Component{
+		ID: backout.NewComponentID(kind, name, town.Environment, "eu"), Kind: kind, Name: name, Service: backout.ServiceID(name),
+		Environment: town.Environment, Location: "eu", Actuator: town.Actuator, Instances: 3,
+	})
+}
+
+func (s *script) drawShips(rt *rapid.T) {
+	top := map[backout.ComponentID]int{}
+	for range rapid.IntRange(1, 3).Draw(rt, "ships") {
+		part := s.graph.Components[rapid.IntRange(0, len(s.graph.Components)-1).Draw(rt, "shipped")].ID
+		top[part]++
+		s.ships = append(s.ships, ship{time.Duration(rapid.IntRange(0, 8).Draw(rt, "pause")) * minute / 2, part, backout.Version(fmt.Sprint(1 + top[part]))})
+	}
+	if rapid.IntRange(0, 9).Draw(rt, "nobody's") > 0 {
+		s.harm = rapid.IntRange(0, len(s.ships)-1).Draw(rt, "guilty")
+	}
+}
+
+// drawContracts lets some versions need others, which hold in what runs before and
+// after the ships; all other pairs get along.
+func (s *script) drawContracts(rt *rapid.T) {
+	last := map[backout.ComponentID]backout.Version{}
+	for _, x := range s.ships {
+		last[x.part] = x.to
+	}
+	for i, a := range s.graph.Components {
+		for _, b := range s.graph.Components[i+1:] {
+			consumer, provider := a.ID, b.ID
+			if rapid.Bool().Draw(rt, "turn") {
+				consumer, provider = provider, consumer
+			}
+			c := backout.Contract{ID: fmt.Sprintf("%s>%s", consumer, provider), Consumer: consumer, Provider: provider, Source: backout.ContractDeclared, Reason: "drawn", Rules: []backout.ContractRule{{}}}
+			if last[consumer] != "" && last[provider] != "" && rapid.IntRange(0, 2).Draw(rt, "needs") > 0 {
+				c.Rules = []backout.ContractRule{{When: backout.VersionRange{From: last[consumer]}, Needs: backout.VersionRange{From: last[provider]}}}
+			}
+			s.contracts = append(s.contracts, c)
+		}
+	}
+}
+
+func (s *script) drawPolicy(rt *rapid.T) {
+	s.policy = policy()
+	s.policy.MaxAttempts = rapid.IntRange(1, 3).Draw(rt, "attempts")
+	s.policy.MinConfidence = .3
+	s.policy.MaxPNone = .6
+	if rapid.IntRange(0, 4).Draw(rt, "autonomy") == 0 {
+		s.policy.Autonomy = rapid.SampledFrom([]backout.Autonomy{backout.AutonomyAsk, backout.AutonomyShadow}).Draw(rt, "asks")
+	}
+	s.policy.Limits.Components = rapid.IntRange(0, 2).Draw(rt, "limit")
+}
+
+// trial plays one script and collects what was not as it must be.
+type trial struct {
+	script
+	tt      *testing.T
+	product *town.Product
+	path    *town.Path
+	mouth   *town.Mouth
+	file    string
+	done    chan struct{}
+
+	mu        sync.Mutex
+	policyNow backout.Policy
+	changed   time.Time // when the policy last became stricter
+	approved  bool
+	calls     int
+	busy      int
+	unseen    bool
+	hands     map[backout.ComponentID]bool // whom somebody else moved after the ships
+	handMoves int
+	late      map[backout.ComponentID]bool // whom a call that was given up may have moved
+	keys      map[string]int
+	ends      []backout.Incident
+	wrong     []string
+}
+
+func (t *trial) fail(format string, args ...any) {
+	t.wrong = append(t.wrong, fmt.Sprintf(format, args...))
+}
+
+// play runs a script and gives what was wrong, and the story.
+func play(tt *testing.T, s script, seen map[string]int) (wrong []string, story string) {
+	file := filepath.Join(tt.TempDir(), "backout.db")
+	synctest.Test(tt, func(tt *testing.T) {
+		live := map[backout.ComponentID]backout.Version{}
+		for _, c := range s.graph.Components {
+			live[c.ID] = "1"
+		}
+		t := &trial{
+			tt: tt, script: s, file: file, done: make(chan struct{}), mouth: &town.Mouth{}, policyNow: s.policy, product: town.NewProduct(s.graph, live),
+			hands: map[backout.ComponentID]bool{}, late: map[backout.ComponentID]bool{}, keys: map[string]int{},
+		}
+		t.product.Seed, t.product.Fault, t.product.Unseen = s.seed, t.misbehave, t.see
+		if err := t.open(tt.Context()); err != nil {
+			tt.Fatal(err)
+		}
+		t.run(tt.Context())
+		t.judge(tt.Context())
+		story = t.story(tt.Context())
+		close(t.done)
+		if err := t.path.Close(); err != nil {
+			t.fail("close: %v", err)
+		}
+		wrong = t.wrong
+		t.count(seen)
+	})
+	return wrong, story
+}
+
+func (t *trial) open(ctx context.Context) (err error) {
+	t.path, err = town.Open(ctx, town.Config{
+		Product: t.product, File: t.file, Contracts: t.contracts, Step: 30 * time.Second, History: 80, Mouth: t.mouth,
+		Policy: func() backout.Policy {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			return t.policyNow
+		},
+	})
+	return err
+}
+
+// run lets the script happen, until every incident has ended and everything was told.
+func (t *trial) run(ctx context.Context) {
+	t.harms()
+	t.pass(ctx, minute)
+	begun := time.Now()
+	for i, x := range t.ships {
+		t.pass(ctx, x.after)
+		t.move(ctx, x.part, x.to, "ci", true)
+		if i == max(t.harm, 0) {
+			begun = time.Now()
+			if t.harm < 0 {
+				t.product.Hurt(town.Trouble{From: begun, Services: t.hit("s0")})
+			}
+		}
+	}
+	for _, e := range t.events {
+		t.pass(ctx, time.Until(begun.Add(e.after)))
+		t.happen(ctx, e)
+	}
+	t.pass(ctx, time.Until(begun.Add(6*minute))) // by then what hurts is found
+	t.mouth.Away(false)
+	t.steer(ctx, "resume")
+	for end := time.Now().Add(8 * time.Hour); time.Now().Before(end); {
+		if open, err := t.path.Store.Incidents(ctx, store.Query{Open: true}); err == nil && len(open) == 0 {
+			break
+		}
+		t.pass(ctx, 5*minute)
+		if time.Until(end) < 5*time.Hour {
+			t.product.Heal()
+		}
+	}
+	t.pass(ctx, 6*minute)
+}
+
+func (t *trial) pass(ctx context.Context, d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		t.path.Tick(ctx)
+		if t.answers && time.Now().Second() == 0 {
+			t.steer(ctx, "approve")
+		}
+		time.Sleep(15 * time.Second)
+	}
+}
+
+// hit hurts a service, and its callers less.
+func (t *trial) hit(s backout.ServiceID) map[backout.ServiceID]float64 {
+	out := map[backout.ServiceID]float64{s: .5}
+	for range t.graph.Services {
+		for _, d := range t.graph.Dependencies {
+			if h := out[d.To] * .6; h > out[d.From] {
+				out[d.From] = h
+			}
+		}
+	}
+	return out
+}
+
+func (t *trial) harms() {
+	if t.harm < 0 {
+		return
+	}
+	x := t.ships[t.harm]
+	c, _ := t.graph.Component(x.part)
+	h := town.Harm{Component: x.part, Version: x.to, Services: t.hit(c.Service)}
+	t.product.Harms = append(t.product.Harms, h)
+	for _, later := range t.ships[t.harm+1:] { // what is shipped on top has it in
+		if later.part == x.part {
+			h.Version = later.to
+			t.product.Harms = append(t.product.Harms, h)
+		}
+	}
+}
+
+func (t *trial) move(ctx context.Context, part backout.ComponentID, to backout.Version, by string, reported bool) {
+	from := backout.Live{Shares: t.product.Live(part)}.Version()
+	t.product.Set(part, to, by)
+	if reported {
+		if err := t.path.Report(ctx, time.Now().UTC(), part, from, to, by); err != nil {
+			t.fail("report: %v", err)
+		}
+	}
+}
+
+// happen lets one event take place.
+func (t *trial) happen(ctx context.Context, e event) {
+	switch e.what {
+	case "restart":
+		if err := t.path.Close(); err != nil && !strings.Contains(err.Error(), "timed out") {
+			t.fail("close: %v", err)
+		}
+		time.Sleep(2 * minute)
+		if err := t.open(ctx); err != nil {
+			panic(err)
+		}
+	case "by hand", "by hand, unreported", "another ship":
+		t.mu.Lock()
+		t.hands[e.part], t.handMoves = true, t.handMoves+1
+		to := backout.Version(fmt.Sprint(8 + t.handMoves))
+		t.mu.Unlock()
+		t.move(ctx, e.part, to, "ann", e.what != "by hand, unreported")
+	case "kill switch", "kill switch off", "freeze":
+		t.rule(e.what)
+	case "blind":
+		t.product.Blind(time.Now(), time.Now().Add(15*minute))
+	case "nobody listens":
+		t.mouth.Away(true)
+	case "unseen":
+		t.mu.Lock()
+		t.unseen = !t.unseen
+		t.mu.Unlock()
+		time.AfterFunc(10*minute, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.unseen = false
+		})
+	case "heal":
+		t.product.Heal()
+	default:
+		t.steer(ctx, e.what)
+	}
+}
+
+func (t *trial) rule(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now().UTC()
+	switch what {
+	case "kill switch off":
+		t.policyNow.KillSwitch = false
+		return
+	case "kill switch":
+		t.policyNow.KillSwitch = true
+	case "freeze":
+		t.policyNow.Freezes = append(slices.Clone(t.policyNow.Freezes), backout.Freeze{From: now, To: now.Add(30 * minute), Reason: "the sale"})
+	}
+	t.changed = now
+}
+
+// steer is a person's word to the newest incident. That it has nothing to steer is no
+// matter.
+func (t *trial) steer(ctx context.Context, word string) {
+	all, err := t.path.Store.Incidents(ctx, store.Query{Limit: 1})
+	if err != nil || len(all) == 0 {
+		return
+	}
+	inc, ann := all[0], backout.Principal{Name: "ann", Role: backout.RoleApprover}
+	switch word {
+	case "pause":
+		_, err = t.path.Responder.Pause(ctx, time.Now(), inc.ID, ann)
+	case "resume":
+		_, err = t.path.Responder.Resume(ctx, time.Now(), inc.ID, ann)
+	case "abort":
+		_, err = t.path.Responder.Abort(ctx, time.Now(), inc.ID, ann)
+	case "approve":
+		if inc.Plan == nil {
+			return
+		}
+		if _, err = t.path.Responder.Approve(ctx, time.Now(), inc.ID, ann, inc.Plan.Digest, "looks right"); err == nil {
+			t.mu.Lock()
+			t.approved = true
+			t.mu.Unlock()
+		}
+	}
+	if code := backout.CodeOf(err); err != nil && code != backout.CodeConflict && code != backout.CodeForbidden && code != backout.CodeInvalid {
+		t.fail("%s: %v", word, err)
+	}
+}
+
+func (t *trial) see(backout.ComponentID) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.unseen {
+		return errors.New("the target does not answer")
+	}
+	return nil
+}
+
+// misbehave is the actuator's Do.
+func (t *trial) misbehave(ctx context.Context, e backout.Effect, do deed) (backout.Outcome, error) {
+	kind, hands := t.enter(e)
+	defer t.leave()
+	act := func() (backout.Outcome, error) {
+		before := t.product.Live(e.Component.ID)
+		out, err := do()
+		t.landed(ctx, e, before, hands)
+		return out, err
+	}
+	switch kind {
+	case "lies":
+		return backout.OutcomeDone, nil
+	case "reports an error":
+		_, _ = act()
+		return backout.OutcomeUnknown, errors.New("connection reset")
+	case "fails":
+		return backout.OutcomeNotDone, errors.New("exit status 1")
+	case "answer lost":
+		_, _ = act()
+		<-ctx.Done()
+		return backout.OutcomeUnknown, ctx.Err()
+	case "slow":
+		time.Sleep(10 * time.Second)
+	case "hangs":
+		<-t.done
+		return backout.OutcomeUnknown, errors.New("it hung")
+	case "hangs, then does it":
+		time.Sleep(50 * time.Second)
+	case "conflict":
+		return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeConflict, Message: "the target moved"}
+	case "panics":
+		panic("nil map")
+	}
+	return act()
+}
+
+// enter looks at the policy the moment a deed begins. One that became stricter at the
+// very same moment may have been asked just before.
+func (t *trial) enter(e backout.Effect) (fault, int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kind, p := fault(""), t.policyNow
+	if t.calls < len(t.faults) {
+		kind = t.faults[t.calls]
+	}
+	t.calls++
+	t.busy++
+	now, settled := time.Now(), time.Now().After(t.changed)
+	switch {
+	case settled && p.KillSwitch:
+		t.fail("%s was done though the kill switch is on", e.Key)
+	case p.Autonomy == backout.AutonomyShadow, p.Autonomy == backout.AutonomyAsk && !t.approved:
+		t.fail("%s was done under autonomy %s, approved %t", e.Key, p.Autonomy, t.approved)
+	case settled && !strings.HasSuffix(e.Key, "/back") && slices.ContainsFunc(p.Freezes, func(f backout.Freeze) bool { return now.After(f.From) && now.Before(f.To) }):
+		t.fail("%s was done in a freeze", e.Key)
+	}
+	return kind, t.handMoves
+}
+
+func (t *trial) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.busy--
+}
+
+// landed holds the state that a deed led to against the contracts. What was brought
+// together by a call that its caller had given up, or after somebody else moved
+// something while the deed was under way, nobody could have prevented.
+func (t *trial) landed(ctx context.Context, e backout.Effect, before map[backout.Version]float64, hands int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		t.late[e.Component.ID] = true
+		return
+	case hands != t.handMoves || before[e.To] > 0:
+		return
+	}
+	for _, c := range t.contracts {
+		for _, bad := range t.forbidden(c, e) {
+			t.fail("%s brought together %s, which %s forbids", e.Key, bad, c.ID)
+		}
+	}
+}
+
+// forbidden lists the pairs of a contract that an effect's target makes and that it
+// does not allow.
+func (t *trial) forbidden(c backout.Contract, e backout.Effect) []string {
+	var out []string
+	consumers, providers := []backout.Version{e.To}, []backout.Version{e.To}
+	switch e.Component.ID {
+	case c.Consumer:
+		providers = slices.Collect(maps.Keys(t.product.Live(c.Provider)))
+	case c.Provider:
+		consumers = slices.Collect(maps.Keys(t.product.Live(c.Consumer)))
+	default:
+		return nil
+	}
+	for _, a := range consumers {
+		for _, b := range providers {
+			for _, r := range c.Rules {
+				if r.When.Contains(a) && !r.Needs.Contains(b) {
+					out = append(out, fmt.Sprintf("%s %s and %s %s", c.Consumer, a, c.Provider, b))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// judge holds the end against what must be so in every world.
+func (t *trial) judge(ctx context.Context) {
+	for _, key := range t.product.Together() {
+		t.fail("%s met another deed on its component", key)
+	}
+	for _, m := range t.product.Moves() {
+		if t.keys[m.By]++; strings.Contains(m.By, "/") && t.keys[m.By] > 1 {
+			t.fail("%s was done twice", m.By)
+		}
+	}
+	all, err := t.path.Store.Incidents(ctx, store.Query{Limit: 100})
+	if err != nil {
+		t.fail("read incidents: %v", err)
+	}
+	t.ends = all
+	for _, inc := range all {
+		t.judgeIncident(ctx, inc)
+	}
+	for _, e := range t.path.Errors() {
+		t.fail("a tick failed: %s", e)
+	}
+}
+
+func (t *trial) judgeIncident(ctx context.Context, inc backout.Incident) {
+	if !inc.State.Terminal() || inc.Why == "" {
+		t.fail("%s is %s (%s): no stated end", inc.ID, inc.State, inc.Why)
+	}
+	if broken := t.path.Broken(ctx, inc.ID); len(broken) > 0 {
+		t.fail("%s: the audit log does not hold: %+v", inc.ID, broken)
+	}
+	ends := slices.DeleteFunc(t.mouth.Told(backout.AudienceOnCall), func(m backout.Message) bool { return m.Incident != inc.ID || !m.Terminal })
+	if len(ends) != 1 || ends[0].State != inc.State {
+		t.fail("%s ended %s and on-call heard %d ends", inc.ID, inc.State, len(ends))
+	}
+	if n := len(inc.Attempts); n > max(1, t.policy.MaxAttempts) {
+		t.fail("%s: %d attempts, at most %d are allowed", inc.ID, n, t.policy.MaxAttempts)
+	}
+	for _, at := range inc.Attempts {
+		if at.StartedAt.IsZero() {
+			continue
+		}
+		r, err := t.path.Executor.Run(ctx, at.ID)
+		if err != nil || !r.State.Terminal() || last(r.Entries).Kind != backout.EntryEnded {
+			t.fail("attempt %s is %s (%v), and its journal ends with %q", at.ID, r.State, err, last(r.Entries).Text)
+			continue
+		}
+		t.judgeRun(at, r)
+	}
+}
+
+// judgeRun holds what a run says against what is live, unless somebody else or a later
+// deed has moved it since.
+func (t *trial) judgeRun(at backout.Attempt, r backout.Run) {
+	end := last(r.Entries).At
+	for _, m := range t.product.Moves() {
+		if strings.HasPrefix(m.By, string(at.ID)+"/") && m.At.After(end) && !t.late[m.Component] {
+			t.fail("%s moved %s after the run had ended", m.By, m.Component)
+		}
+	}
+	for _, b := range at.TakenBack {
+		later := slices.ContainsFunc(t.product.Moves(), func(m town.Move) bool { return m.Component == b.Component && m.At.After(end) })
+		if got := t.product.Live(b.Component)[b.To]; !later && !t.hands[b.Component] && got < b.Share-1e-6 {
+			t.fail("attempt %s says %.0f %% of %s is back at %s: it is %.0f %%", at.ID, 100*b.Share, b.Component, b.To, 100*got)
+		}
+	}
+}
+
+// count adds to what happened in all worlds.
+func (t *trial) count(seen map[string]int) {
+	seen["worlds"]++
+	for _, inc := range t.ends {
+		seen["incidents "+string(inc.State)]++
+		for _, at := range inc.Attempts {
+			seen["attempts "+string(at.Result)]++
+		}
+	}
+	seen["effects"] += t.calls
+	for key := range t.keys {
+		if strings.HasSuffix(key, "/back") {
+			seen["reversals"]++
+		}
+	}
+}
+
+func (t *trial) story(ctx context.Context) string {
+	w := &world{T: t.tt, Path: t.path, product: t.product}
+	return fmt.Sprintf("faults %q\nevents %+v\n%s", t.faults, t.events, w.story())
+}
+
+// Whatever the world, the faults and the meddling: never two deeds on one component at
+// once, never a mixed state that a contract forbids, never outside policy, always a
+// stated end, and the end is told. -rapid.checks=N plays more worlds.
+func TestWorlds_endAsTheyMust(t *testing.T) {
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		_ = flag.Set("rapid.checks", "25")
+		defer func() { _ = flag.Set("rapid.checks", f.DefValue) }()
+	}
+	seen := map[string]int{}
+	rapid.Check(t, func(rt *rapid.T) {
+		s := draw(rt)
+		if wrong, story := play(t, s, seen); len(wrong) > 0 {
+			rt.Fatalf("%s\n%s", strings.Join(wrong, "\n"), story)
+		}
+	})
+	t.Logf("what happened: %v", seen) // a property of worlds in which nothing happens would prove nothing
+}
