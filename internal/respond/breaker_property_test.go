@@ -147,7 +147,7 @@ func TestBreakers_holdWhateverHappens(t *testing.T) {
 		h.ill()
 		h.before(time.Duration(12+h.draw("earlier", 3)) * minute)
 		id := h.detect()
-		for range 30 {
+		for range 90 {
 			if h.draw("restart", 5) == 0 {
 				again, err := New(h.r.cfg)
 				if err != nil {

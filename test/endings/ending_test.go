@@ -132,12 +132,13 @@ var scenarios = map[string]struct {
 	}, ending{backout.StateHalted, "payment 33%@1+67%@2", "no answer: context deadline exceeded (unknown)", "(unknown)"}},
 
 	"the target is broken too": {func(w *world) {
+		w.product.Set(deployment("ledger"), "2", "long ago") // as payment 2 needs it
 		w.hurts()
 		w.product.Harms = append(w.product.Harms, town.Harm{Component: deployment("payment"), Version: "1", Services: map[backout.ServiceID]float64{}})
 		w.pass(10 * minute)
 		w.ship("payment", "2")
 		w.product.Harms[1].Services = map[backout.ServiceID]float64{"payment": .3, "shop": .2}
-	}, ending{backout.StateHalted, "payment 100%@2", "what was tried did not help", "no recovery within"}},
+	}, ending{backout.StateHalted, "payment 100%@2, ledger 100%@2", "what was tried did not help", "no recovery within"}},
 
 	"the symptom disappears mid-plan": {func(w *world) {
 		w.pass(10 * minute)
@@ -150,13 +151,14 @@ var scenarios = map[string]struct {
 	}, ending{backout.StateRecovered, "payment 100%@2", "recovered", "stopped"}},
 
 	"the wrong culprit was chosen": {func(w *world) {
+		w.product.Set(deployment("ledger"), "2", "long ago") // as payment 2 needs it
 		w.pass(10 * minute)
 		w.ship("shop", "2")
 		w.pass(2 * minute)
 		w.product.Harms = []town.Harm{{Component: deployment("shop"), Version: "2", Services: map[backout.ServiceID]float64{"payment": .2, "shop": .1}, From: time.Now()}}
 		w.ship("payment", "2")
 		w.letRun()
-	}, ending{backout.StateHalted, "shop 100%@2, payment 100%@2", "what was tried did not help", "is back at 2"}},
+	}, ending{backout.StateHalted, "shop 100%@2, payment 100%@2, ledger 100%@2", "what was tried did not help", "is back at 2"}},
 
 	"metrics vanish mid-gate": {func(w *world) {
 		w.begin()
