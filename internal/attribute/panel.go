@@ -55,7 +55,7 @@ type gathering struct {
 
 func newPanel(q Question) *panel {
 	n := q.minutes()
-	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n}
+	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n, until: q.until()}
 	g := gathering{map[place][][]float64{}, map[call][][]float64{}, map[place][][]float64{}}
 	for _, r := range q.Residuals {
 		if r.Mode == backout.ModeWarming || r.ID.Subject.Client != "" || r.ID.Subject.Version != "" || r.Step <= 0 {

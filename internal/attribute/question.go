@@ -82,15 +82,28 @@ func (q Question) minutes() int {
 	return defaultMinutes
 }
 
-// end is when the minute of the last evidence ends. Minutes lie where they lie however
-// late it is: were they counted back from now, each look would cut the onset and the
-// exposures anew, and the answer would swing with it.
+// end is when the minute of the last sample ends, and with it the last minute of the
+// evidence. Minutes lie where they lie since 1970, as samples do, however late it is:
+// were they counted back from now, each look would cut the onset and the exposures anew,
+// and the answer would swing with it.
 func (q Question) end() time.Time {
-	until := q.until()
-	if full := until.Truncate(q.minute()); full.Before(until) {
-		return full.Add(q.minute())
+	until, last := q.until(), time.Time{}
+	for _, r := range q.Residuals {
+		if r.Step <= 0 || len(r.Levels) == 0 || r.From.After(until) {
+			continue
+		}
+		k := min(time.Duration(len(r.Levels)-1), until.Sub(r.From)/r.Step)
+		if at := r.From.Add(k * r.Step); at.After(last) {
+			last = at
+		}
 	}
-	return until
+	if last.IsZero() {
+		return until
+	}
+	if past := time.Duration(last.UnixNano() % int64(q.minute())); past > 0 {
+		return last.Add(q.minute() - past)
+	}
+	return last
 }
 
 // until ends the evidence. Once something of this incident was tried, that is when

@@ -14,6 +14,7 @@ type clock struct {
 	from   time.Time
 	minute time.Duration
 	n      int
+	until  time.Time // samples after it are not looked at; zero = all are
 }
 
 // since is how many minutes after at the i-th minute ends; negative when at is later.
@@ -36,7 +37,7 @@ func (c clock) sums(r backout.Residuals) minuteSums {
 		at := r.From.Add(time.Duration(k) * r.Step)
 		past := at.Sub(c.from)
 		i := int((past - 1) / c.minute) // (0,minute] is minute 0
-		if past <= 0 || i >= c.n {
+		if past <= 0 || i >= c.n || !c.until.IsZero() && at.After(c.until) {
 			continue
 		}
 		out.sum[i] += max(-clipZ, min(clipZ, z))
