@@ -346,12 +346,6 @@ func cutOff(t *testing.T, c partition) *pair {
 	p.other = &part{}
 	var tookOnce sync.Once // a numb one that is back may take its run out of the queue, and it is taken from it again
 	p.enter(p.other, database, &side{world: p.world, name: "other", stay: p.stay}, io.Discard, fleet.Config{Took: func(string, int) { tookOnce.Do(func() { close(p.took) }) }})
-	go func() { p.ended <- p.first.replica.Run(t.Context()) }()
-	go func() {
-		if err := p.other.replica.Run(t.Context()); err != nil {
-			t.Errorf("the other one: %v", err)
-		}
-	}()
 	r, keys := partitionPlan()
 	p.keys = keys
 	if err := p.first.executor.Start(t.Context(), r); err != nil {
@@ -368,6 +362,8 @@ func (p *pair) enter(one *part, database string, s *side, said io.Writer, f flee
 		timeout = time.Minute
 	}
 	f.Log = slog.New(slog.NewTextHandler(said, nil))
+	boot.Lock()
+	defer boot.Unlock()
 	err := one.join(p.Context(), database+"&pool_max_conns=8", f, execute.Config{
 		Actuators: map[string]execute.Actuator{"fake": s}, Guard: s, Gate: s,
 		Timeout: timeout, Settle: 300 * time.Millisecond, Tick: 5 * time.Millisecond, MaxTick: 100 * time.Millisecond, Log: f.Log,
@@ -376,6 +372,16 @@ func (p *pair) enter(one *part, database string, s *side, said io.Writer, f flee
 		p.Fatal(err)
 	}
 	p.Cleanup(func() { _ = one.engine.Close(5 * time.Second) })
+	over := make(chan bool)
+	p.Cleanup(func() { <-over })
+	go func() {
+		defer close(over)
+		if err := one.replica.Run(p.Context()); one == p.first {
+			p.ended <- err
+		} else if err != nil {
+			p.Errorf("the other one: %v", err)
+		}
+	}()
 }
 
 func (p *pair) waits(what string, ch <-chan bool) {
@@ -468,15 +474,24 @@ func (p *pair) endsOnce(state backout.RunState, applied []string) backout.Run {
 	return r
 }
 
-// together plays all cases at the same time: they mostly wait.
+// together plays many cases at the same time: they mostly wait.
 func together(t *testing.T, cases []partition, play func(t *testing.T, c partition)) {
 	postgrestest.Start(t)
 	var wg sync.WaitGroup
+	room := make(chan bool, 8)
 	for _, c := range cases {
-		wg.Go(func() { t.Run(c.String(), func(t *testing.T) { play(t, c) }) })
+		wg.Go(func() {
+			room <- true
+			defer func() { <-room }()
+			t.Run(c.String(), func(t *testing.T) { play(t, c) })
+		})
 	}
 	wg.Wait()
 }
+
+// boot has one replica made at a time. Creating tables is all the work there is here,
+// and a slow machine that does a lot of it at once looks like a partition.
+var boot sync.Mutex
 
 func TestPartition_theOtherEndsTheRun(t *testing.T) {
 	together(t, []partition{
