@@ -61,9 +61,11 @@ func (x *Executor) look(ctx context.Context, p Proposal) result {
 // one step of the engine, so every answer it uses is fresh.
 func (x *Executor) try(ctx context.Context, p Proposal) result {
 	again := x.triedBefore(ctx, p.Effect.Key)
+	var open doubt
 	if again {
 		// A former process may have sent it. Give it time to show before sending
 		// it once more under the same key.
+		open = doubt{true, time.Now().Add(x.landing(p))}
 		if r, ok := x.await(ctx, p, x.late(p)); ok {
 			return result{Outcome: backout.OutcomeDone, Why: describe(r, p.Effect) + ", found after a restart"}
 		}
@@ -72,8 +74,9 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 	for ctx.Err() == nil {
 		aborted, woken := x.cleared(ctx, p.Attempt.ID)
 		if aborted {
-			return result{Outcome: backout.OutcomeNotDone, Aborted: true, Why: "aborted before it was tried"}
+			return open.of(result{Outcome: backout.OutcomeNotDone, Aborted: true, Why: "aborted before it was tried"})
 		}
+		looked := time.Now()
 		r, err := x.probe(ctx, p)
 		if err != nil {
 			x.blind(ctx, p, fmt.Sprintf("can't see %s: %v", p.Step.Component, err))
@@ -83,6 +86,7 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 		if Reached(r, p.Effect) {
 			return result{Outcome: backout.OutcomeDone, Skipped: !again, Why: describe(r, p.Effect)}
 		}
+		open = open.at(looked)
 		p.Reality, p.Effect.IfVersion = r, r.Version
 		perm, err := call(ctx, x.config.Timeout, func(ctx context.Context) (Permission, error) { return x.config.Guard.Allow(ctx, p) })
 		if err != nil {
@@ -96,17 +100,45 @@ func (x *Executor) try(ctx context.Context, p Proposal) result {
 		}
 		x.thaw(ctx, p.Attempt.ID, p.entry(backout.EntryGate))
 		if !perm.Yes {
-			return result{Outcome: backout.OutcomeNotDone, Why: "refused: " + perm.Why}
+			return open.of(result{Outcome: backout.OutcomeNotDone, Why: "refused: " + perm.Why})
 		}
 		res := x.do(ctx, p)
-		if !res.again || !retry.left() {
-			return res
+		if !res.again {
+			return res // the target's word, also on what it was sent before
 		}
-		again = true
+		if !retry.left() {
+			return open.of(res)
+		}
+		if again = true; res.Outcome == backout.OutcomeUnknown {
+			open = doubt{yes: true}
+		}
 		x.config.Log.Warn("an effect is tried once more", "attempt", p.Attempt.ID, "step", p.Step.ID, "component", p.Step.Component, "why", res.Why)
 		retry.rest(ctx, woken)
 	}
 	return result{}
+}
+
+// doubt says whether an earlier try of an effect may still come about. While it may,
+// nobody can say that the effect was not done, though this try was left.
+type doubt struct {
+	yes   bool
+	until time.Time // one look after this resolves it; zero = nothing does
+}
+
+// at is what is left of it after a look at that time did not show the effect.
+func (d doubt) at(looked time.Time) doubt {
+	if !d.until.IsZero() && looked.After(d.until) {
+		return doubt{}
+	}
+	return d
+}
+
+// of is a result that does not say more than is known.
+func (d doubt) of(r result) result {
+	if d.yes && r.Outcome == backout.OutcomeNotDone {
+		r.Outcome, r.Why = backout.OutcomeUnknown, "what was sent before may still come about; now: "+r.Why
+	}
+	return r
 }
 
 // do sends the effect and finds out by looking what became of it.

@@ -37,11 +37,20 @@ type Swapper interface {
 }
 
 // late is how long to look for what a former process may have sent before it is
-// sent once more. Such a process stops itself within its TTL, and no call it has
-// under way lasts longer than its time and a second.
+// sent once more.
 func (x *Executor) late(p Proposal) time.Duration {
+	if x.harmlessTwice(p) {
+		return x.config.Settle
+	}
+	return x.landing(p)
+}
+
+// landing is how long what a former process may have sent can still come about. A
+// replica stops itself within its TTL, and no call it has under way lasts longer than
+// its time and a second. That it would do no harm twice does not make it shorter.
+func (x *Executor) landing(p Proposal) time.Duration {
 	ttl := x.config.Fence.TTL()
-	if ttl == 0 || x.harmlessTwice(p) {
+	if ttl == 0 {
 		return x.config.Settle
 	}
 	return max(x.config.Settle, ttl+x.patienceFor(p)+time.Second)

@@ -98,7 +98,7 @@ type Replica struct {
 	duties map[string]store.Lease // guarded by mu: those held
 	lost   error                  // guarded by mu: why it must not act any more
 
-	once sync.Once // of lose
+	losing sync.Once // of lose
 }
 
 // place is the lease of an executor's place in the fleet.
@@ -168,20 +168,47 @@ func (r *Replica) Has(duty string) bool {
 // ctx ends; its duties are then free at once. It ends with [ErrLost] when
 // others may think it dead.
 func (r *Replica) Run(ctx context.Context) error {
+	go r.guard(ctx)
+	// Apart from the signs of life: a replica whose connection went silent in the
+	// middle of a transaction keeps the locks on its lease until the server gives it
+	// up, and who waits in them to take over must not be thought dead for that.
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = r.every(ctx, r.compete, r.takeOver)
+	}()
+	if err := r.every(ctx, r.renew); err != nil {
+		r.lose(err)
+		return err
+	}
+	return r.leave(ctx, over)
+}
+
+// every does a round of things again and again until ctx ends, or others may think
+// this replica dead. What fails is tried again in the next round.
+func (r *Replica) every(ctx context.Context, round ...func(context.Context) error) error {
 	tick := time.NewTicker(r.config.TTL / 6)
 	defer tick.Stop()
-	go r.guard(ctx)
 	for {
-		r.beat(ctx)
+		for _, do := range round {
+			r.once(ctx, do)
+		}
 		select {
 		case <-ctx.Done():
-			return r.leave(ctx)
+			return nil
 		case <-tick.C:
 		}
 		if err := r.Held(); err != nil {
-			r.lose(err)
 			return err
 		}
+	}
+}
+
+func (r *Replica) once(ctx context.Context, do func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, r.config.TTL/2)
+	defer cancel()
+	if err := do(ctx); err != nil && ctx.Err() == nil {
+		r.config.Log.Warn("fleet", "replica", r.name, "error", err)
 	}
 }
 
@@ -204,7 +231,7 @@ func (r *Replica) guard(ctx context.Context) {
 
 // lose notes that it must not act any more and cancels what is under way, once.
 func (r *Replica) lose(why error) {
-	r.once.Do(func() {
+	r.losing.Do(func() {
 		r.mu.Lock()
 		r.lost = why
 		r.mu.Unlock()
@@ -213,18 +240,6 @@ func (r *Replica) lose(why error) {
 			r.config.Lost()
 		}
 	})
-}
-
-// beat does one round. What fails is tried again at the next. Renewing comes
-// first, since all else is worth nothing without it.
-func (r *Replica) beat(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, r.config.TTL/2)
-	defer cancel()
-	for _, do := range []func(context.Context) error{r.renew, r.takeOver, r.compete} {
-		if err := do(ctx); err != nil && ctx.Err() == nil {
-			r.config.Log.Warn("fleet", "replica", r.name, "error", err)
-		}
-	}
 }
 
 func (r *Replica) renew(ctx context.Context) error {
@@ -286,10 +301,15 @@ func (r *Replica) compete(ctx context.Context) error {
 }
 
 // leave gives the duties back, so that others need not wait. Its place it keeps: it
-// may be carrying out something still, and nobody else should until that is over.
-func (r *Replica) leave(ctx context.Context) error {
+// may be carrying out something still, and nobody else should until that is over. It
+// waits for over, the end of what takes duties, so that none is taken again.
+func (r *Replica) leave(ctx context.Context, over <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.TTL/3)
 	defer cancel()
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
 	r.mu.Lock()
 	leases := slices.Collect(maps.Values(r.duties))
 	r.mu.Unlock()

@@ -68,42 +68,45 @@ type part struct {
 	store    *store.Store
 	executor *execute.Executor
 	replica  *fleet.Replica
+	fence    func(*fleet.Replica) execute.Fence // nil = the replica itself
 }
 
 func assemble(ctx context.Context, database string, target *target, log *slog.Logger) (*part, error) {
-	d, err := engine.Open(ctx, database)
-	if err != nil {
-		return nil, err
+	p, lost, timeout := &part{}, func() {}, time.Minute // numb: nor does a deadline help
+	if os.Getenv(envNumb) == "" {
+		lost, timeout = func() { _ = p.engine.Close(2 * time.Second) }, time.Second
 	}
-	p := &part{database: d}
-	if p.store, err = store.New(ctx, d.DB); err != nil {
-		return nil, err
-	}
-	if p.engine, err = engine.New(ctx, engine.Config{Database: d, Log: log}); err != nil {
-		return nil, err
-	}
-	if p.replica, err = fleet.Join(ctx, fleet.Config{
-		Leases: p.store, Flows: p.engine, Duties: []string{"walk"}, Log: log,
-		Lost: func() {
-			if os.Getenv(envNumb) == "" {
-				_ = p.engine.Close(2 * time.Second)
-			}
-		},
-	}); err != nil {
-		return nil, err
-	}
-	timeout := time.Second
-	if os.Getenv(envNumb) != "" {
-		timeout = time.Minute // nor does a deadline help
-	}
-	p.executor, err = execute.New(ctx, execute.Config{
-		Engine: p.engine, Actuators: map[string]execute.Actuator{"fake": target}, Guard: target, Gate: target, Fence: p.replica,
+	return p, p.join(ctx, database, fleet.Config{Duties: []string{"walk"}, Log: log, Lost: lost}, execute.Config{
+		Actuators: map[string]execute.Actuator{"fake": target}, Guard: target, Gate: target,
 		Timeout: timeout, Settle: 100 * time.Millisecond, Tick: 5 * time.Millisecond, MaxTick: time.Minute, Log: log,
 	})
-	if err != nil {
-		return nil, err
+}
+
+// join puts the parts together as the program does.
+func (p *part) join(ctx context.Context, database string, f fleet.Config, x execute.Config) (err error) {
+	if p.database, err = engine.Open(ctx, database); err != nil {
+		return err
 	}
-	return p, p.engine.Launch()
+	if p.store, err = store.New(ctx, p.database.DB); err != nil {
+		return err
+	}
+	if p.engine, err = engine.New(ctx, engine.Config{Database: p.database, Log: f.Log}); err != nil {
+		return err
+	}
+	f.Leases, f.Flows = p.store, p.engine
+	if p.replica, err = fleet.Join(ctx, f); err != nil {
+		return err
+	}
+	x.Engine = p.engine
+	if p.fence != nil {
+		x.Fence = p.fence(p.replica)
+	} else {
+		x.Fence = p.replica
+	}
+	if p.executor, err = execute.New(ctx, x); err != nil {
+		return err
+	}
+	return p.engine.Launch()
 }
 
 // work is the life of a replica's process: until the attempt has ended and the

@@ -22,4 +22,9 @@
 //	the kill switch mid-stage                 nothing moves while it is on, and the run says why it waits; recovered after
 //	backout is restarted mid-stage            recovered, each stage done once
 //	nobody hears the end                      recovered; the end is told when somebody listens again
+//
+// Two replicas and a partition need real connections to a real PostgreSQL, so that
+// ending is stated and held in internal/fleet (partition_test.go): completed by the one
+// that is left, or aborted on its word; each effect once and in order, one end in the
+// journal, and the one that was cut off does nothing more when its connection is back.
 package endings
