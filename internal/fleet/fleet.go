@@ -208,7 +208,7 @@ func (r *Replica) lose(why error) {
 		r.mu.Lock()
 		r.lost = why
 		r.mu.Unlock()
-		r.config.Log.Error("lost the place in the fleet", "replica", r.name, "error", why)
+		r.config.Log.Error("lost the place in the fleet", "replica", r.name, "err", why)
 		if r.config.Lost != nil {
 			r.config.Lost()
 		}
@@ -222,7 +222,7 @@ func (r *Replica) beat(ctx context.Context) {
 	defer cancel()
 	for _, do := range []func(context.Context) error{r.renew, r.takeOver, r.compete} {
 		if err := do(ctx); err != nil && ctx.Err() == nil {
-			r.config.Log.Warn("fleet", "replica", r.name, "error", err)
+			r.config.Log.Warn("fleet", "replica", r.name, "err", err)
 		}
 	}
 }
