@@ -91,11 +91,13 @@ func simulate(t *testing.T, seed uint64, scrape time.Duration) Times {
 	eyes := must(watch.New(watch.Config{Sampler: newSampler(p, seed, began.Add(-48*time.Hour), scrape), Signals: signals, Step: scrape, Report: func(ctx context.Context, rep watch.Report) {
 		deciding.Lock()
 		defer deciding.Unlock()
-		if ctx.Err() != nil {
-			return // the run is over
+		err := p.record(ctx, p.reported(rep.Now)...)
+		if err == nil {
+			_, err = r.Observe(ctx, rep.Now, environ, rep.Findings, nil)
 		}
-		must(0, p.record(ctx, p.reported(rep.Now)...))
-		_ = must(r.Observe(ctx, rep.Now, environ, rep.Findings, nil))
+		if ctx.Err() == nil { // else the run is over
+			must(0, err)
+		}
 	}}))
 	flows := must(engine.New(ctx, engine.Config{Database: db}))
 	x := must(execute.New(ctx, execute.Config{

@@ -52,7 +52,11 @@ type facts struct {
 // store; with one it asks the actuators about every component that changed
 // recently and about those that contracts tie to them.
 func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backout.World, error) {
-	obs, err := f.store.Observations(ctx, now.Add(-window*f.minute))
+	since, err := f.since(ctx, now)
+	if err != nil {
+		return backout.World{}, fmt.Errorf("load world: %w", err)
+	}
+	obs, err := f.store.Observations(ctx, since)
 	if err != nil {
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
@@ -68,7 +72,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		Now: now, Minute: backout.Duration(f.minute), Step: backout.Duration(f.step), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
 	}
-	if obs, err = f.own(ctx, &w, obs); err != nil {
+	if obs, err = f.own(ctx, &w, obs, since); err != nil {
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	w.Changes, w.Responses = backout.Fold(obs)
@@ -86,6 +90,25 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	return w, nil
+}
+
+// since is from when on changes are known. While an incident is open that is so long
+// before it, however late it is now: a plan that waited for hours at a gate or for a
+// person still is about the change that it takes back.
+func (f *facts) since(ctx context.Context, now time.Time) (time.Time, error) {
+	from := now
+	if f.troubles != nil {
+		all, err := f.troubles(ctx, now)
+		if err != nil {
+			return now, err
+		}
+		for _, p := range all {
+			if p.To.IsZero() && p.From.Before(from) {
+				from = p.From
+			}
+		}
+	}
+	return from.Add(-window * f.minute), nil
 }
 
 // seen are the pairs that were live together while nothing was wrong, by changes of

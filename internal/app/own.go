@@ -17,7 +17,7 @@ type ours interface {
 
 // own puts into a world what we did ourselves, and the kill switch as it is now, and
 // gives the observations with our effects marked as such.
-func (f *facts) own(ctx context.Context, w *backout.World, obs []backout.Observation) ([]backout.Observation, error) {
+func (f *facts) own(ctx context.Context, w *backout.World, obs []backout.Observation, since time.Time) ([]backout.Observation, error) {
 	if f.ours == nil {
 		return obs, nil
 	}
@@ -29,7 +29,7 @@ func (f *facts) own(ctx context.Context, w *backout.World, obs []backout.Observa
 	if w.Spent, err = f.ours.Spent(ctx, w.Now.Add(-24*60*f.minute)); err != nil {
 		return nil, err
 	}
-	back := max(window*f.minute, w.Policy.Cooldown.Std(), time.Duration(float64(w.Policy.Settle)*f.minute.Minutes()))
+	back := max(w.Now.Sub(since), w.Policy.Cooldown.Std(), time.Duration(float64(w.Policy.Settle)*f.minute.Minutes()))
 	did, err := f.ours.Effects(ctx, w.Now.Add(-back))
 	return backout.Recognized(obs, did, f.minute), err
 }

@@ -17,8 +17,10 @@ import (
 // incident opened: too early an answer is an expensive guess, too late a one
 // costs every minute of trouble.
 const (
-	evidenceWindow = 60  // how far back the scorer looks
-	settleWait     = 2.0 // first findings of a cascade arrive one after the other
+	evidenceWindow = 60 // how far back the scorer looks
+	settleWait     = 2.0
+	settleSamples  = 4 // or so many samples, from nearlySure on, if that is sooner
+	nearlySure     = .95
 	nobodyWait     = 8.0 // "no change did this" loses little by waiting
 	longestWait    = 20.0
 	decisive       = .80
@@ -125,11 +127,22 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, be
 		return true, nil
 	case att.PNone >= decisiveNone:
 		return waited >= nobodyWait, nil
-	case len(att.Suspects) == 0 || att.Suspects[0].P < decisive || waited < settleWait:
+	case len(att.Suspects) == 0 || att.Suspects[0].P < decisive || waited < r.settled(att.Suspects[0].P):
 		return false, nil
 	}
 	t := r.weigh(w, inc, before)
 	return t == nil || !t.Wait || waited >= nobodyWait, t
+}
+
+// settled is how many model minutes an incident must be open before anything is decided:
+// first findings of a cascade arrive one after the other. Where it is nearly certain who
+// did it, a few samples are enough.
+func (r *Responder) settled(p float64) float64 {
+	if p < nearlySure {
+		return settleWait
+	}
+	few := float64(settleSamples*r.cfg.Step) / float64(r.cfg.Minute)
+	return min(settleWait, max(settleWait/2, few))
 }
 
 // weigh asks whether another minute is worth its price; nil when that can't be said.

@@ -284,8 +284,10 @@ func (q Question) margin(r backout.Residuals) float64 {
 	if q.Began.IsZero() {
 		return q.Margin
 	}
+	excess := q.since(r).before // what turned ill during the run
 	q.Since = q.Began
-	return max(q.Margin, min(mostMargin, (1-q.Gone)*q.since(r).before))
+	excess = max(excess, q.since(r).before)
+	return max(q.Margin, min(mostMargin, (1-q.Gone)*excess), min(mildMargin, excess/2))
 }
 
 // certain is the margin in a baseline's own units, on the safe side of the margin in
@@ -323,8 +325,12 @@ func correlation(r backout.Residuals) float64 {
 // walk, and below 0 it has none that flatters.
 func whitening(phi float64) float64 { return math.Max(0, math.Min(.9, phi)) }
 
-// mostMargin is what is no longer called normal, in sd, however ill a metric was.
-const mostMargin = 2.5
+// What is no longer called normal, in sd, however ill a metric was, and where it was so
+// mildly ill that only half of its excess is sure to have gone.
+const (
+	mostMargin = 2.5
+	mildMargin = 1.5
+)
 
 // logRecovered is the log e-value of "the mean is at least the margin", mixed
 // over the moment at which the effect sets in. Start j has 1/((j+1)(j+2)) of the bet;

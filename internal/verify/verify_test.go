@@ -251,6 +251,13 @@ func TestRecovered_mostOfALargeExcessGone(t *testing.T) {
 	if v := Judge(q); v.Value != backout.VerdictRecovered || v.Reasons[0].Target != mostMargin {
 		t.Errorf("not recovered with nine tenths of the excess gone: %+v", v)
 	}
+	for excess, want := range map[float64]float64{.5: 1, 2.4: 1.2, 3: 1.5, 4.5: 1.5, 7: 2.1, 12: 2.5} {
+		asked := Question{Margin: 1, Gone: .7, Began: q.Began, Now: q.Now}
+		r := q.Primary[0]
+		if r.Levels = slices.Repeat([]float64{excess}, 50); math.Abs(asked.margin(r)-want) > 1e-9 {
+			t.Errorf("margin %v after an excess of %v, want %v", asked.margin(r), excess, want)
+		}
+	}
 	q.Primary[0].Levels = append(slices.Repeat([]float64{12}, 10), slices.Repeat([]float64{2.4, 2.8}, 20)...)
 	if v := Judge(q); v.Value == backout.VerdictRecovered {
 		t.Errorf("recovered above %v sd: %+v", mostMargin, v.Reasons)

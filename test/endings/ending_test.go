@@ -245,7 +245,7 @@ var scenarios = map[string]struct {
 		w.pass(time.Minute)
 		moved := len(w.product.Moves())
 		w.policy.KillSwitch = true
-		w.pass(time.Hour)
+		w.pass(3 * time.Hour) // longer than changes are remembered without an incident
 		if run := w.run(); run.State.Terminal() || len(w.product.Moves()) != moved || !strings.Contains(run.Why, "kill switch") {
 			w.Errorf("%s (%s), %d moves since the kill switch was turned on", run.State, run.Why, len(w.product.Moves())-moved)
 		}

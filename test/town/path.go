@@ -183,7 +183,17 @@ func (p *Path) Errors() []string { return p.errs }
 
 // World is what app's facts give: what was reported, with the actuator's answers.
 func (p *Path) World(ctx context.Context, now time.Time, surveyed bool) (backout.World, error) {
-	obs, err := p.Store.Observations(ctx, now.Add(-90*minute))
+	since := now.Add(-90 * minute)
+	trouble, err := p.Store.Troubles(ctx, since)
+	if err != nil {
+		return backout.World{}, err
+	}
+	for _, t := range trouble { // what is open is known from before it on
+		if before := t.From.Add(-90 * minute); t.To.IsZero() && before.Before(since) {
+			since = before
+		}
+	}
+	obs, err := p.Store.Observations(ctx, since)
 	if err != nil {
 		return backout.World{}, err
 	}
@@ -199,7 +209,7 @@ func (p *Path) World(ctx context.Context, now time.Time, surveyed bool) (backout
 		Now: now, Minute: backout.Duration(minute), Graph: p.cfg.Product.Graph, Contracts: p.cfg.Contracts, Policy: p.cfg.Policy(),
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
 	}
-	did, err := p.Executor.Effects(ctx, now.Add(-90*minute))
+	did, err := p.Executor.Effects(ctx, since)
 	if err != nil {
 		return backout.World{}, err
 	}
@@ -212,9 +222,8 @@ func (p *Path) World(ctx context.Context, now time.Time, surveyed bool) (backout
 	if surveyed {
 		p.survey(ctx, &w)
 	}
-	trouble, err := p.Store.Troubles(ctx, now.Add(-90*minute))
 	w.Pairs = backout.SeenTogether(w.Graph, w.Changes, w.Live, now, 2*p.cfg.Step, trouble...)
-	return w, err
+	return w, nil
 }
 
 func (p *Path) survey(ctx context.Context, w *backout.World) {
