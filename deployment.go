@@ -18,7 +18,7 @@ type Deployment struct {
 // DeployLock is the right to deploy to one component, until a time. There is one for
 // each component: pipelines take it while they deploy, and an attempt takes it over,
 // from whoever has it, for what it moves and for the rest of those services. So a
-// pipeline learns with its next word that it has lost the wheel, and an attempt never
+// pipeline learns with its next word that it has lost the lock, and an attempt never
 // waits for the lock of the deploy that broke things.
 type DeployLock struct {
 	Component ComponentID `json:"component"`

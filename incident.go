@@ -50,6 +50,10 @@ func (s State) Terminal() bool {
 	return false
 }
 
+// Running reports whether an attempt is under way, be it one that waits until it can
+// see again.
+func (s State) Running() bool { return s == StateExecuting || s == StateFrozen }
+
 // Incident is one trouble from first finding to review. Its row is owned by
 // respond and saved with compare-and-swap on Row.
 type Incident struct {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
 	"github.com/backout-dev/backout/internal/permit"
@@ -68,56 +69,6 @@ func (f facts) World(ctx context.Context, now time.Time, surveyed bool) (backout
 	return w, nil
 }
 
-// rows meets respond's port with the store.
-type rows struct{ *store.Store }
-
-func (r rows) Open(ctx context.Context, inc backout.Incident, e backout.AuditEntry, m []backout.Message) (backout.Incident, bool, error) {
-	return r.Store.Open(ctx, store.Transition{Incident: inc, At: e.At, By: e.By, What: e.What, Messages: m})
-}
-
-func (r rows) Transition(ctx context.Context, inc backout.Incident, e backout.AuditEntry, m []backout.Message) (backout.Incident, error) {
-	return r.Store.Transition(ctx, store.Transition{Incident: inc, At: e.At, By: e.By, What: e.What, Messages: m})
-}
-
-func (r rows) Latest(ctx context.Context, key string) (backout.Incident, bool, error) {
-	all, err := r.Incidents(ctx, store.Query{Limit: 10})
-	for _, in := range all {
-		if in.Key == key {
-			return in, true, err
-		}
-	}
-	return backout.Incident{}, false, err
-}
-
-func (r rows) SaveHold(ctx context.Context, h backout.Hold) error { return r.Hold(ctx, h) }
-
-// runner meets respond's port with the executor.
-type runner struct{ *execute.Executor }
-
-func (r runner) Start(ctx context.Context, at backout.Attempt, cs map[backout.ComponentID]backout.Component) error {
-	req := execute.Request{Attempt: at}
-	for _, id := range at.Plan.Touched() {
-		req.Components = append(req.Components, cs[id])
-	}
-	return r.Executor.Start(ctx, req)
-}
-
-func (r runner) control(ctx context.Context, id backout.AttemptID, k execute.ControlKind, by string) error {
-	return r.Control(ctx, id, execute.Control{Kind: k, By: by})
-}
-
-func (r runner) Pause(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.control(ctx, id, execute.ControlPause, by)
-}
-
-func (r runner) Resume(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.control(ctx, id, execute.ControlResume, by)
-}
-
-func (r runner) Abort(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.control(ctx, id, execute.ControlAbort, by)
-}
-
 const longest = 60 * time.Minute
 
 // simulate runs one seed inside a synctest bubble.
@@ -152,10 +103,10 @@ func simulate(t *testing.T, seed uint64, scrape time.Duration) Times {
 	x := must(execute.New(ctx, execute.Config{
 		Engine: flows, Actuators: map[string]execute.Actuator{"simulated": p},
 		Guard: &respond.Guard{Facts: world, Permit: rules, Now: func() time.Time { return time.Now().UTC() }},
-		Gate:  &respond.Gate{Store: rows{kept}, Signals: eyes, Minute: time.Minute},
+		Gate:  &respond.Gate{Store: wire.Incidents{Store: kept}, Signals: eyes, Minute: time.Minute},
 		Tick:  scrape / 2, MaxTick: scrape,
 	}))
-	r = must(respond.New(respond.Config{Store: rows{kept}, Learner: rows{kept}, Facts: world, Signals: eyes, Runner: runner{x}, Permit: rules, Step: scrape, Minute: time.Minute, Seed: seed}))
+	r = must(respond.New(respond.Config{Store: wire.Incidents{Store: kept}, Learner: wire.Learner{Store: kept}, Facts: world, Signals: eyes, Runner: wire.Runner{Executor: x}, Permit: rules, Step: scrape, Minute: time.Minute, Seed: seed}))
 	must(0, flows.Launch())
 	var loops sync.WaitGroup
 	time.Sleep(time.Until(onset.Add(-20 * time.Minute))) // the past is the backend's to tell

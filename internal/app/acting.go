@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/metrics/measure"
 	"github.com/backout-dev/backout/internal/permit"
@@ -19,7 +20,7 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 		Engine: a.engine, Actuators: moving,
 		Guard: &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
 		Gate: &respond.Gate{
-			Store: incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Facts: a.facts, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
+			Store: wire.Incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Facts: a.facts, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
 			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{}},
 		},
 		Fence:   a.fence(),
@@ -47,27 +48,4 @@ func (a *App) journalled(e backout.Entry) {
 type doings struct {
 	*store.Store
 	*execute.Executor
-}
-
-// runner meets respond's port with execute.
-type runner struct{ *execute.Executor }
-
-func (r runner) Start(ctx context.Context, at backout.Attempt, components map[backout.ComponentID]backout.Component) error {
-	req := execute.Request{Attempt: at}
-	for _, id := range at.Plan.Touched() {
-		req.Components = append(req.Components, components[id])
-	}
-	return r.Executor.Start(ctx, req)
-}
-
-func (r runner) Pause(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlPause, By: by})
-}
-
-func (r runner) Resume(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlResume, By: by})
-}
-
-func (r runner) Abort(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlAbort, By: by})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/attest"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/store/storetest"
@@ -154,7 +155,7 @@ func TestAnchors_atTheEnd(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- a.run(t.Context()) }()
 	waitFor(t, func() bool { l, _ := a.store.AnchorLines(t.Context(), 1); return len(l) == 1 })
-	s := incidents{Store: a.store, ended: a.due}
+	s := wire.Incidents{Store: a.store, Ended: a.due}
 	inc, err := a.store.Incident(t.Context(), "INC-1")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
@@ -177,7 +178,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: incidents{a.store, a.channels, a.anchors.due, a.place}, Learner: learner{a.store}, Facts: a.facts, Signals: a.watch, Runner: runner{a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
+		Store: wire.Incidents{Store: a.store, Channels: a.channels, Ended: a.anchors.due, Place: a.place}, Learner: wire.Learner{Store: a.store}, Facts: a.facts, Signals: a.watch, Runner: wire.Runner{Executor: a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err

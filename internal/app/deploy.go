@@ -11,6 +11,7 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/permit"
+	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
 )
 
@@ -96,8 +97,8 @@ func (a *App) Hold(ctx context.Context, h backout.Hold) (backout.Hold, error) {
 	switch {
 	case strings.HasPrefix(h.Owner, "backout "):
 		return h, &backout.Error{Code: backout.CodeInvalid, Message: "hold: by: backout's own holds are its own: expected a person's name"}
-	case reasonless(h.Reason) != nil:
-		return h, reasonless(h.Reason)
+	case respond.Reasoned(h.Reason) != nil:
+		return h, respond.Reasoned(h.Reason)
 	case !h.Until.After(h.At):
 		return h, &backout.Error{Code: backout.CodeInvalid, Message: "hold: until: expected a time ahead: a hold vanishes by itself"}
 	}
@@ -107,7 +108,7 @@ func (a *App) Hold(ctx context.Context, h backout.Hold) (backout.Hold, error) {
 
 // Release ends the holds of a component, those of one owner or all.
 func (a *App) Release(ctx context.Context, id backout.ComponentID, owner string, by backout.Principal, reason string) ([]backout.Hold, error) {
-	if err := reasonless(reason); err != nil {
+	if err := respond.Reasoned(reason); err != nil {
 		return nil, err
 	}
 	ended, err := a.store.Lift(ctx, id, owner, by.Name, reason, time.Now().UTC())
@@ -115,11 +116,4 @@ func (a *App) Release(ctx context.Context, id backout.ComponentID, owner string,
 		return nil, &backout.Error{Code: backout.CodeNotFound, Message: fmt.Sprintf("nothing holds %s", id)}
 	}
 	return ended, err
-}
-
-func reasonless(reason string) error {
-	if len(strings.TrimSpace(reason)) < 3 {
-		return &backout.Error{Code: backout.CodeInvalid, Message: "reason: expected at least 3 characters; it is kept in the audit log"}
-	}
-	return nil
 }

@@ -152,20 +152,13 @@ func (a *App) degraded() []backout.Degradation {
 
 // look looks at backout itself from time to time.
 func (a *App) look(ctx context.Context) error {
-	tick := time.NewTicker(min(max(a.cfg.Step, 2*time.Second), lookEvery))
-	defer tick.Stop()
-	for {
+	return every(ctx, min(max(a.cfg.Step, 2*time.Second), lookEvery), func() {
 		a.lookOnce(ctx, time.Now())
 		a.tellOfItself(ctx, time.Now().UTC())
 		if ctx.Err() == nil {
 			a.vitals.turned(loopLook, time.Now().UTC())
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 // lookOnce asks the database for a write, and finds clocks that jumped, runs that are

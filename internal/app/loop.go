@@ -79,16 +79,24 @@ func unseen(r watch.Report) []backout.Degradation {
 // with the next tick; the incident's row says where it stands.
 func (a *App) walk(ctx context.Context) error {
 	wakes := map[backout.IncidentID]time.Time{}
-	tick := time.NewTicker(max(a.cfg.Step/4, 50*time.Millisecond))
+	return every(ctx, max(a.cfg.Step/4, 50*time.Millisecond), func() {
+		a.walkOnce(ctx, wakes)
+		a.vitals.turned(loopWalk, time.Now().UTC())
+	})
+}
+
+// every takes turns until ctx ends: the first one at once, each other one after a
+// pause since the one before began.
+func every(ctx context.Context, pause time.Duration, turn func()) error {
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
+		turn()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		a.walkOnce(ctx, wakes)
-		a.vitals.turned(loopWalk, time.Now().UTC())
 	}
 }
 
@@ -138,19 +146,12 @@ func (a *App) step(ctx context.Context, now time.Time, id backout.IncidentID) ti
 
 // tellPeople drains the outbox; a message that nobody acknowledged is tried again.
 func (a *App) tellPeople(ctx context.Context) error {
-	tick := time.NewTicker(min(max(a.cfg.Step, 200*time.Millisecond), time.Second))
-	defer tick.Stop()
-	for {
+	return every(ctx, min(max(a.cfg.Step, 200*time.Millisecond), time.Second), func() {
 		if a.has(dutyOutbox) {
 			if err := a.notifier.Drain(ctx, time.Now().UTC()); err != nil && ctx.Err() == nil {
 				a.cfg.Log.Error("tell people", "err", err)
 			}
 		}
 		a.vitals.turned(loopTell, time.Now().UTC())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	})
 }

@@ -114,6 +114,9 @@ func (m *meters) Collect(out chan<- prometheus.Metric) {
 	m.collectKept(ctx, gauge)
 }
 
+// countedMost is how many messages are counted at most.
+const countedMost = 1000
+
 // collectKept gives what only the database knows.
 func (m *meters) collectKept(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
 	open, err := m.app.store.Incidents(ctx, store.Query{Open: true})
@@ -127,7 +130,7 @@ func (m *meters) collectKept(ctx context.Context, gauge func(*prometheus.Desc, f
 	for s, n := range states {
 		gauge(incidentsBy, n, s)
 	}
-	waiting, err := m.app.store.Undelivered(ctx, time.Now().Add(-24*time.Hour), most)
+	waiting, err := m.app.store.Undelivered(ctx, time.Now().Add(-24*time.Hour), countedMost)
 	if err != nil {
 		return
 	}

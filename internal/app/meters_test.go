@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/store/storetest"
 )
 
@@ -25,7 +26,7 @@ func TestMeters_tellWhatIsGoingOn(t *testing.T) {
 	}
 	inc := backout.Incident{ID: "INC-1", Key: "p", State: backout.StateWaiting, OpenedAt: now}
 	m := backout.Message{Incident: "INC-1", Audience: backout.AudienceOnCall, Key: "k", At: now, Terminal: true}
-	if _, _, err := (incidents{Store: a.store, channels: map[backout.Audience][]string{backout.AudienceOnCall: {"pager"}}}).Open(t.Context(), inc, backout.AuditEntry{At: now}, []backout.Message{m}); err != nil {
+	if _, _, err := (wire.Incidents{Store: a.store, Channels: map[backout.Audience][]string{backout.AudienceOnCall: {"pager"}}}).Open(t.Context(), inc, backout.AuditEntry{At: now}, []backout.Message{m}); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.store.Failed(t.Context(), m, "pager", now, "refused"); err != nil {

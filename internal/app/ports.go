@@ -6,50 +6,10 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
-	"github.com/backout-dev/backout/internal/notify"
 	"github.com/backout-dev/backout/internal/render"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/web"
 )
-
-// incidents meets respond's port with the store. channels says by which channels
-// each audience is told.
-type incidents struct {
-	*store.Store
-	channels map[backout.Audience][]string
-	ended    func()             // hears that an incident came to its end; nil = nobody listens
-	place    func() store.Lease // of this replica in the fleet; nil = there is none
-}
-
-func (s incidents) Open(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, bool, error) {
-	return s.Store.Open(ctx, s.transition(inc, entry, messages))
-}
-
-func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bool, error) {
-	newest, err := s.Incidents(ctx, store.Query{Limit: 10})
-	for _, in := range newest {
-		if in.Key == key {
-			return in, true, err
-		}
-	}
-	return backout.Incident{}, false, err
-}
-
-func (s incidents) Transition(ctx context.Context, inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) (backout.Incident, error) {
-	saved, err := s.Store.Transition(ctx, s.transition(inc, entry, messages))
-	if err == nil && s.ended != nil && saved.State.Terminal() {
-		s.ended()
-	}
-	return saved, err
-}
-
-func (s incidents) transition(inc backout.Incident, entry backout.AuditEntry, messages []backout.Message) store.Transition {
-	t := store.Transition{Incident: inc, At: entry.At, By: entry.By, What: entry.What, Messages: messages, Channels: s.channels}
-	if s.place != nil {
-		t.Lease = s.place()
-	}
-	return t
-}
 
 // mailbox meets respond's port for news of backout itself.
 type mailbox struct {
@@ -60,11 +20,6 @@ type mailbox struct {
 func (m mailbox) Post(ctx context.Context, at time.Time, told []backout.News, messages []backout.Message) error {
 	return m.PostNews(ctx, at, told, messages, m.channels)
 }
-
-// learner meets respond's port for what is kept beyond an incident.
-type learner struct{ *store.Store }
-
-func (l learner) SaveHold(ctx context.Context, h backout.Hold) error { return l.Hold(ctx, h) }
 
 // recorder meets ingest's port.
 type recorder struct{ *store.Store }
@@ -100,33 +55,6 @@ func (s snapshots) Load(ctx context.Context) ([]byte, time.Time, error) {
 		return nil, time.Time{}, nil
 	}
 	return d.Body, d.At, err
-}
-
-// queue meets notify's port with the store.
-type queue struct{ *store.Store }
-
-// most is how many messages one look at the outbox takes.
-const most = 1000
-
-func (q queue) Due(ctx context.Context, now time.Time) ([]notify.Due, error) {
-	due, err := q.Store.Due(ctx, now, most)
-	out := make([]notify.Due, 0, len(due))
-	for _, d := range due {
-		out = append(out, notify.Due{Message: d.Message, Channel: d.Channel, Tries: d.Tries})
-	}
-	return out, err
-}
-
-func (q queue) Delivered(ctx context.Context, d notify.Due, at time.Time, note string) error {
-	return q.Store.Delivered(ctx, d.Message, d.Channel, at, note)
-}
-
-func (q queue) Failed(ctx context.Context, d notify.Due, next time.Time, why string) error {
-	return q.Store.Failed(ctx, d.Message, d.Channel, next, why)
-}
-
-func (q queue) GiveUp(ctx context.Context, d notify.Due, at time.Time, why string) error {
-	return q.Store.GiveUp(ctx, d.Message, d.Channel, at, why)
 }
 
 // reading is what the pages and the API read.

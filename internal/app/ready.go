@@ -32,9 +32,7 @@ const restAfter = 5
 // prepareChanges keeps a plan and a verdict ready for each change: soon after it
 // arrives, and again from time to time.
 func (a *App) prepareChanges(ctx context.Context) error {
-	tick := time.NewTicker(min(max(a.cfg.Step, 500*time.Millisecond), 2*time.Second))
-	defer tick.Stop()
-	for {
+	return every(ctx, min(max(a.cfg.Step, 500*time.Millisecond), 2*time.Second), func() {
 		if now := time.Now().UTC(); now.After(a.ready.rest) {
 			if err := a.prepareOnce(ctx, now); err != nil && ctx.Err() == nil {
 				a.cfg.Log.Error("prepare plans", "err", err)
@@ -42,12 +40,7 @@ func (a *App) prepareChanges(ctx context.Context) error {
 			a.ready.rest = now.Add(restAfter * time.Since(now))
 		}
 		a.vitals.turned(loopPrepare, time.Now().UTC())
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 // prepareOnce does so if something arrived or what there is has aged.

@@ -61,7 +61,7 @@ func (s stopped) Run(ctx context.Context, id backout.AttemptID) (backout.Run, er
 // AnchorFile is where a data folder keeps its copy of the anchors.
 func AnchorFile(data string) string { return filepath.Join(data, "anchors.jsonl") }
 
-// open opens the database of a data folder for reading; nothing in it is changed.
+// openStopped reads the database of a data folder; nothing in it is changed.
 func openStopped(ctx context.Context, data string) (stopped, func(), error) {
 	path := filepath.Join(data, "backout.db")
 	if _, err := os.Stat(path); err != nil {

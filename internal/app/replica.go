@@ -94,16 +94,9 @@ const (
 
 // forget removes what happened long ago.
 func (a *App) forget(ctx context.Context) error {
-	tick := time.NewTicker(forgetEach)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	return every(ctx, forgetEach, func() {
 		if !a.has(dutyPrune) {
-			continue
+			return
 		}
 		p, err := a.store.Prune(ctx, time.Now().Add(-keep))
 		if err != nil && ctx.Err() == nil {
@@ -111,5 +104,5 @@ func (a *App) forget(ctx context.Context) error {
 		} else if err == nil && p != (store.Pruned{}) {
 			a.cfg.Log.Info("removed what is old", "observations", p.Observations, "messages", p.Messages)
 		}
-	}
+	})
 }

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
 )
 
 // Turn turns the kill switch and tells those who follow open incidents. That it is
 // turned does not wait for whoever is deciding: runs read it before each effect.
 func (a *App) Turn(ctx context.Context, to backout.Stop) (backout.Stop, error) {
-	if err := reasonless(to.Reason); err != nil {
+	if err := respond.Reasoned(to.Reason); err != nil {
 		return backout.Stop{}, err
 	}
 	to.At = time.Now().UTC()
@@ -23,8 +24,11 @@ func (a *App) Turn(ctx context.Context, to backout.Stop) (backout.Stop, error) {
 	if err != nil {
 		return to, err
 	}
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	done, err := a.turn(ctx)
+	if err != nil {
+		return to, err
+	}
+	defer done()
 	for _, inc := range open {
 		err = errors.Join(err, a.responder.Stopped(ctx, to.At, inc.ID, to))
 	}

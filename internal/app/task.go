@@ -19,7 +19,10 @@ func (a *App) Waiting(ctx context.Context, id backout.IncidentID) ([]backout.Tas
 
 // Answer passes on what a person says of a step that waits for one.
 func (a *App) Answer(ctx context.Context, w web.Answer) (backout.Task, error) {
-	a.deciding.Lock()
-	defer a.deciding.Unlock()
+	done, err := a.turn(ctx)
+	if err != nil {
+		return backout.Task{}, err
+	}
+	defer done()
 	return a.responder.Answer(ctx, time.Now().UTC(), w.Incident, w.By, w.Step, w.Done, w.Reason)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/notify"
 )
@@ -50,7 +51,7 @@ func (a *App) openNotifier() error {
 			a.channels[to] = append(a.channels[to], c.Name)
 		}
 	}
-	a.notifier, err = notify.New(queue{a.store}, all)
+	a.notifier, err = notify.New(wire.Outbox{Store: a.store}, all)
 	return err
 }
 
@@ -150,8 +151,8 @@ type Tested struct {
 	Err     error
 }
 
-// TestNotify sends a test message by each channel of a file, side by side with
-// nothing: it needs no running backout and leaves nothing behind. A watchdog gets one
+// TestNotify sends a test message by each channel of a file. It needs no running
+// backout and leaves nothing behind. A watchdog gets one
 // heartbeat of an environment named test, and should page three periods later.
 func TestNotify(ctx context.Context, file string, out io.Writer) ([]Tested, error) {
 	n, dir, err := readNotify(file)

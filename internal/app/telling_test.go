@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/notify/webhook"
 	"github.com/backout-dev/backout/internal/store/storetest"
@@ -74,7 +75,7 @@ func TestTelling_fromFileToReceiver(t *testing.T) {
 	for _, to := range backout.Audiences() {
 		messages = append(messages, backout.Message{Incident: "INC-1", Audience: to, Key: "recovered/1", At: now, Text: "over for " + string(to), Terminal: true})
 	}
-	if _, _, err := (incidents{Store: a.store, channels: a.channels}).Open(t.Context(), inc, backout.AuditEntry{At: now, By: "backout", What: "detected"}, messages); err != nil {
+	if _, _, err := (wire.Incidents{Store: a.store, Channels: a.channels}).Open(t.Context(), inc, backout.AuditEntry{At: now, By: "backout", What: "detected"}, messages); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.notifier.Drain(t.Context(), now); err != nil {

@@ -9,6 +9,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,9 @@ func (e exit) Error() string {
 }
 
 func (e exit) Unwrap() error { return e.err }
+
+// me is who says so, unless --by names another.
+func me() string { return cmp.Or(os.Getenv("USER"), "cli") }
 
 // env is what every command gets: where to write, and how.
 type env struct {

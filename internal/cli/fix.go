@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +42,7 @@ func (e *env) announceCommand() *cobra.Command {
 	cmd.Flags().Float64Var(&f.Confidence, "confidence", .5, "probability that it arrives by then and ends the trouble")
 	cmd.Flags().StringVar((*string)(&f.Change), "change", "", "the change that it mends; empty = the trouble, whatever caused it")
 	cmd.Flags().StringVar(&f.Text, "text", "", "what it is, in a line")
-	cmd.Flags().StringVar(&by, "by", cmp.Or(os.Getenv("USER"), "cli"), "who says so")
+	cmd.Flags().StringVar(&by, "by", me(), "who says so")
 	return cmd
 }
 
@@ -57,7 +55,7 @@ func (e *env) withdrawCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return e.announce(cmd, c, args, by, nil) },
 	}
 	c.flags(cmd)
-	cmd.Flags().StringVar(&by, "by", cmp.Or(os.Getenv("USER"), "cli"), "who says so")
+	cmd.Flags().StringVar(&by, "by", me(), "who says so")
 	return cmd
 }
 

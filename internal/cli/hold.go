@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +69,7 @@ func (e *env) holdAddCommand() *cobra.Command {
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&h.Reason, "reason", "", "kept in the audit log (needed)")
-	cmd.Flags().StringVar(&h.Owner, "by", cmp.Or(os.Getenv("USER"), "cli"), "who holds it")
+	cmd.Flags().StringVar(&h.Owner, "by", me(), "who holds it")
 	cmd.Flags().DurationVar(&span, "for", time.Hour, "for how long; it vanishes then by itself")
 	_ = cmd.MarkFlagRequired("reason") // the flag exists
 	return cmd
@@ -97,7 +95,7 @@ func (e *env) holdReleaseCommand() *cobra.Command {
 	c.flags(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log (needed)")
 	cmd.Flags().StringVar(&owner, "owner", "", "whose hold; empty = all of them")
-	cmd.Flags().StringVar(&by, "by", cmp.Or(os.Getenv("USER"), "cli"), "who releases it")
+	cmd.Flags().StringVar(&by, "by", me(), "who releases it")
 	_ = cmd.MarkFlagRequired("reason") // the flag exists
 	return cmd
 }

@@ -351,7 +351,7 @@ func (e *env) applyCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.Flags().StringVar(&incident, "incident", "", "the incident to apply it to; empty = the one it was made for")
 	cmd.Flags().StringVar(&d.Reason, "reason", "", "kept in the audit log, at least 3 characters (needed)")
-	cmd.Flags().StringVar(&d.By.Name, "by", cmp.Or(os.Getenv("USER"), "cli"), "who applies it")
+	cmd.Flags().StringVar(&d.By.Name, "by", me(), "who applies it")
 	cmd.Flags().BoolVar(&wait, "wait", true, "print how it goes until it ends")
 	return cmd
 }

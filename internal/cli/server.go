@@ -152,7 +152,7 @@ func (e *env) statusCommand() *cobra.Command {
 	c.flags(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "stay and show how it goes on")
-	cmd.Flags().StringVar(&by, "by", cmp.Or(os.Getenv("USER"), "cli"), "with --watch: who presses the keys")
+	cmd.Flags().StringVar(&by, "by", me(), "with --watch: who presses the keys")
 	return cmd
 }
 
@@ -239,7 +239,7 @@ func (e *env) decideCommand(verb string) *cobra.Command {
 		cmd.Flags().StringVar(&d.Digest, "digest", "", "of the plan as it was shown, at least 8 characters")
 	}
 	cmd.Flags().StringVar(&d.Reason, "reason", "", "kept in the audit log")
-	cmd.Flags().StringVar(&d.By.Name, "by", cmp.Or(os.Getenv("USER"), "cli"), "who decides")
+	cmd.Flags().StringVar(&d.By.Name, "by", me(), "who decides")
 	return cmd
 }
 

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -39,7 +37,7 @@ func (e *env) turnCommand(on bool) *cobra.Command {
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log (needed)")
-	cmd.Flags().StringVar(&by, "by", cmp.Or(os.Getenv("USER"), "cli"), "who says so")
+	cmd.Flags().StringVar(&by, "by", me(), "who says so")
 	_ = cmd.MarkFlagRequired("reason") // the flag exists
 	return cmd
 }

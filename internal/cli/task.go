@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +46,7 @@ func (e *env) answerCommand(verb string) *cobra.Command {
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&a.Reason, "reason", "", "kept in the audit log; at least 3 characters")
-	cmd.Flags().StringVar(&a.By.Name, "by", cmp.Or(os.Getenv("USER"), "cli"), "who says so")
+	cmd.Flags().StringVar(&a.By.Name, "by", me(), "who says so")
 	return cmd
 }
 

@@ -148,7 +148,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // is no stream it says so each second, so that the view asks by itself.
 func (v *liveView) follow(ctx context.Context, wake func()) {
 	for ctx.Err() == nil {
-		_ = v.client.Follow(ctx, v.id, wake, func() {}) // why it ended shows when the view asks
+		_ = v.client.Follow(ctx, v.id, wake) // why it ended shows when the view asks
 		wake()
 		sleep(ctx, time.Second)
 	}

@@ -23,6 +23,8 @@
 // and shows it to a person. An effect is never repeated blindly: it is tried again, a
 // few times with pauses drawn at random, when it certainly was not taken because the
 // target was out of reach, or when the target takes one key once only ([OnceByKey]).
+// A step that a person does is an effect like any other: its Do waits for the answer
+// to a row of [Tasks].
 //
 // A run locks every component it moves before it begins and gives them back with its
 // last entry, so no two attempts ever have their hands on one component.
@@ -38,7 +40,12 @@
 // restart either. An abort cancels the effect under way, looks what became of
 // it, and leaves every component where it is. That state is safe because the
 // checker proved every intermediate state of the plan compatible, and the run's
-// last entry states it.
+// last entry states it. The kill switch ([Stopped]) is read at the same places; while
+// it is on, runs wait.
+//
+// Where replicas share a database, another one carries a dead one's runs on. The
+// [Fence] stops a process that may have been taken for dead from sending anything
+// more, and who takes over waits for what may have been sent (see [Swapper]).
 //
 // Progress is a journal: [Executor.Run] reads it, Config.Tell hears it live.
 package execute

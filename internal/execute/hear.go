@@ -26,7 +26,7 @@ func (x *Executor) Hear(ctx context.Context) error {
 		said, err := x.words(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				x.config.Log.Error("can't read the controls of runs", "error", err)
+				x.config.Log.Error("can't read the controls of runs", "err", err)
 			}
 			continue
 		}

@@ -26,44 +26,46 @@ func (x *Executor) lock(ctx context.Context, at backout.Attempt) (aborted bool) 
 		if aborted {
 			return true
 		}
-		c, holder, err := x.tryLock(ctx, at)
-		if err == nil && holder == "" {
+		why, err := x.tryLock(ctx, at)
+		if err == nil && why == "" {
 			return false
 		}
-		if why := fmt.Sprintf("waits until attempt %s has ended, which moves %s", holder, c); err == nil && why != said {
+		if err == nil && why != said {
 			said = why
-			x.config.Log.Warn("a run "+why, "attempt", at.ID, "component", c)
+			x.config.Log.Warn("a run "+why, "attempt", at.ID)
 			_, err = x.db.ExecContext(ctx, "UPDATE run SET why = $1 WHERE attempt = $2", why, at.ID)
 		}
 		if err != nil && ctx.Err() == nil {
-			x.config.Log.Error("can't lock what a run moves", "attempt", at.ID, "error", err)
+			x.config.Log.Error("can't lock what a run moves", "attempt", at.ID, "err", err)
 		}
 		pause.rest(ctx, woken, x.config.MaxTick)
 	}
 	return false
 }
 
-// tryLock gives the first component that another attempt has, with that attempt.
-// Everybody takes them in one order, so that no two wait for each other, and keeps none
+// tryLock says what it has to wait for; "" when the locks are this attempt's. Everybody takes them in one order, so that no two wait for each other, and keeps none
 // unless all are free.
-func (x *Executor) tryLock(ctx context.Context, at backout.Attempt) (backout.ComponentID, backout.AttemptID, error) {
+func (x *Executor) tryLock(ctx context.Context, at backout.Attempt) (why string, err error) {
 	tx, err := x.db.BeginTx(ctx, nil)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	defer func() { _ = tx.Rollback() }()
 	for _, c := range slices.Sorted(slices.Values(at.Plan.Touched())) {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO run_lock (component, attempt) VALUES ($1, $2) ON CONFLICT DO NOTHING", c, at.ID); err != nil {
-			return "", "", err
+			return "", err
 		}
 		var holder backout.AttemptID
 		err := tx.QueryRowContext(ctx, "SELECT attempt FROM run_lock WHERE component = $1", c).Scan(&holder)
 		if errors.Is(err, sql.ErrNoRows) { // given back between the two
-			return c, "an attempt that is just ending", nil
+			return fmt.Sprintf("waits until the attempt that moves %s has ended, which it just does", c), nil
 		}
-		if err != nil || holder != at.ID {
-			return c, holder, err
+		if err != nil {
+			return "", err
+		}
+		if holder != at.ID {
+			return fmt.Sprintf("waits until attempt %s has ended, which moves %s", holder, c), nil
 		}
 	}
-	return "", "", tx.Commit()
+	return "", tx.Commit()
 }

@@ -10,7 +10,7 @@ import (
 // Guard has the last word on an effect. It is asked immediately before each
 // try, with a fresh look at the component, and looks at the world itself: has
 // anything moved since the plan was made, is every state on the way still
-// compatible, does the policy still allow it, is the kill switch open.
+// compatible, does the policy still allow it, is the kill switch off.
 type Guard interface {
 	// Allow answers for one effect. An error means that it can't tell; nothing is
 	// done then and it is asked again.

@@ -42,7 +42,7 @@ func (x *Executor) saying(ctx context.Context, p Proposal) context.Context {
 		e := p.entry(kind)
 		e.Text = text
 		if err := x.said(context.WithoutCancel(ctx), p.Attempt.ID, e); err != nil {
-			x.config.Log.Error("can't note what an actuator said", "attempt", p.Attempt.ID, "text", text, "error", err)
+			x.config.Log.Error("can't note what an actuator said", "attempt", p.Attempt.ID, "text", text, "err", err)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func (x *Executor) cleared(ctx context.Context, id backout.AttemptID) (aborted b
 		case ctx.Err() != nil:
 			return false, woken
 		case err != nil:
-			x.config.Log.Error("can't read the controls of a run", "attempt", id, "error", err)
+			x.config.Log.Error("can't read the controls of a run", "attempt", id, "err", err)
 		case c.Kind == ControlAbort:
 			return true, woken
 		case c.Kind == ControlPause:
@@ -119,7 +119,7 @@ func (x *Executor) thaw(ctx context.Context, id backout.AttemptID, e backout.Ent
 // is for people to see; the run itself does not depend on it.
 func (x *Executor) noted(ctx context.Context, id backout.AttemptID, state backout.RunState, why string, e backout.Entry) {
 	if err := x.note(ctx, id, state, why, e); err != nil && ctx.Err() == nil {
-		x.config.Log.Error("can't note a run's state", "attempt", id, "state", state, "error", err)
+		x.config.Log.Error("can't note a run's state", "attempt", id, "state", state, "err", err)
 	}
 }
 

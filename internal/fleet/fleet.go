@@ -235,7 +235,7 @@ func (r *Replica) lose(why error) {
 		r.mu.Lock()
 		r.lost = why
 		r.mu.Unlock()
-		r.config.Log.Error("lost the place in the fleet", "replica", r.name, "error", why)
+		r.config.Log.Error("lost the place in the fleet", "replica", r.name, "err", why)
 		if r.config.Lost != nil {
 			r.config.Lost()
 		}

@@ -11,11 +11,11 @@
 // A delivery counts when the receiver acknowledged it. Three answers are no
 // acknowledgement: a failure is tried again with growing patience; [Later] names
 // the patience itself; [ErrRefused] will not change by trying. What ends an
-// incident (a terminal message) is tried until somebody acknowledged it: after
-// some failures or a stated time (a receiver that asks to wait longer has it at
-// once), or when it was refused, the channel's second channel is asked as well. Other news is given up when it was refused, or after an hour,
-// since old news misleads. What nobody acknowledged stays in the outbox and is
-// shown as undelivered.
+// incident (a terminal message) is tried until somebody acknowledged it. After some
+// failures or a stated time, or at once when it was refused or the receiver asks to
+// wait longer, the channel's fallback is asked as well. Other news is given up when it
+// was refused, or after an hour, since old news misleads. What nobody acknowledged
+// stays in the outbox and is shown as undelivered.
 //
 // Between a receiver's acknowledgement and our note of it the program may die. Then
 // the message is sent once more, with the same [backout.Message.ID], so that

@@ -56,7 +56,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	at := &inc.Attempts[len(inc.Attempts)-1]
 	run, err := r.cfg.Runner.Run(ctx, at.ID)
 	if backout.CodeOf(err) == backout.CodeNotFound && inc.TakeOver != nil { // and it never will be started
-		if err := r.yield(ctx, now, inc, run); err != nil {
+		if err := r.release(ctx, now, inc, run); err != nil {
 			return time.Time{}, err
 		}
 		return r.concludeTakeOver(ctx, now, inc, run)
@@ -77,7 +77,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	}
 	// A parked run was told to abort as well, and does so when it is started again.
 	if gone := run.Parked && inc.TakeOver != nil; !run.State.Terminal() && !gone {
-		return now.Add(r.cfg.Step), errors.Join(r.keepWheel(ctx, now, at.ID), r.followFreeze(ctx, now, inc, run))
+		return now.Add(r.cfg.Step), errors.Join(r.keepLocks(ctx, now, at.ID), r.followFreeze(ctx, now, inc, run))
 	}
 	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(at.Plan, run)
 	seal, err := run.Seal()
@@ -85,7 +85,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)
 	}
 	at.Journal = &seal
-	if err := r.yield(ctx, now, inc, run); err != nil {
+	if err := r.release(ctx, now, inc, run); err != nil {
 		return time.Time{}, err
 	}
 	return r.conclude(ctx, now, inc, run)

@@ -26,7 +26,7 @@ func (r *Responder) Abort(ctx context.Context, now time.Time, id backout.Inciden
 	if err != nil {
 		return inc, fmt.Errorf("abort %s: %w", id, err)
 	}
-	if inc.State.Terminal() || inc.State == backout.StateExecuting || inc.State == backout.StateFrozen {
+	if inc.State.Terminal() || inc.State.Running() {
 		return r.control(ctx, now, id, by, "aborted", false, r.cfg.Runner.Abort)
 	}
 	if err := mayDecide(by); err != nil {
@@ -43,7 +43,7 @@ func (r *Responder) control(ctx context.Context, now time.Time, id backout.Incid
 	if err := mayDecide(by); err != nil {
 		return inc, err
 	}
-	if inc.State != backout.StateExecuting && inc.State != backout.StateFrozen {
+	if !inc.State.Running() {
 		return inc, &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("incident %s is %s: nothing is running", id, inc.State)}
 	}
 	if err := do(ctx, inc.Attempts[len(inc.Attempts)-1].ID, by.Name); err != nil {

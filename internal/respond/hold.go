@@ -84,8 +84,8 @@ func (r *Responder) hold(ctx context.Context, now time.Time, w backout.World, in
 	return nil
 }
 
-// keepWheel lets the locks of a run that goes on run out later.
-func (r *Responder) keepWheel(ctx context.Context, now time.Time, at backout.AttemptID) error {
+// keepLocks lets the locks of a run that goes on run out later.
+func (r *Responder) keepLocks(ctx context.Context, now time.Time, at backout.AttemptID) error {
 	if r.cfg.Deploys == nil {
 		return nil
 	}
@@ -95,10 +95,10 @@ func (r *Responder) keepWheel(ctx context.Context, now time.Time, at backout.Att
 // holder is whom the holds of an incident belong to.
 func holder(inc backout.Incident) string { return "backout " + string(inc.ID) }
 
-// yield gives the wheel back at the end of a run: the deploy locks go, and with them
-// the holds on what no attempt of the incident has left at an earlier version. Where
-// nobody knows what became of an effect the hold stays.
-func (r *Responder) yield(ctx context.Context, now time.Time, inc backout.Incident, run backout.Run) error {
+// release ends what kept others away, at the end of a run: the deploy locks go, and
+// with them the holds on what no attempt of the incident has left at an earlier
+// version. Where nobody knows what became of an effect the hold stays.
+func (r *Responder) release(ctx context.Context, now time.Time, inc backout.Incident, run backout.Run) error {
 	if r.cfg.Deploys == nil {
 		return nil
 	}

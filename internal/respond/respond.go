@@ -15,7 +15,11 @@
 // which execute carries out by itself; respond follows its journal, judges its
 // gates (see [Responder.Gate]) and guards its effects (see [Responder.Guard]).
 // The guard runs inside the effect, on a world loaded at that moment, since a
-// recorded answer would be a stale one.
+// recorded answer would be a stale one. As long as the attempt runs, others are kept
+// from deploying there ([Deploys]).
+//
+// What people must know of backout itself belongs to no incident: [Responder.Itself]
+// tells it.
 //
 // The states and who moves them are in docs/STATES.md.
 package respond

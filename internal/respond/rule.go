@@ -169,8 +169,8 @@ func answerable(inc backout.Incident, a backout.Approval) error {
 		return mayDecide(a.By)
 	case inc.State != backout.StateWaiting || inc.Plan == nil:
 		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("incident %s is %s: no plan waits for an answer", inc.ID, inc.State)}
-	case len(strings.TrimSpace(a.Reason)) < 3:
-		return &backout.Error{Code: backout.CodeInvalid, Message: "reason: expected at least 3 characters; it is kept in the audit log"}
+	case Reasoned(a.Reason) != nil:
+		return Reasoned(a.Reason)
 	case a.Digest != inc.Plan.Digest:
 		return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("digest %.8s is not the waiting plan's (%.8s): look at the plan again", a.Digest, inc.Plan.Digest)}
 	case a.Yes && inc.Plan.Action != backout.ActionRollBack && len(inc.Plan.Waves) == 0:

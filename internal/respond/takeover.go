@@ -20,7 +20,7 @@ func (r *Responder) TakeOver(ctx context.Context, now time.Time, id backout.Inci
 	if err != nil {
 		return inc, fmt.Errorf("take over %s: %w", id, err)
 	}
-	if err := mayEnd(by, reason); err != nil {
+	if err := mayOverrule(by, reason); err != nil {
 		return inc, err
 	}
 	switch {
@@ -30,7 +30,7 @@ func (r *Responder) TakeOver(ctx context.Context, now time.Time, id backout.Inci
 		return inc, conflict("incident %s is %s: there is nothing to take over", id, inc.State)
 	}
 	inc.TakeOver = &backout.TakeOver{By: by, At: now, Reason: reason}
-	if inc.State != backout.StateExecuting && inc.State != backout.StateFrozen {
+	if !inc.State.Running() {
 		return r.move(ctx, now, inc, backout.StateTakenOver, takenOver(inc))
 	}
 	// A run that was never started, or has just ended, is concluded by the next step.
@@ -113,14 +113,13 @@ func (r *Responder) Close(ctx context.Context, now time.Time, id backout.Inciden
 
 // closable says why an incident can't be closed like this; nil when it can.
 func closable(inc backout.Incident, c Closing) error {
-	if err := mayEnd(c.By, c.Reason); err != nil {
+	if err := mayOverrule(c.By, c.Reason); err != nil {
 		return err
 	}
-	running := inc.State == backout.StateExecuting || inc.State == backout.StateFrozen
 	switch {
 	case c.As != backout.StateFalseAlarm && c.As != backout.StateReviewed:
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("as: %q: expected false-alarm or reviewed", c.As)}
-	case running:
+	case inc.State.Running():
 		return conflict("incident %s is %s: abort it or take it over first", inc.ID, inc.State)
 	case inc.State == backout.StateReviewed || inc.State == backout.StateFalseAlarm:
 		return conflict("incident %s is closed already, as %s", inc.ID, inc.State)
@@ -161,10 +160,16 @@ func labelled(now time.Time, w backout.World, inc backout.Incident, c Closing) (
 	return rev, true, nil
 }
 
-func mayEnd(by backout.Principal, reason string) error {
+// mayOverrule refuses who has no say, and who gives no reason.
+func mayOverrule(by backout.Principal, reason string) error {
 	if err := mayDecide(by); err != nil {
 		return err
 	}
+	return Reasoned(reason)
+}
+
+// Reasoned refuses what a person wants without saying why.
+func Reasoned(reason string) error {
 	if len(strings.TrimSpace(reason)) < 3 {
 		return &backout.Error{Code: backout.CodeInvalid, Message: "reason: expected at least 3 characters; it is kept in the audit log"}
 	}

@@ -14,8 +14,7 @@ import (
 // Waiting lists what the running attempt waits for people to do; nothing when none
 // runs.
 func (r *Responder) Waiting(ctx context.Context, now time.Time, inc backout.Incident) ([]backout.Task, error) {
-	running := inc.State == backout.StateExecuting || inc.State == backout.StateFrozen
-	if r.cfg.Tasks == nil || !running || len(inc.Attempts) == 0 {
+	if r.cfg.Tasks == nil || !inc.State.Running() || len(inc.Attempts) == 0 {
 		return []backout.Task{}, nil
 	}
 	all, err := r.cfg.Tasks.TasksOf(ctx, inc.Attempts[len(inc.Attempts)-1].ID)
@@ -33,11 +32,8 @@ func (r *Responder) Answer(ctx context.Context, now time.Time, id backout.Incide
 	if err != nil {
 		return backout.Task{}, fmt.Errorf("answer step %s of %s: %w", step, id, err)
 	}
-	if err := mayDecide(by); err != nil {
+	if err := mayOverrule(by, reason); err != nil {
 		return backout.Task{}, err
-	}
-	if len(strings.TrimSpace(reason)) < 3 {
-		return backout.Task{}, &backout.Error{Code: backout.CodeInvalid, Message: "reason: expected at least 3 characters; they are kept in the audit log"}
 	}
 	waiting, err := r.Waiting(ctx, now, inc)
 	if err != nil {

@@ -112,9 +112,7 @@ func (s *Store) Turn(ctx context.Context, to backout.Stop) error {
 		what = "turned the kill switch on: " + to.Reason
 	}
 	err = s.within(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO document (name, format, at, body) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (name) DO UPDATE SET format = excluded.format, at = excluded.at, body = excluded.body`,
-			stopDocument, Format, micros(to.At), []byte(body)); err != nil {
+		if _, err := tx.ExecContext(ctx, saveDocument, stopDocument, Format, micros(to.At), []byte(body)); err != nil {
 			return err
 		}
 		return s.note(ctx, tx, backout.ControlsLog, to.At, to.By, what)

@@ -63,7 +63,7 @@ func (s *Store) RenewLock(ctx context.Context, id backout.ComponentID, token str
 		case err != nil || n == 1:
 			return err
 		case l.Attempt != "":
-			return conflict("the deploy lock of %s was taken over by %s at %s: backout takes something back there. Stop this deployment, it no longer has the wheel", id, l.Attempt, l.At.UTC().Format(time.RFC3339))
+			return conflict("the deploy lock of %s was taken over by %s at %s: backout takes something back there. Stop this deployment, and deploy again once that has ended", id, l.Attempt, l.At.UTC().Format(time.RFC3339))
 		}
 		return conflict("the deploy lock of %s is held by %s until %s, not by this token", id, l.Owner, l.Until.UTC().Format(time.RFC3339))
 	})

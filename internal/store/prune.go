@@ -20,8 +20,8 @@ type Pruned struct {
 // Prune removes what happened before a time and is of no more use: observations,
 // delivered messages, attachments that a newer one had replaced by then, holds and
 // deploy locks that ran out, threads in which nothing was said since, leases of
-// replicas long gone. Undelivered messages stay;
-// incidents, audit logs, reviews and priors are never removed.
+// replicas long gone. Undelivered messages stay; incidents, audit logs, reviews and
+// priors are never removed.
 func (s *Store) Prune(ctx context.Context, before time.Time) (Pruned, error) {
 	var p Pruned
 	err := s.within(ctx, func(tx *sql.Tx) error {

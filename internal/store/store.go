@@ -1,5 +1,6 @@
-// Package store keeps what must outlive the process: incidents, their audit
-// logs, messages not yet delivered, observations, what was learnt, and leases.
+// Package store keeps what must outlive the process: incidents, their audit logs and
+// anchors, messages not yet delivered, observations, holds and deploy locks, what was
+// learnt, and leases.
 //
 // # The model in one page
 //
@@ -18,7 +19,11 @@
 // Nouns are stored in their JSON form. Persisted forms carry a format number;
 // a newer one than this program knows is refused, never guessed at.
 //
-// The handle is the caller's and is shared with the engine that runs attempts.
+// The handle is the caller's, of a SQLite file or of a PostgreSQL database that
+// replicas share, and the engine that runs attempts has it too. One SQL text serves
+// both; dialect.go has what differs. A transition of a replica carries its [Lease], and
+// is refused once another one has taken that over.
+//
 // Errors are [backout.Error]s: conflict asks the caller to read again and
 // decide again, unavailable to try later, not found and invalid speak for
 // themselves.

@@ -87,24 +87,34 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 		}
 		in = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, in)
+	res, err := c.send(ctx, method, path, in)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", c.URL, err)
+		return err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return fmt.Errorf("read answer of %s: %w", path, err)
+	}
+	return nil
+}
+
+// send sends a request. The answer is a good one, and its body the caller's to close.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", c.URL, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.HTTP.Do(req)
 	if err != nil {
-		return &backout.Error{Code: backout.CodeUnavailable, Message: "no answer from " + c.URL, Err: err}
+		return nil, &backout.Error{Code: backout.CodeUnavailable, Message: "no answer from " + c.URL, Err: err}
 	}
-	defer res.Body.Close()
 	if res.StatusCode >= 300 {
-		return problemOf(res)
+		defer res.Body.Close()
+		return nil, problemOf(res)
 	}
-	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
-		return fmt.Errorf("read answer of %s: %w", path, err)
-	}
-	return nil
+	return res, nil
 }
 
 // problemOf turns an error answer into an error with the code it began as.

@@ -3,7 +3,6 @@ package web
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -67,7 +66,7 @@ func (s *Server) live(ctx context.Context, id backout.IncidentID) (Live, error) 
 // heldBy lists the holds that an incident made and that are in force.
 func heldBy(ctx context.Context, r Records, now time.Time, id backout.IncidentID) ([]backout.Hold, error) {
 	all, err := r.Holds(ctx, now)
-	return slices.DeleteFunc(all, func(h backout.Hold) bool { return h.Incident != id && h.Owner != "backout "+string(id) }), err
+	return slices.DeleteFunc(all, func(h backout.Hold) bool { return h.Incident != id }), err
 }
 
 // Live asks for what a live view shows; id "" is the newest open incident, or else
@@ -81,33 +80,22 @@ func (c *Client) Live(ctx context.Context, id backout.IncidentID) (Live, error) 
 const silence = 45 * time.Second
 
 // Follow calls changed each time something about an incident has changed (any, when
-// id is ""), and alive each time the server says that it is still there. It returns
-// when the stream ends, has been silent for too long, or ctx ends.
-func (c *Client) Follow(ctx context.Context, id backout.IncidentID, changed, alive func()) error {
+// id is ""). It returns when the stream ends, has been silent for too long, or ctx ends.
+func (c *Client) Follow(ctx context.Context, id backout.IncidentID, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/events?incident="+url.QueryEscape(string(id)), nil)
-	if err != nil {
-		return fmt.Errorf("follow %s: %w", c.URL, err)
-	}
 	quiet := time.AfterFunc(silence, cancel)
 	defer quiet.Stop()
-	res, err := c.HTTP.Do(req)
+	res, err := c.send(ctx, http.MethodGet, "/events?incident="+url.QueryEscape(string(id)), nil)
 	if err != nil {
-		return &backout.Error{Code: backout.CodeUnavailable, Message: "no answer from " + c.URL, Err: err}
+		return err
 	}
 	defer res.Body.Close()
-	if res.StatusCode >= 300 {
-		return problemOf(res)
-	}
 	lines := bufio.NewScanner(res.Body)
 	for lines.Scan() {
 		quiet.Reset(silence)
-		switch l := lines.Text(); {
-		case strings.HasPrefix(l, "event: changed"):
+		if strings.HasPrefix(lines.Text(), "event: changed") {
 			changed()
-		case strings.HasPrefix(l, ":"):
-			alive()
 		}
 	}
 	return &backout.Error{Code: backout.CodeUnavailable, Message: "the stream of events from " + c.URL + " ended", Err: lines.Err()}

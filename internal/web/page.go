@@ -99,9 +99,9 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 		return incidentView{}, err
 	}
 	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Waves) > 0}
-	running, closed := inc.State == backout.StateExecuting || inc.State == backout.StateFrozen, inc.State == backout.StateReviewed || inc.State == backout.StateFalseAlarm
+	closed := inc.State == backout.StateReviewed || inc.State == backout.StateFalseAlarm
 	v.CanTake = !inc.State.Terminal() && inc.TakeOver == nil
-	v.CanClose, v.CanAlarm = inc.State.Terminal() && !closed, !running && !closed && inc.State != backout.StateRecovered
+	v.CanClose, v.CanAlarm = inc.State.Terminal() && !closed, !inc.State.Running() && !closed && inc.State != backout.StateRecovered
 	for _, at := range inc.Attempts {
 		run, err := s.cfg.Incidents.Run(ctx, at.ID)
 		if err != nil && backout.CodeOf(err) != backout.CodeNotFound {

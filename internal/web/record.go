@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -203,19 +202,11 @@ func (c *Client) ExportAudit(ctx context.Context, id backout.IncidentID, w io.Wr
 func (c *Client) download(ctx context.Context, path string, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path, nil)
+	res, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", c.URL, err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.Token)
-	res, err := c.HTTP.Do(req)
-	if err != nil {
-		return &backout.Error{Code: backout.CodeUnavailable, Message: "no answer from " + c.URL, Err: err}
+		return err
 	}
 	defer res.Body.Close()
-	if res.StatusCode >= 300 {
-		return problemOf(res)
-	}
 	if _, err := io.Copy(w, res.Body); err != nil {
 		return fmt.Errorf("read answer of %s: %w", path, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app/wire"
 	"github.com/backout-dev/backout/internal/attest"
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
@@ -105,7 +106,7 @@ func (p *Path) openActing(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	kept := incidents{p.Store}
+	kept := wire.Incidents{Store: p.Store}
 	p.Executor, err = execute.New(ctx, execute.Config{
 		Engine: p.engine, Actuators: map[string]execute.Actuator{Actuator: p.cfg.Product},
 		Guard:   &respond.Guard{Facts: p, Permit: rules, Now: func() time.Time { return time.Now().UTC() }},
@@ -119,7 +120,7 @@ func (p *Path) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	p.Responder, err = respond.New(respond.Config{
-		Store: kept, Learner: learner{p.Store}, Facts: p, Signals: p.Watch, Runner: runner{p.Executor}, Permit: rules, Deploys: p.Store,
+		Store: kept, Learner: wire.Learner{Store: p.Store}, Facts: p, Signals: p.Watch, Runner: wire.Runner{Executor: p.Executor}, Permit: rules, Deploys: p.Store,
 		Step: p.cfg.Step, Minute: minute, Seed: 1, Log: p.cfg.Log,
 	})
 	return err
@@ -134,7 +135,7 @@ func (p *Path) stopped(context.Context) (string, error) {
 }
 
 func (p *Path) openTelling(context.Context) (err error) {
-	p.outbox, err = notify.New(queue{p.Store}, []notify.Channel{{Name: "console", Notifier: p.Mouth}})
+	p.outbox, err = notify.New(wire.Outbox{Store: p.Store}, []notify.Channel{{Name: "console", Notifier: p.Mouth}})
 	return err
 }
 
@@ -305,75 +306,4 @@ func (m *Mouth) Told(a backout.Audience) []backout.Message {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(m.told), func(msg backout.Message) bool { return msg.Audience != a })
-}
-
-// What follows meets respond's and notify's ports as package app does, where the
-// same few lines are unexported.
-type incidents struct{ *store.Store }
-
-func (s incidents) Open(ctx context.Context, inc backout.Incident, e backout.AuditEntry, ms []backout.Message) (backout.Incident, bool, error) {
-	return s.Store.Open(ctx, store.Transition{Incident: inc, At: e.At, By: e.By, What: e.What, Messages: ms})
-}
-
-func (s incidents) Transition(ctx context.Context, inc backout.Incident, e backout.AuditEntry, ms []backout.Message) (backout.Incident, error) {
-	return s.Store.Transition(ctx, store.Transition{Incident: inc, At: e.At, By: e.By, What: e.What, Messages: ms})
-}
-
-func (s incidents) Latest(ctx context.Context, key string) (backout.Incident, bool, error) {
-	newest, err := s.Incidents(ctx, store.Query{Limit: 10})
-	for _, in := range newest {
-		if in.Key == key {
-			return in, true, err
-		}
-	}
-	return backout.Incident{}, false, err
-}
-
-type learner struct{ *store.Store }
-
-func (l learner) SaveHold(ctx context.Context, h backout.Hold) error { return l.Hold(ctx, h) }
-
-type runner struct{ *execute.Executor }
-
-func (r runner) Start(ctx context.Context, at backout.Attempt, parts map[backout.ComponentID]backout.Component) error {
-	req := execute.Request{Attempt: at}
-	for _, id := range at.Plan.Touched() {
-		req.Components = append(req.Components, parts[id])
-	}
-	return r.Executor.Start(ctx, req)
-}
-
-func (r runner) Pause(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlPause, By: by})
-}
-
-func (r runner) Resume(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlResume, By: by})
-}
-
-func (r runner) Abort(ctx context.Context, id backout.AttemptID, by string) error {
-	return r.Control(ctx, id, execute.Control{Kind: execute.ControlAbort, By: by})
-}
-
-type queue struct{ *store.Store }
-
-func (q queue) Due(ctx context.Context, now time.Time) ([]notify.Due, error) {
-	due, err := q.Store.Due(ctx, now, 1000)
-	out := make([]notify.Due, 0, len(due))
-	for _, d := range due {
-		out = append(out, notify.Due{Message: d.Message, Channel: d.Channel, Tries: d.Tries})
-	}
-	return out, err
-}
-
-func (q queue) Delivered(ctx context.Context, d notify.Due, at time.Time, note string) error {
-	return q.Store.Delivered(ctx, d.Message, d.Channel, at, note)
-}
-
-func (q queue) Failed(ctx context.Context, d notify.Due, next time.Time, why string) error {
-	return q.Store.Failed(ctx, d.Message, d.Channel, next, why)
-}
-
-func (q queue) GiveUp(ctx context.Context, d notify.Due, at time.Time, why string) error {
-	return q.Store.GiveUp(ctx, d.Message, d.Channel, at, why)
 }

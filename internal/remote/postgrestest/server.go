@@ -87,7 +87,7 @@ func Again(t *testing.T) {
 		return
 	}
 	s := Start(t)
-	args := []string{"-test.timeout=4m", "-test.failfast"}
+	args := []string{"-test.timeout=15m", "-test.failfast"}
 	if testing.Short() {
 		args = append(args, "-test.short")
 	}
