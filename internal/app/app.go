@@ -209,7 +209,7 @@ func (a *App) Token() string { return a.token }
 // Run runs every loop until ctx ends or one fails, then closes everything.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
-	if err := a.engine.Launch(); err != nil {
+	if err := a.engine.Launch(); err != nil { //nolint:contextcheck // flows live as long as the engine, whose context it is
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

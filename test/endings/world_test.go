@@ -32,7 +32,6 @@ type world struct {
 	product *town.Product
 	policy  backout.Policy
 	config  town.Config
-	id      backout.IncidentID
 	stuck   chan struct{} // closes when the test is over: what hangs waits for it
 }
 
