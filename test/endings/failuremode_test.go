@@ -318,6 +318,7 @@ func TestFailureMode33_partOfTheOutage(t *testing.T) {
 	inTown(t, func(w *world) {
 		w.begin()
 		w.reaches(backout.StateExecuting)
+		w.pass(time.Minute) // the first effect is known to be done
 		away := true
 		w.product.Unseen = func(backout.ComponentID) error {
 			if away {
