@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
-	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/watch"
 )
 
@@ -106,16 +105,16 @@ func (a *App) walkOnce(ctx context.Context, wakes map[backout.IncidentID]time.Ti
 		clear(wakes) // another replica's decisions made them void
 		return
 	}
-	open, err := a.store.Incidents(ctx, store.Query{Open: true})
+	open, err := a.store.OpenIncidents(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			a.cfg.Log.Error("list open incidents", "err", err)
 		}
 		return
 	}
-	for _, inc := range open {
-		if now := time.Now().UTC(); !now.Before(wakes[inc.ID]) {
-			wakes[inc.ID] = a.step(ctx, now, inc.ID)
+	for _, id := range open {
+		if now := time.Now().UTC(); !now.Before(wakes[id]) {
+			wakes[id] = a.step(ctx, now, id)
 		}
 	}
 }

@@ -59,6 +59,12 @@ func apart(w backout.World, inc backout.Incident, at backout.Attempt) func(backo
 	}
 }
 
+// joined reports whether something turned ill since the attempt began: a second trouble,
+// or harm that the attempt did.
+func joined(inc backout.Incident, at backout.Attempt) bool {
+	return slices.ContainsFunc(inc.Findings, func(f backout.Finding) bool { return f.Opens && f.Onset.After(at.StartedAt) })
+}
+
 // withoutAnother leaves a second trouble out of what a gate judges.
 func (g *Gate) withoutAnother(ctx context.Context, inc backout.Incident, q execute.Question, v verify.Question) (verify.Question, error) {
 	if g.Facts == nil {
@@ -84,7 +90,7 @@ func (r *Responder) leftOver(ctx context.Context, now time.Time, env backout.Env
 		return nil, nil, err
 	}
 	at := inc.Attempts[len(inc.Attempts)-1]
-	if !slices.ContainsFunc(inc.Findings, func(f backout.Finding) bool { return f.Opens && f.Onset.After(at.StartedAt) }) {
+	if !joined(inc, at) {
 		return nil, nil, nil
 	}
 	w, err := r.cfg.Facts.World(ctx, now, false)

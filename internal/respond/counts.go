@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -24,6 +25,7 @@ func (g *Gate) counts(ctx context.Context, q execute.Question) []verify.Counts {
 		return nil
 	}
 	moved := movedOf(q)
+	maps.DeleteFunc(moved, func(_ backout.ServiceID, s backout.Step) bool { return shareOf(s, q.Round) >= 1 }) // nothing to compare with
 	if len(moved) == 0 {
 		return nil
 	}

@@ -51,14 +51,18 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	if err != nil {
 		return execute.Answer{}, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
-	question, err := g.withoutAnother(ctx, inc, q, g.question(inc, q))
-	if err != nil {
-		return execute.Answer{}, err
-	}
+	question := g.question(inc, q)
 	question.Last = question.Last || waveDone(q)
 	question.Counts = g.counts(ctx, q)
 	question.Arms = uncounted(question.Arms, question.Counts)
-	v := alertsToo(inc, question, verify.Judge(question))
+	v := verify.Judge(question)
+	if v.Value == backout.VerdictWorse || joined(inc, q.Attempt) { // else there is nothing to leave out
+		if question, err = g.withoutAnother(ctx, inc, q, question); err != nil {
+			return execute.Answer{}, err
+		}
+		v = verify.Judge(question)
+	}
+	v = alertsToo(inc, question, v)
 	out := g.answer(q, v)
 	out.Verdict = v.Value
 	if q.Last || out.Decision == execute.DecisionStop { // the run could end here: what is asked for besides must hold

@@ -168,8 +168,9 @@ func (s *Store) Incident(ctx context.Context, id backout.IncidentID) (backout.In
 
 // Query selects incidents. Its zero value selects all.
 type Query struct {
-	Open  bool // only those that are not in a terminal state
-	Limit int  // 0 = 1000
+	Open  bool   // only those that are not in a terminal state
+	Key   string // only those under this key; "" = all
+	Limit int    // 0 = 1000
 }
 
 // Incidents reads incidents, newest first.
@@ -177,42 +178,108 @@ func (s *Store) Incidents(ctx context.Context, q Query) ([]backout.Incident, err
 	if q.Limit <= 0 {
 		q.Limit = 1000
 	}
-	where := ""
+	where, args := "WHERE 1 = 1 ", []any{q.Limit}
 	if q.Open {
-		where = "WHERE is_open = 1 "
+		where += "AND is_open = 1 "
 	}
-	out, err := all[backout.Incident](ctx, s.db, "SELECT body FROM incident "+where+"ORDER BY opened_at DESC, id LIMIT $1", q.Limit)
+	if q.Key != "" {
+		where, args = where+"AND key = $2 ", append(args, q.Key)
+	}
+	out, err := all[backout.Incident](ctx, s.db, "SELECT body FROM incident "+where+"ORDER BY opened_at DESC, id LIMIT $1", args...)
 	for _, in := range out {
 		err = errors.Join(err, checkFormat(fmt.Sprintf("incident %s", in.ID), in.Format))
 	}
 	return out, explain("read incidents", err)
 }
 
+// OpenIncidents lists the ids of the incidents that are open, newest first, without
+// reading their bodies.
+func (s *Store) OpenIncidents(ctx context.Context) ([]backout.IncidentID, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT id FROM incident WHERE is_open = 1 ORDER BY opened_at DESC, id")
+	if err != nil {
+		return nil, explain("list open incidents", err)
+	}
+	defer func() { _ = rows.Close() }() // its error comes with Err
+	out := []backout.IncidentID{}
+	for rows.Next() {
+		var id backout.IncidentID
+		if err := rows.Scan(&id); err != nil {
+			return nil, explain("list open incidents", err)
+		}
+		out = append(out, id)
+	}
+	return out, explain("list open incidents", rows.Err())
+}
+
+// trouble is the time in which an incident says that something was wrong.
+type trouble struct {
+	version int64
+	period  backout.Period
+	none    bool // a false alarm
+}
+
 // Troubles lists the times since a moment in which something was wrong: those of
-// incidents, but for false alarms, from their onset on.
+// incidents, but for false alarms, from their onset on. It is asked for with every
+// world, so what an incident said is kept as long as its version is the same.
 func (s *Store) Troubles(ctx context.Context, since time.Time) ([]backout.Period, error) {
-	type times struct {
-		State     backout.State `json:"state"`
-		Onset     time.Time     `json:"onset"`
-		OpenedAt  time.Time     `json:"opened_at"`
-		UpdatedAt time.Time     `json:"updated_at"`
+	rows, err := s.db.QueryContext(ctx, "SELECT id, version FROM incident WHERE opened_at >= $1 OR is_open = 1 ORDER BY opened_at, id", micros(since))
+	if err != nil {
+		return nil, explain("read times of incidents", err)
 	}
-	found, err := all[times](ctx, s.db, "SELECT body FROM incident WHERE opened_at >= $1 OR is_open = 1 ORDER BY opened_at, id", micros(since))
+	defer func() { _ = rows.Close() }() // its error comes with Err
+	var ids []backout.IncidentID
+	var versions []int64
+	for rows.Next() {
+		var id backout.IncidentID
+		var version int64
+		if err := rows.Scan(&id, &version); err != nil {
+			return nil, explain("read times of incidents", err)
+		}
+		ids, versions = append(ids, id), append(versions, version)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, explain("read times of incidents", err)
+	}
 	out := []backout.Period{}
-	for _, t := range found {
-		if t.State == backout.StateFalseAlarm {
-			continue
+	for i, id := range ids {
+		t, err := s.troubleOf(ctx, id, versions[i])
+		if err != nil {
+			return nil, explain("read times of incidents", err)
 		}
-		p := backout.Period{From: t.OpenedAt}
-		if !t.Onset.IsZero() && t.Onset.Before(t.OpenedAt) {
-			p.From = t.Onset
+		if !t.none {
+			out = append(out, t.period)
 		}
-		if t.State.Terminal() {
-			p.To = t.UpdatedAt
-		}
-		out = append(out, p)
 	}
-	return out, explain("read times of incidents", err)
+	return out, nil
+}
+
+// troubleOf gives what an incident of at least this version said.
+func (s *Store) troubleOf(ctx context.Context, id backout.IncidentID, version int64) (trouble, error) {
+	s.troubles.Lock()
+	t, known := s.troubles.of[id]
+	s.troubles.Unlock()
+	if known && t.version >= version {
+		return t, nil
+	}
+	found, err := all[backout.Incident](ctx, s.db, "SELECT body FROM incident WHERE id = $1", id)
+	if err != nil || len(found) == 0 {
+		return trouble{none: true}, err
+	}
+	in := found[0]
+	t = trouble{version: version, period: backout.Period{From: in.OpenedAt}, none: in.State == backout.StateFalseAlarm}
+	if !in.Onset.IsZero() && in.Onset.Before(in.OpenedAt) {
+		t.period.From = in.Onset
+	}
+	if in.State.Terminal() {
+		t.period.To = in.UpdatedAt
+	}
+	s.troubles.Lock()
+	defer s.troubles.Unlock()
+	if s.troubles.of == nil || len(s.troubles.of) > 1000 {
+		s.troubles.of = map[backout.IncidentID]trouble{}
+	}
+	s.troubles.of[id] = t
+	return t, nil
 }
 
 // Audit reads an incident's audit log, oldest entry first.

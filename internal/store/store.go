@@ -36,6 +36,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -65,6 +66,11 @@ const Format = 1
 type Store struct {
 	db   *sql.DB
 	file bool // SQLite, with one process; else PostgreSQL
+
+	troubles struct { // what Troubles knows already
+		sync.Mutex
+		of map[backout.IncidentID]trouble // guarded by Mutex
+	}
 }
 
 // New makes a store on a handle, creating its tables where they are missing. It

@@ -123,6 +123,14 @@ func TestTransition_compareAndSwap(t *testing.T) {
 	if err != nil || len(open) != 1 {
 		t.Errorf("%d open incidents, want 1 (%v)", len(open), err)
 	}
+	mustOpen(t, s, detected("j", "another"))
+	ids, err := s.OpenIncidents(t.Context())
+	if diff := cmp.Diff([]backout.IncidentID{"i", "j"}, ids); err != nil || diff != "" {
+		t.Errorf("ids of open incidents: %v (-want +got):\n%s", err, diff)
+	}
+	if one, err := s.Incidents(t.Context(), store.Query{Key: "another", Limit: 1}); err != nil || len(one) != 1 || one[0].ID != "j" {
+		t.Errorf("incidents of a key: %v, %v", one, err)
+	}
 }
 
 func TestOutbox_retriesUntilDelivered(t *testing.T) {

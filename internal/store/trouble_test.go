@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/store/storetest"
 )
 
@@ -34,5 +35,19 @@ func TestTroubles_fromOnsetToEnd(t *testing.T) {
 	}
 	if got, err = s.Troubles(t.Context(), noon.Add(time.Hour)); err != nil || len(got) != 1 || !got[0].To.IsZero() {
 		t.Errorf("%v: %v, want the one that is open still", err, got)
+	}
+	// What is known of an incident holds for one version of it only.
+	in, err := s.Incident(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.State, in.UpdatedAt = backout.StateRecovered, noon.Add(2*time.Hour)
+	if _, err := s.Transition(t.Context(), store.Transition{Incident: in, At: in.UpdatedAt}); err != nil {
+		t.Fatal(err)
+	}
+	want[0].To = in.UpdatedAt
+	got, err = s.Troubles(t.Context(), noon)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("after it ended: %v (-want +got):\n%s", err, diff)
 	}
 }

@@ -29,13 +29,11 @@ func (s Incidents) Open(ctx context.Context, inc backout.Incident, entry backout
 
 // Latest is the newest incident under a key, open or not; false when there is none.
 func (s Incidents) Latest(ctx context.Context, key string) (backout.Incident, bool, error) {
-	newest, err := s.Incidents(ctx, store.Query{Limit: 10})
-	for _, in := range newest {
-		if in.Key == key {
-			return in, true, err
-		}
+	newest, err := s.Incidents(ctx, store.Query{Key: key, Limit: 1})
+	if err != nil || len(newest) == 0 {
+		return backout.Incident{}, false, err
 	}
-	return backout.Incident{}, false, err
+	return newest[0], true, nil
 }
 
 // Transition saves an incident with its audit entry and messages.
