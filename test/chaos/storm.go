@@ -195,10 +195,11 @@ func (s *storm) strike(ctx context.Context) {
 	}
 }
 
-// hitLocked kills a replica, or freezes it for a time. Where there are others half of
-// the freezes last longer than they wait before they take over.
+// hitLocked kills a replica, or freezes it for a time; the first is a kill, for a short
+// storm may have no second. Where there are others half of the freezes last longer than
+// they wait before they take over.
 func (s *storm) hitLocked(r *replica) {
-	if s.rnd.IntN(3) > 0 {
+	if s.kills == 0 || s.rnd.IntN(3) > 0 {
 		r.killLocked()
 		return
 	}

@@ -244,12 +244,12 @@ var scenarios = map[string]struct {
 		w.reaches(backout.StateExecuting)
 		w.pass(time.Minute)
 		moved := len(w.product.Moves())
-		w.policy.KillSwitch = true
+		w.rule(func(p *backout.Policy) { p.KillSwitch = true })
 		w.pass(3 * time.Hour) // longer than changes are remembered without an incident
 		if run := w.run(); run.State.Terminal() || len(w.product.Moves()) != moved || !strings.Contains(run.Why, "kill switch") {
 			w.Errorf("%s (%s), %d moves since the kill switch was turned on", run.State, run.Why, len(w.product.Moves())-moved)
 		}
-		w.policy.KillSwitch = false
+		w.rule(func(p *backout.Policy) { p.KillSwitch = false })
 	}, ending{backout.StateRecovered, "", "recovered", "completed"}},
 }
 

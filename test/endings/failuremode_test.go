@@ -63,7 +63,7 @@ func TestFailureMode05_theVerdictFlaps(t *testing.T) {
 // measured, so nothing is done by itself on a guess.
 func TestFailureMode06_coincidentChanges(t *testing.T) {
 	inTown(t, func(w *world) {
-		w.policy.MinConfidence = .8
+		w.rule(func(p *backout.Policy) { p.MinConfidence = .8 })
 		w.config.Contracts = nil
 		w.close()
 		w.open()
@@ -263,7 +263,7 @@ func TestFailureMode29_abortSaysWhatIsLive(t *testing.T) {
 
 func TestFailureMode30_nobodyAnswers(t *testing.T) {
 	inTown(t, func(w *world) {
-		w.policy.Autonomy = backout.AutonomyAsk
+		w.rule(func(p *backout.Policy) { p.Autonomy = backout.AutonomyAsk })
 		w.close()
 		w.open()
 		w.begin()
@@ -274,7 +274,7 @@ func TestFailureMode30_nobodyAnswers(t *testing.T) {
 // A yes binds to what was shown.
 func TestFailureMode31_approvalOfAStalePlan(t *testing.T) {
 	inTown(t, func(w *world) {
-		w.policy.Autonomy = backout.AutonomyAsk
+		w.rule(func(p *backout.Policy) { p.Autonomy = backout.AutonomyAsk })
 		w.close()
 		w.open()
 		w.begin()
@@ -319,13 +319,7 @@ func TestFailureMode33_partOfTheOutage(t *testing.T) {
 		w.begin()
 		w.reaches(backout.StateExecuting)
 		w.pass(time.Minute) // the first effect is known to be done
-		away := true
-		w.product.Unseen = func(backout.ComponentID) error {
-			if away {
-				return errors.New("the cluster does not answer")
-			}
-			return nil
-		}
+		w.product.Hide(func(backout.ComponentID) error { return errors.New("the cluster does not answer") })
 		w.product.Blind(time.Now(), time.Now().Add(20*minute))
 		n := len(w.product.Moves())
 		w.pass(20 * minute)
@@ -335,7 +329,7 @@ func TestFailureMode33_partOfTheOutage(t *testing.T) {
 		if len(w.product.Moves()) != n {
 			t.Errorf("it moved something blindly:\n%s", w.story())
 		}
-		away = false
+		w.product.Hide(nil)
 		w.ends(ending{backout.StateRecovered, "", "recovered", "completed"})
 	})
 }
@@ -388,7 +382,7 @@ func TestFailureMode35_whoCanWriteCanLie(t *testing.T) {
 // What went away by itself teaches nothing about who did it.
 func TestFailureMode36_recoveredByChance(t *testing.T) {
 	inTown(t, func(w *world) {
-		w.policy.Autonomy = backout.AutonomyAsk
+		w.rule(func(p *backout.Policy) { p.Autonomy = backout.AutonomyAsk })
 		w.close()
 		w.open()
 		w.pass(10 * minute)

@@ -62,7 +62,8 @@ func play(tt *testing.T, s script, seen map[string]int) (wrong []string, story s
 			tt: tt, script: s, file: file, done: make(chan struct{}), mouth: &town.Mouth{}, policyNow: s.policy, product: town.NewProduct(s.graph, live),
 			hands: map[backout.ComponentID]bool{}, late: map[backout.ComponentID]bool{}, keys: map[string]int{},
 		}
-		t.product.Seed, t.product.Fault, t.product.Unseen = s.seed, t.misbehave, t.see
+		t.product.Seed, t.product.Fault = s.seed, t.misbehave
+		t.product.Hide(t.see)
 		if err := t.open(tt.Context()); err != nil {
 			tt.Fatal(err)
 		}

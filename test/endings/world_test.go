@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,7 +31,7 @@ type world struct {
 	*testing.T
 	*town.Path
 	product *town.Product
-	policy  backout.Policy
+	policy  atomic.Pointer[backout.Policy] // read while the path runs; see rule
 	config  town.Config
 	stuck   chan struct{} // closes when the test is over: what hangs waits for it
 }
@@ -72,9 +73,11 @@ func inTown(t *testing.T, script func(w *world)) {
 		for _, c := range graph().Components {
 			live[c.ID] = "1"
 		}
-		w := &world{T: t, product: town.NewProduct(graph(), live), policy: policy(), stuck: make(chan struct{})}
+		w := &world{T: t, product: town.NewProduct(graph(), live), stuck: make(chan struct{})}
+		first := policy()
+		w.policy.Store(&first)
 		w.config = town.Config{
-			Product: w.product, File: file, Policy: func() backout.Policy { return w.policy },
+			Product: w.product, File: file, Policy: func() backout.Policy { return *w.policy.Load() },
 			Contracts: []backout.Contract{{
 				ID: "booking", Consumer: deployment("payment"), Provider: deployment("ledger"), Source: backout.ContractDeclared, Reason: "payment 2 calls what ledger 2 brought",
 				Rules: []backout.ContractRule{{When: backout.VersionRange{From: "2"}, Needs: backout.VersionRange{From: "2"}}},
@@ -96,6 +99,13 @@ func inTown(t *testing.T, script func(w *world)) {
 		}()
 		script(w)
 	})
+}
+
+// rule changes the policy in force.
+func (w *world) rule(change func(p *backout.Policy)) {
+	p := *w.policy.Load()
+	change(&p)
+	w.policy.Store(&p)
 }
 
 func (w *world) open() {

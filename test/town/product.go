@@ -51,8 +51,6 @@ type Product struct {
 	Requests float64
 	// Fault misbehaves in Do's place when it is set: it is given the real deed.
 	Fault func(ctx context.Context, e backout.Effect, do func() (backout.Outcome, error)) (backout.Outcome, error)
-	// Unseen answers in Probe's place when its error is not nil.
-	Unseen func(c backout.ComponentID) error
 	// Moved hears of every move, after it, one at a time.
 	Moved func(Move)
 
@@ -61,6 +59,7 @@ type Product struct {
 	order    []Move
 	troubles []Trouble
 	blind    []backout.Period
+	hidden   func(c backout.ComponentID) error
 	together []string // calls of Do that met another one, not yet given up, on their component
 	gone     map[backout.ComponentID]string
 }
@@ -149,6 +148,14 @@ func (p *Product) Blind(from, to time.Time) {
 	p.blind = append(p.blind, backout.Period{From: from, To: to})
 }
 
+// Hide has Probe fail as why says, from now on; nil ends it. Where why gives nil a
+// component can be seen.
+func (p *Product) Hide(why func(c backout.ComponentID) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hidden = why
+}
+
 // Live is what runs of a component.
 func (p *Product) Live(id backout.ComponentID) map[backout.Version]float64 {
 	p.mu.Lock()
@@ -199,8 +206,11 @@ func (p *Product) Survey(_ context.Context, c backout.Component, stack []backout
 
 // Probe reads what is live.
 func (p *Product) Probe(_ context.Context, c backout.Component) (backout.Reality, error) {
-	if p.Unseen != nil {
-		if err := p.Unseen(c.ID); err != nil {
+	p.mu.Lock()
+	hidden := p.hidden
+	p.mu.Unlock()
+	if hidden != nil {
+		if err := hidden(c.ID); err != nil {
 			return backout.Reality{}, err
 		}
 	}
