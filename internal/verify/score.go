@@ -60,14 +60,14 @@ type proof struct {
 // proven looks which metrics are proven when so many are to be left out.
 func (q Question) proven(reasons []backout.VerdictReason, left int, total float64) proof {
 	p := proof{keys: true}
-	for _, r := range reasons {
+	for i, r := range reasons {
 		o := q.objective(r.Series)
 		if o == (Objective{}) {
 			continue
 		}
 		p.counted++
 		switch {
-		case !r.Unmeasured && r.Samples >= q.MinSamples && r.LogERecovered >= math.Log(float64(1+left)/q.AlphaRecovered):
+		case !r.Unmeasured && r.Samples >= q.MinSamples && r.LogERecovered >= math.Log(float64(1+left)/q.alpha(i)):
 			p.share += o.Weight
 		default:
 			p.missing++

@@ -33,7 +33,10 @@
 // that the trouble is over.
 //
 // The verdict recovered needs every primary metric (each at alpha: intersection
-// of unions needs no correction) and is given at the last stage only; worse is
+// of unions needs no correction) and is given at the last stage only. Beside clearly
+// ill metrics a mildly ill one, off by less than three standard deviations, is asked for
+// odds of two to one only: should it alone stay ill, that is missed in up to half of the
+// cases, and what stays ill opens the next incident. Worse is
 // the mean of the e-values of everything watched, which is an e-value under any
 // dependence. Missing data is never recovered and never worse: it is a reason,
 // and when too little was measured the verdict says that it is blind.
@@ -91,7 +94,10 @@ type Question struct {
 	Harm           float64 // worse means this far above before, in sd; 0 = 1
 	AlphaRecovered float64 // 0 = .05
 	AlphaWorse     float64 // 0 = .01
+	AlphaMild      float64 // of recovered, for what was ill only mildly; 0 = .5
 	MinSamples     int     // 0 = 5
+
+	mild []bool // of each primary metric
 }
 
 // Arm is one component's metric on instances that were moved (Treated) beside
@@ -154,7 +160,8 @@ func Judge(q Question) backout.Verdict {
 	q.Margin, q.Harm = cmp.Or(q.Margin, 1), cmp.Or(q.Harm, 1)
 	q.Gone = cmp.Or(q.Gone, .7)
 	q.AlphaRecovered, q.AlphaWorse = cmp.Or(q.AlphaRecovered, .05), cmp.Or(q.AlphaWorse, .01)
-	q.MinSamples = cmp.Or(q.MinSamples, 5)
+	q.AlphaMild, q.MinSamples = cmp.Or(q.AlphaMild, .5), cmp.Or(q.MinSamples, 5)
+	q.mild = q.mildly()
 	v := backout.Verdict{Value: backout.VerdictInconclusive, Reasons: []backout.VerdictReason{}}
 	measured := q.judgePrimary(&v)
 	recovered := q.scored(&v)
@@ -172,8 +179,8 @@ func Judge(q Question) backout.Verdict {
 
 // judgePrimary asks every primary metric whether it recovered.
 func (q Question) judgePrimary(v *backout.Verdict) (measured int) {
-	for _, r := range q.Primary {
-		u, margin := q.since(r), certain(q.margin(r), r)
+	for i, r := range q.Primary {
+		u, margin, alpha := q.since(r), certain(q.margin(r), r), q.alpha(i)
 		reason := backout.VerdictReason{Series: r.ID, Value: backout.VerdictInconclusive, Samples: u.n, Target: margin, Now: u.latest}
 		if u.n == 0 || u.stale > q.MinSamples {
 			reason.Unmeasured, reason.Text = true, "not measured since the stage began"
@@ -186,11 +193,11 @@ func (q Question) judgePrimary(v *backout.Verdict) (measured int) {
 		measured++
 		reason.LogERecovered = logRecovered(u, correlation(r), margin)
 		switch {
-		case u.n >= q.MinSamples && reason.LogERecovered >= math.Log(1/q.AlphaRecovered):
+		case u.n >= q.MinSamples && reason.LogERecovered >= math.Log(1/alpha):
 			reason.Value = backout.VerdictRecovered
 			reason.Text = fmt.Sprintf("back below %.1f sd of normal (%d samples, odds %s)", margin, u.n, odds(reason.LogERecovered))
 		default:
-			reason.Text = fmt.Sprintf("%.1f sd above normal, proof of recovery at odds %s of 1:%.0f needed (%d samples)", u.latest, odds(reason.LogERecovered), 1/q.AlphaRecovered, u.n)
+			reason.Text = fmt.Sprintf("%.1f sd above normal, proof of recovery at odds %s of 1:%.0f needed (%d samples)", u.latest, odds(reason.LogERecovered), 1/alpha, u.n)
 		}
 		v.Reasons = append(v.Reasons, reason)
 	}
@@ -241,6 +248,7 @@ type stretch struct {
 	n      int     // measured samples
 	stale  int     // missing samples at the end
 	before float64 // mean level just before the stage
+	known  bool    // was anything measured just before it?
 	latest float64
 }
 
@@ -271,7 +279,7 @@ func (q Question) since(r backout.Residuals) stretch {
 		u.stale += max(0, int(q.Now.Sub(last)/r.Step))
 	}
 	if n > 0 {
-		u.before = sum / float64(n)
+		u.before, u.known = sum/float64(n), true
 	}
 	return u
 }
@@ -284,10 +292,49 @@ func (q Question) margin(r backout.Residuals) float64 {
 	if q.Began.IsZero() {
 		return q.Margin
 	}
-	excess := q.since(r).before // what turned ill during the run
-	q.Since = q.Began
-	excess = max(excess, q.since(r).before)
+	excess, _ := q.excess(r)
 	return max(q.Margin, min(mostMargin, (1-q.Gone)*excess), min(mildMargin, excess/2))
+}
+
+// excess is how ill a metric was before the run or, where it turned ill during it, before
+// the stage, in sd; false where that was never measured.
+func (q Question) excess(r backout.Residuals) (float64, bool) {
+	stage := q.since(r)
+	q.Since = q.Began
+	run := q.since(r)
+	return max(stage.before, run.before), stage.known || run.known
+}
+
+// clearly is from which excess on a metric counts as clearly ill, in sd.
+const clearly = 3
+
+// mildly tells which primary metrics were so mildly ill, beside clearly ill ones, that
+// their recovery need only be likelier than not: far hops feel trouble as a whiff of it,
+// and a whiff takes longest to disprove. Where objectives say what counts, or nothing
+// was clearly ill, everything is proven in full.
+func (q Question) mildly() []bool {
+	out := make([]bool, len(q.Primary))
+	if q.Objectives != nil || q.Began.IsZero() {
+		return out
+	}
+	some := false
+	for i, r := range q.Primary {
+		excess, known := q.excess(r)
+		out[i] = known && excess < clearly
+		some = some || !out[i]
+	}
+	if !some {
+		clear(out)
+	}
+	return out
+}
+
+// alpha is the chance of a false recovered that a primary metric is allowed.
+func (q Question) alpha(i int) float64 {
+	if i < len(q.mild) && q.mild[i] {
+		return q.AlphaMild
+	}
+	return q.AlphaRecovered
 }
 
 // certain is the margin in a baseline's own units, on the safe side of the margin in

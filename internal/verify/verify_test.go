@@ -264,6 +264,49 @@ func TestRecovered_mostOfALargeExcessGone(t *testing.T) {
 	}
 }
 
+// Beside what was clearly ill, what was mildly ill is proven sooner; by itself, and where
+// objectives say what counts, it is not.
+func TestJudge_mildBesideClear(t *testing.T) {
+	nan := math.NaN()
+	ask := func(n int, levels ...[]float64) Question {
+		q := ask(n)
+		q.Began = q.Since
+		for i, l := range levels {
+			q.Primary = append(q.Primary, named(i, metric(0, l[0], flat(n, l[1])...)))
+		}
+		return q
+	}
+	first := func(change func(*Question), levels ...[]float64) int {
+		for n := 5; n < 60; n++ {
+			q := ask(n, levels...)
+			change(&q)
+			if Judge(q).Value == backout.VerdictRecovered {
+				return n
+			}
+		}
+		return 60
+	}
+	as, mild, clear := func(*Question) {}, []float64{2, .2}, []float64{8, .2}
+	alone, beside := first(as, mild), first(as, clear, mild)
+	if all := first(as, clear); !(all <= beside && beside < alone && alone < 60) {
+		t.Errorf("clear alone %d samples, mild beside it %d, mild alone %d", all, beside, alone)
+	}
+	counted := first(func(q *Question) {
+		q.Objectives = map[backout.SeriesID]Objective{q.Primary[0].ID: {Weight: 1}, q.Primary[1].ID: {Weight: 1}}
+	}, clear, mild)
+	unseen := first(func(q *Question) {
+		for i := range 6 {
+			q.Primary[1].Levels[i] = nan
+		}
+	}, clear, mild)
+	if counted != alone || unseen != alone {
+		t.Errorf("where it counts %d samples, where it was not measured before %d; want %d", counted, unseen, alone)
+	}
+	if n := first(as, clear, []float64{2, 2}); n != 60 {
+		t.Errorf("recovered after %d samples while a mild one is as ill as before", n)
+	}
+}
+
 // A baseline of few samples is not taken at its word: it has to be further below the
 // margin, the more so the fewer and the more correlated its samples are.
 func TestCertain_trustsAShortBaselineLess(t *testing.T) {
