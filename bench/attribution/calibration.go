@@ -31,16 +31,17 @@ type calibration struct {
 }
 
 // covered is how the answers fare that have at least some confidence. Those that
-// name a change, for which something would be taken back, are counted again alone.
+// name a change, for which something would be taken back, are counted again alone (in
+// sets without changes all name a service). Of no answers there is no precision: null.
 type covered struct {
 	Confidence        float64    `json:"confidence"`
 	N                 int        `json:"n"`
 	Coverage          float64    `json:"coverage"`
-	Precision         float64    `json:"precision"`
-	PrecisionCI       [2]float64 `json:"precision_ci"`
+	Precision         *float64   `json:"precision"`
+	PrecisionCI       [2]float64 `json:"precision_ci,omitzero"`
 	Changes           int        `json:"changes"`
-	ChangePrecision   float64    `json:"change_precision"`
-	ChangePrecisionCI [2]float64 `json:"change_precision_ci"`
+	ChangePrecision   *float64   `json:"change_precision"`
+	ChangePrecisionCI [2]float64 `json:"change_precision_ci,omitzero"`
 }
 
 // bin is a tenth of the cases, those of similar confidence.
@@ -85,8 +86,17 @@ func coveredAt(claims []claim, least float64) covered {
 			changes = append(changes, one(x.right))
 		}
 	}
-	return covered{Confidence: least, N: len(all), Coverage: float64(len(all)) / float64(max(1, len(claims))), Precision: mean(all), PrecisionCI: interval(all),
-		Changes: len(changes), ChangePrecision: mean(changes), ChangePrecisionCI: interval(changes)}
+	return covered{Confidence: least, N: len(all), Coverage: float64(len(all)) / float64(max(1, len(claims))), Precision: meanOf(all), PrecisionCI: interval(all),
+		Changes: len(changes), ChangePrecision: meanOf(changes), ChangePrecisionCI: interval(changes)}
+}
+
+// meanOf is the mean, nil of nothing.
+func meanOf(x []float64) *float64 {
+	if len(x) == 0 {
+		return nil
+	}
+	m := mean(x)
+	return &m
 }
 
 // reliabilityOf sorts claims into ten bins of equal mass by confidence.

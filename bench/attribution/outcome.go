@@ -195,10 +195,7 @@ func (t *tally) outcome() outcome {
 	delete(out.Faults, "") // the set does not say
 	for _, k := range out.Faults {
 		n := float64(k.N)
-		if len(k.hits) > 0 {
-			ac1 := mean(k.hits)
-			k.AC1, k.AC1CI = &ac1, interval(k.hits)
-		}
+		k.AC1, k.AC1CI = meanOf(k.hits), interval(k.hits)
 		k.Right, k.RightCI = mean(k.rights), interval(k.rights)
 		k.SaidNone, k.BlamedInnocent, k.BlamedAnyChange = k.SaidNone/n, k.BlamedInnocent/n, k.BlamedAnyChange/n
 	}

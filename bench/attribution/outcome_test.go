@@ -47,7 +47,7 @@ func TestTally_countsWhatWasRightAndHowTheRestFails(t *testing.T) {
 	}
 	covers := [][4]float64{} // confidence, answers, right, those that name a change
 	for _, c := range o.RiskCoverage {
-		covers = append(covers, [4]float64{c.Confidence, float64(c.N), c.Precision * float64(c.N), float64(c.Changes)})
+		covers = append(covers, [4]float64{c.Confidence, float64(c.N), *c.Precision * float64(c.N), float64(c.Changes)})
 	}
 	if d := cmp.Diff([][4]float64{{.5, 5, 2, 3}, {.7, 3, 2, 2}, {.9, 1, 1, 1}}, covers); d != "" {
 		t.Errorf("risk and coverage (-want +got):\n%s", d)

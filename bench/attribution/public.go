@@ -78,6 +78,19 @@ func said(c recorded.Case, suspects []backout.Suspect, origins []backout.Origin)
 		}
 	}
 	delete(scores, string(c.Truth.Target))
+	return conditioned(scores)
+}
+
+// conditioned makes probabilities sum to one: whoever complains asks which of the
+// others it was.
+func conditioned(scores map[string]float64) map[string]float64 {
+	sum := 0.0
+	for _, id := range slices.Sorted(maps.Keys(scores)) {
+		sum += scores[id]
+	}
+	for id := range scores {
+		scores[id] /= max(sum, 1e-12)
+	}
 	return scores
 }
 

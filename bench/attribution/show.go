@@ -42,8 +42,8 @@ func showAnswers(out io.Writer, o outcome) {
 	fmt.Fprintf(out, "\nfirst answer right, \"no change\" included: %.3f [%.3f, %.3f]; \"no change\" has %.3f on average\n", o.AccuracyWithNone, o.AccuracyWithNoneCI[0], o.AccuracyWithNoneCI[1], o.PNone)
 	fmt.Fprintf(out, "NLL %.3f, Brier %.3f, ECE %.3f [%.3f, %.3f]\n", o.NLL, o.Brier, o.ECE, o.ECECI[0], o.ECECI[1])
 	for _, c := range o.RiskCoverage {
-		fmt.Fprintf(out, "  sure by %.1f: %4d answers (%.3f of all), right %.3f [%.3f, %.3f]; %4d of them name a change, right %.3f [%.3f, %.3f]\n",
-			c.Confidence, c.N, c.Coverage, c.Precision, c.PrecisionCI[0], c.PrecisionCI[1], c.Changes, c.ChangePrecision, c.ChangePrecisionCI[0], c.ChangePrecisionCI[1])
+		fmt.Fprintf(out, "  sure by %.1f: %4d answers (%.3f of all), right %s; %4d of them name somebody, right %s\n",
+			c.Confidence, c.N, c.Coverage, ranged(c.Precision, c.PrecisionCI), c.Changes, ranged(c.ChangePrecision, c.ChangePrecisionCI))
 	}
 	fmt.Fprintf(out, "attribution takes %.1f ms (median; %.1f at most)\n", o.MedianMS, o.MaxMS)
 	if o.Detected != nil {
@@ -57,12 +57,16 @@ func showAnswers(out io.Writer, o outcome) {
 	}
 	for _, f := range slices.Sorted(maps.Keys(o.Faults)) {
 		k := o.Faults[f]
-		ranked := "-" // nobody to rank
-		if k.AC1 != nil {
-			ranked = fmt.Sprintf("%.3f [%.3f, %.3f]", *k.AC1, k.AC1CI[0], k.AC1CI[1])
-		}
-		fmt.Fprintf(out, "%-14s %5d  %-22s %.3f [%.3f, %.3f]   %9.3f %9.3f %9.3f\n", f, k.N, ranked, k.Right, k.RightCI[0], k.RightCI[1], k.SaidNone, k.BlamedInnocent, k.BlamedAnyChange)
+		fmt.Fprintf(out, "%-14s %5d  %-22s %.3f [%.3f, %.3f]   %9.3f %9.3f %9.3f\n", f, k.N, ranged(k.AC1, k.AC1CI), k.Right, k.RightCI[0], k.RightCI[1], k.SaidNone, k.BlamedInnocent, k.BlamedAnyChange)
 	}
+}
+
+// ranged is a share with its interval, "-" where there is none.
+func ranged(x *float64, ci [2]float64) string {
+	if x == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f [%.3f, %.3f]", *x, ci[0], ci[1])
 }
 
 // bar is one row of the picture.
