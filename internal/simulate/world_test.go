@@ -53,7 +53,7 @@ func surveyOf(t *testing.T, split simulate.Split, n int) survey {
 
 // The worlds have everything that makes blame hard.
 func TestWorlds_areWhatTheyClaim(t *testing.T) {
-	s := surveyOf(t, simulate.Test, 80)
+	s := surveyOf(t, simulate.Test, 60)
 	if s.services < 45 || s.services > 55 || s.changes < 16 || s.changes > 24 {
 		t.Errorf("on average %.1f services and %.1f changes, expected about 50 and 20", s.services, s.changes)
 	}
@@ -74,7 +74,7 @@ func TestWorlds_areWhatTheyClaim(t *testing.T) {
 
 // Shifted worlds have other graphs, other steps and more silent culprits.
 func TestShifted_isAnotherWorld(t *testing.T) {
-	usual, shifted := surveyOf(t, simulate.Train, 60), surveyOf(t, simulate.Shifted, 60)
+	usual, shifted := surveyOf(t, simulate.Train, 45), surveyOf(t, simulate.Shifted, 45)
 	for f := range shifted.families {
 		if usual.families[f] > 0 {
 			t.Errorf("family %s is in both", f)
