@@ -42,15 +42,14 @@ var peers = []struct {
 // began if that was earlier and all changes are recent. A vote on changes compares
 // with the time before the first of them.
 type peer struct {
-	candidates []candidate
-	changes    bool
-	cut, calm  time.Time
-	step       time.Duration
-	by         map[backout.ServiceID][]backout.Series
+	changes   bool
+	cut, calm time.Time
+	step      time.Duration
+	by        map[backout.ServiceID][]backout.Series
 }
 
 func newPeer(w backout.Window, candidates []candidate, changes bool, noticed time.Time) peer {
-	p := peer{candidates: candidates, changes: changes, cut: noticed, calm: noticed, step: w.Step, by: map[backout.ServiceID][]backout.Series{}}
+	p := peer{changes: changes, cut: noticed, calm: noticed, step: w.Step, by: map[backout.ServiceID][]backout.Series{}}
 	for _, c := range candidates {
 		if changes && c.began.Before(p.calm) {
 			p.calm = c.began
