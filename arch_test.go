@@ -49,7 +49,7 @@ var adapters = map[string]bool{"metrics": true, "ingest": true, "execute": true,
 
 // pure packages decide: they read no clock, draw no unseeded number and touch
 // nothing outside their arguments, so that every decision can be replayed.
-var pure = []string{"", "statistics", "detect", "attribute", "forecast", "plan", "plan/check", "planfile", "attest", "verify", "verify/analysis", "learn", "infer", "infer/migration", "infer/spec"}
+var pure = []string{"", "statistics", "detect", "attribute", "forecast", "plan", "plan/check", "planfile", "attest", "verify", "verify/analysis", "learn", "infer", "infer/migration", "infer/spec", "simulate"}
 
 var (
 	bannedImports = regexp.MustCompile(`^(os|net|database|log|math/rand|crypto/rand)(/|$)`)

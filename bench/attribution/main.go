@@ -8,61 +8,95 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/bench/attribution/recorded"
+	"github.com/backout-dev/backout/internal/simulate"
 )
 
+// options are the command line.
+type options struct {
+	set, data, until, output, svg string
+	verbose                       bool
+	shifted, train, onlyPeers     bool
+	seed                          uint64
+	cases                         int
+}
+
 func main() {
-	set := flag.String("set", "", "changerca or petshop")
-	data := flag.String("data", "", "folder of the set")
-	until := flag.String("until", "", "ask so long after the trouble was noticed (0s, 4m, 8m); end = when the recording ends; empty = at once for changerca, 8m for petshop, which is measured every five minutes")
-	output := flag.String("o", "text", "text or json")
-	verbose := flag.Bool("v", false, "say what was ranked wrongly")
+	var o options
+	flag.StringVar(&o.set, "set", "", "changerca, petshop or simulator")
+	flag.StringVar(&o.data, "data", "", "folder of a recorded set")
+	flag.StringVar(&o.until, "until", "", "recorded sets: ask so long after the trouble was noticed (0s, 4m, 8m); end = when the recording ends; empty = at once for changerca, 8m for petshop, which is measured every five minutes")
+	flag.StringVar(&o.output, "o", "text", "text or json")
+	flag.StringVar(&o.svg, "svg", "", "write a picture to this file")
+	flag.BoolVar(&o.verbose, "v", false, "say what was ranked wrongly")
+	flag.BoolVar(&o.shifted, "shifted", false, "simulator: other worlds than any number was chosen for")
+	flag.BoolVar(&o.train, "train", false, "simulator: the worlds for choosing numbers")
+	flag.BoolVar(&o.onlyPeers, "peers", false, "simulator: the baselines alone, as the worlds' difficulty is set")
+	flag.Uint64Var(&o.seed, "seed", 1, "simulator: the first seed; cases take one each")
+	flag.IntVar(&o.cases, "cases", 500, "simulator: number of incidents")
 	flag.Parse()
-	if err := run(os.Stdout, *set, *data, *until, *output, *verbose); err != nil {
+	if err := run(os.Stdout, o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// sources says where the sets come from.
+// sources says where the recorded sets come from.
 var sources = map[string]string{
 	"changerca": "github.com/IntelligentDDS/ChangeRCA (no licence: for measuring, not for copying), labels taken out of the cases into labels.json",
 	"petshop":   "github.com/amazon-science/petshop-root-cause-analysis, folder dataset/low_traffic (CC-BY-4.0)",
 }
 
-func run(out io.Writer, set, data, until, output string, verbose bool) error {
-	source, known := sources[set]
-	if !known || output != "text" && output != "json" || flag.NArg() > 0 {
-		return errors.New("usage: attribution -set changerca|petshop -data DIR [-until 0s|4m|8m|end] [-o text|json] [-v]")
+const simulator = "simulator"
+
+var errUsage = errors.New("usage: attribution --set changerca|petshop --data DIR [--until 0s|4m|8m|end], or --set simulator [--shifted|--train] [--seed S] [--cases N] [--peers]; both [-o text|json] [--svg FILE] [-v]")
+
+func (o options) check() error {
+	_, public := sources[o.set]
+	switch {
+	case !public && o.set != simulator, o.output != "text" && o.output != "json", flag.NArg() > 0:
+		return errUsage
+	case public && (o.shifted || o.train || o.onlyPeers), o.set == simulator && (o.data != "" || o.until != ""), o.shifted && o.train:
+		return errUsage
+	case o.set == simulator && o.cases < 1:
+		return fmt.Errorf("cases %d: expected at least one", o.cases)
 	}
-	if _, err := os.Stat(data); errors.Is(err, fs.ErrNotExist) || data == "" {
-		fmt.Fprintf(out, "skipped: no folder %q with the set %s. It comes from %s. Give its folder with -data.\n", data, set, source)
-		return nil
-	}
-	after, err := span(set, until)
-	if err != nil {
+	return nil
+}
+
+func run(out io.Writer, o options) error {
+	if err := o.check(); err != nil {
 		return err
+	}
+	if o.set != simulator {
+		if _, err := os.Stat(o.data); errors.Is(err, fs.ErrNotExist) || o.data == "" {
+			fmt.Fprintf(out, "skipped: no folder %q with the set %s. It comes from %s. Give its folder with --data.\n", o.data, o.set, sources[o.set])
+			return nil
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
-	o, err := measureSet(ctx, set, data, after)
+	got, err := measureSet(ctx, o)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
+	if o.svg != "" {
+		if err := os.WriteFile(o.svg, []byte(picture(got).SVG()+"\n"), 0o644); err != nil {
+			return fmt.Errorf("write picture: %w", err)
+		}
+	}
+	if o.output == "json" {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
-		return e.Encode(o)
+		return e.Encode(got)
 	}
-	show(out, o)
-	if verbose {
-		fmt.Fprintf(out, "\nnot at the first place:\n%s\n", strings.Join(o.misses, "\n"))
+	show(out, got)
+	if o.verbose {
+		fmt.Fprintf(out, "\nnot at the first place:\n%s\n", strings.Join(got.misses, "\n"))
 	}
 	return nil
 }
@@ -84,57 +118,50 @@ func span(set, until string) (time.Duration, error) {
 	return d, nil
 }
 
-func measureSet(ctx context.Context, set, data string, after time.Duration) (outcome, error) {
+func measureSet(ctx context.Context, o options) (outcome, error) {
+	if o.set == simulator {
+		g := generated{split: simulate.Test, seed: o.seed, cases: o.cases, onlyPeers: o.onlyPeers}
+		if o.shifted {
+			g.split = simulate.Shifted
+		}
+		if o.train {
+			g.split = simulate.Train
+		}
+		return measureGenerated(g)
+	}
+	after, err := span(o.set, o.until)
+	if err != nil {
+		return outcome{}, err
+	}
 	asked := after.String()
 	if after < 0 {
 		asked = "end"
 	}
-	if set == "changerca" {
-		cases, err := recorded.ReadChangeRCA(data, after)
+	if o.set == "changerca" {
+		cases, err := recorded.ReadChangeRCA(o.data, after)
 		if err != nil {
 			return outcome{}, err
 		}
-		return measureCases(ctx, set, asked, cases)
+		return measureCases(ctx, o.set, asked, cases)
 	}
-	data = recorded.PetShopDir(data)
-	cases, err := recorded.ReadPetShop(data, after)
+	return measurePetShop(ctx, recorded.PetShopDir(o.data), asked, after)
+}
+
+// measurePetShop measures its issues, and its calm recording for specificity.
+func measurePetShop(ctx context.Context, dir, asked string, after time.Duration) (outcome, error) {
+	cases, err := recorded.ReadPetShop(dir, after)
 	if err != nil {
 		return outcome{}, err
 	}
-	o, err := measureCases(ctx, set, asked, cases)
+	got, err := measureCases(ctx, "petshop", asked, cases)
 	if err != nil {
-		return o, err
+		return got, err
 	}
-	calm, err := recorded.ReadPetShopCalm(data)
+	calm, err := recorded.ReadPetShopCalm(dir)
 	if err != nil {
-		return o, err
+		return got, err
 	}
 	share, windows, err := specificity(ctx, calm)
-	o.Specificity, o.CalmWindows = &share, windows
-	return o, err
-}
-
-func show(out io.Writer, o outcome) {
-	fmt.Fprintf(out, "%s, asked %s after it was noticed, %d cases; 95 %% intervals by resampling cases\n\n", o.Set, o.Until, o.N)
-	fmt.Fprintf(out, "%-18s %-22s %-22s %6s %6s %6s %9s\n", "", "AC@1", "AC@3", "Avg@5", "MRR", "exam", "innocent")
-	line := func(name string, a accuracy) {
-		fmt.Fprintf(out, "%-18s %.3f [%.3f, %.3f]   %.3f [%.3f, %.3f]   %6.3f %6.3f %6.2f %9.2f\n", name, a.AC1, a.AC1CI[0], a.AC1CI[1], a.AC3, a.AC3CI[0], a.AC3CI[1], a.Avg5, a.MRR, a.Exam, a.Innocent)
-	}
-	line("backout", o.accuracy)
-	line("  told when", o.Told)
-	for _, p := range peers {
-		if a, ok := o.Baselines[p.name]; ok {
-			line(p.name, a)
-		}
-	}
-	fmt.Fprintf(out, "\nattribution takes %.1f ms (median; %.1f at most); \"no change\" has %.3f on average\n", o.MedianMS, o.MaxMS, o.PNone)
-	if c := o.Calibration; c != nil {
-		fmt.Fprintf(out, "NLL %.3f, Brier %.3f, ECE %.3f\n", c.NLL, c.Brier, c.ECE)
-	}
-	if o.Specificity != nil {
-		fmt.Fprintf(out, "specificity %.3f of %d calm windows of an hour, detector included\n", *o.Specificity, o.CalmWindows)
-	}
-	for _, f := range slices.Sorted(maps.Keys(o.Faults)) {
-		fmt.Fprintf(out, "  %-14s %d of %d\n", f, int(o.Faults[f].AC1*float64(o.Faults[f].N)+.5), o.Faults[f].N)
-	}
+	got.Specificity, got.CalmWindows = &share, windows
+	return got, err
 }

@@ -7,49 +7,76 @@ import (
 
 	backout "github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/bench/attribution/recorded"
+	"github.com/backout-dev/backout/internal/simulate"
 	"github.com/backout-dev/backout/internal/statistics"
 )
+
+// candidate is something that can be blamed: a change, or a service in sets without
+// changes.
+type candidate struct {
+	id      string
+	service backout.ServiceID
+	began   time.Time // of a change
+	to      backout.Version
+}
 
 // peers are what everybody has. Each gives every candidate a score; nil where the
 // method needs changes and the set has none.
 var peers = []struct {
 	name  string
-	score func(p peer) func(backout.ServiceID) float64
+	score func(p peer) func(candidate) float64
 }{
-	{"random", func(peer) func(backout.ServiceID) float64 { return func(backout.ServiceID) float64 { return 0 } }},
-	{"everything", func(p peer) func(backout.ServiceID) float64 {
-		return p.needsChanges(func(backout.ServiceID) float64 { return 0 })
+	{"random", func(peer) func(candidate) float64 { return func(candidate) float64 { return 0 } }},
+	{"everything", func(p peer) func(candidate) float64 {
+		return p.needsChanges(func(candidate) float64 { return 0 })
 	}},
-	{"latest", func(p peer) func(backout.ServiceID) float64 { return p.needsChanges(p.latest) }},
-	{"latest_anomalous", func(p peer) func(backout.ServiceID) float64 { return p.needsChanges(p.latestAnomalous) }},
-	{"max_z", func(p peer) func(backout.ServiceID) float64 { return p.maxZ }},
-	{"robust_scorer", func(p peer) func(backout.ServiceID) float64 { return p.robust }},
-	{"gandalf_like", func(p peer) func(backout.ServiceID) float64 { return p.needsChanges(p.vote) }},
+	{"latest", func(p peer) func(candidate) float64 { return p.needsChanges(p.latest) }},
+	{"latest_anomalous", func(p peer) func(candidate) float64 { return p.needsChanges(p.latestAnomalous) }},
+	{"max_z", func(p peer) func(candidate) float64 { return p.maxZ }},
+	{"robust_scorer", func(p peer) func(candidate) float64 { return p.robust }},
+	{"gandalf_like", func(p peer) func(candidate) float64 { return p.needsChanges(p.vote) }},
 }
 
-// peer is a case as the peers see it: the same samples that we get, cut where the
-// first change began or, without changes, where somebody complained.
+// peer is a case as the peers see it: the same samples that we get. What is compared
+// with what came before is cut where somebody complained, or where the first change
+// began if that was earlier and all changes are recent. A vote on changes compares
+// with the time before the first of them.
 type peer struct {
-	window backout.Window
-	began  map[backout.ServiceID]time.Time // of the changes
-	cut    time.Time
+	changes   bool
+	cut, calm time.Time
+	step      time.Duration
+	by        map[backout.ServiceID][]backout.Series
 }
 
-func newPeer(c recorded.Case) peer {
-	p := peer{window: c.Window(), began: map[backout.ServiceID]time.Time{}, cut: c.Noticed}
-	changes, _ := backout.Fold(c.Observations)
-	for _, ch := range changes {
-		_, service, _, _, _ := ch.Component.Split() // components are named like services
-		p.began[backout.ServiceID(service)] = ch.Exposure.Start()
-		if ch.Exposure.Start().Before(p.cut) {
-			p.cut = ch.Exposure.Start()
+func newPeer(w backout.Window, candidates []candidate, changes bool, noticed time.Time) peer {
+	p := peer{changes: changes, cut: noticed, calm: noticed, step: w.Step, by: map[backout.ServiceID][]backout.Series{}}
+	for _, c := range candidates {
+		if changes && c.began.Before(p.calm) {
+			p.calm = c.began
 		}
+	}
+	for _, s := range w.Series {
+		p.by[s.ID.Subject.Service] = append(p.by[s.ID.Subject.Service], s)
 	}
 	return p
 }
 
-func (p peer) needsChanges(f func(backout.ServiceID) float64) func(backout.ServiceID) float64 {
-	if len(p.began) == 0 {
+// ofRecorded is a recorded case for the peers. Its changes began minutes before the
+// notice, so that the window before is the one before all of them.
+func ofRecorded(c recorded.Case, candidates []candidate) peer {
+	p := newPeer(c.Window(), candidates, len(c.Observations) > 0, c.Noticed)
+	p.cut = p.calm
+	return p
+}
+
+// ofSimulated is a generated case for the peers. Changes were going on for more than
+// an hour; who is told when somebody complained compares with the time before that.
+func ofSimulated(c simulate.Case, candidates []candidate) peer {
+	return newPeer(c.Window, candidates, true, c.Noticed)
+}
+
+func (p peer) needsChanges(f func(candidate) float64) func(candidate) float64 {
+	if !p.changes {
 		return nil
 	}
 	return f
@@ -66,22 +93,26 @@ func reading(k backout.SignalKind, s backout.Sample) float64 {
 	return s.Value
 }
 
+// split gives a series' readings up to a moment and after it.
+func split(s backout.Series, cut time.Time) (before, after []float64, at []time.Time) {
+	for _, smp := range s.Samples {
+		if smp.At.After(cut) {
+			after, at = append(after, reading(s.Kind, smp)), append(at, smp.At)
+		} else {
+			before = append(before, reading(s.Kind, smp))
+		}
+	}
+	return before, after, at
+}
+
 // each visits the series of a service and of its callers' calls to it, in samples
 // before and after the cut.
 func (p peer) each(id backout.ServiceID, visit func(s backout.Series, before, after []float64)) {
-	for _, s := range p.window.Series {
-		if s.ID.Subject.Service != id || s.ID.Subject.Version != "" {
+	for _, s := range p.by[id] {
+		if s.ID.Subject.Version != "" {
 			continue
 		}
-		var before, after []float64
-		for _, smp := range s.Samples {
-			if smp.At.After(p.cut) {
-				after = append(after, reading(s.Kind, smp))
-			} else {
-				before = append(before, reading(s.Kind, smp))
-			}
-		}
-		if len(before) > 1 && len(after) > 0 {
+		if before, after, _ := split(s, p.cut); len(before) > 1 && len(after) > 0 {
 			visit(s, before, after)
 		}
 	}
@@ -89,9 +120,9 @@ func (p peer) each(id backout.ServiceID, visit func(s backout.Series, before, af
 
 // robust is BARO's RobustScorer: (x − median) / IQR of the window before, the
 // largest after it. A spread of zero counts as one, as in its library.
-func (p peer) robust(id backout.ServiceID) float64 {
+func (p peer) robust(c candidate) float64 {
 	top := math.Inf(-1)
-	p.each(id, func(_ backout.Series, before, after []float64) {
+	p.each(c.service, func(_ backout.Series, before, after []float64) {
 		middle, iqr := statistics.Median(before), statistics.Quantile(before, .75)-statistics.Quantile(before, .25)
 		if iqr == 0 {
 			iqr = 1
@@ -118,9 +149,9 @@ func scores(before, after []float64) []float64 {
 	return out
 }
 
-func (p peer) maxZ(id backout.ServiceID) float64 {
+func (p peer) maxZ(c candidate) float64 {
 	top := 0.0
-	p.each(id, func(_ backout.Series, before, after []float64) {
+	p.each(c.service, func(_ backout.Series, before, after []float64) {
 		for _, z := range scores(before, after) {
 			top = max(top, math.Abs(z))
 		}
@@ -128,41 +159,36 @@ func (p peer) maxZ(id backout.ServiceID) float64 {
 	return top
 }
 
-func (p peer) latest(id backout.ServiceID) float64 { return float64(p.began[id].Unix()) }
+func (p peer) latest(c candidate) float64 { return float64(c.began.UnixMilli()) }
 
-func (p peer) latestAnomalous(id backout.ServiceID) float64 {
-	if p.maxZ(id) > 3 {
-		return p.latest(id)
+func (p peer) latestAnomalous(c candidate) float64 {
+	if p.maxZ(c) > 3 {
+		return p.latest(c)
 	}
-	return p.latest(id) - 1e12
+	return p.latest(c) - 1e15
 }
 
 // vote is in the manner of Gandalf: anomalies after a change vote for it, the
 // sooner the more, those before it veto, and a difference of the arms counts twice.
-func (p peer) vote(id backout.ServiceID) float64 {
+// Demand is no fault signal.
+func (p peer) vote(c candidate) float64 {
 	sum := 0.0
-	for _, s := range p.window.Series {
-		if s.ID.Subject.Service != id {
+	for _, s := range p.by[c.service] {
+		if s.Kind == backout.SignalTraffic {
 			continue
 		}
-		var before, after []float64
-		var at []time.Time
-		for _, smp := range s.Samples {
-			if smp.At.After(p.cut) {
-				after, at = append(after, reading(s.Kind, smp)), append(at, smp.At)
-			} else {
-				before = append(before, reading(s.Kind, smp))
+		if v := s.ID.Subject.Version; v != "" {
+			if v == c.to {
+				sum += p.armVote(s)
 			}
-		}
-		if s.ID.Subject.Version != "" {
-			sum += p.armVote(s)
 			continue
 		}
+		before, after, at := split(s, p.calm)
 		if len(before) < 2 {
 			continue
 		}
 		for i, z := range scores(before, after) {
-			age := at[i].Sub(p.began[id]).Minutes()
+			age := at[i].Sub(c.began).Minutes()
 			switch {
 			case math.Abs(z) <= 3:
 			case age > 0:
@@ -175,12 +201,12 @@ func (p peer) vote(id backout.ServiceID) float64 {
 	return sum
 }
 
-// armVote adds what the new version is worse by than the old ones, once for each
-// new series, in spreads of the old.
+// armVote adds what the new version is worse by than the old ones, minute by minute,
+// in spreads of the old.
 func (p peer) armVote(treated backout.Series) float64 {
 	sum := 0.0
-	for _, s := range p.window.Series {
-		if s.ID.Signal != treated.ID.Signal || s.ID.Subject.Service != treated.ID.Subject.Service || backout.CompareVersions(s.ID.Subject.Version, treated.ID.Subject.Version) >= 0 {
+	for _, s := range p.by[treated.ID.Subject.Service] {
+		if s.ID.Signal != treated.ID.Signal || s.ID.Subject.Version == "" || backout.CompareVersions(s.ID.Subject.Version, treated.ID.Subject.Version) >= 0 {
 			continue
 		}
 		var old, young []float64
@@ -191,7 +217,7 @@ func (p peer) armVote(treated backout.Series) float64 {
 			young = append(young, reading(s.Kind, smp))
 		}
 		if len(old) > 1 && len(young) > 0 {
-			sum += 2 * max(-10, min(10, mean(scores(old, young)))) * float64(len(young)) / 4
+			sum += 2 * max(-10, min(10, mean(scores(old, young)))) * float64(len(young)) * p.step.Minutes()
 		}
 	}
 	return sum

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	backout "github.com/backout-dev/backout"
@@ -17,40 +15,6 @@ import (
 	"github.com/backout-dev/backout/internal/attribute"
 	"github.com/backout-dev/backout/internal/detect"
 )
-
-// outcome is a set measured.
-type outcome struct {
-	Set   string `json:"set"`
-	Until string `json:"until"`
-	N     int    `json:"n"`
-	accuracy
-	// Specificity is the share of calm windows without an incident, of CalmWindows;
-	// null where the set has no calm recording.
-	Specificity *float64           `json:"specificity"`
-	CalmWindows int                `json:"calm_windows"`
-	MedianMS    float64            `json:"median_ms"` // loading the world and attributing, by case
-	MaxMS       float64            `json:"max_ms"`
-	Calibration *calibration       `json:"calibration,omitempty"` // where changes are the candidates
-	PNone       float64            `json:"p_none"`                // mean
-	Faults      map[string]tallied `json:"faults"`                // by kind of fault, where it is known
-	// Told is the same for a ranking that is told when the trouble was noticed, which
-	// the path does not tell it yet.
-	Told      accuracy            `json:"told"`
-	Baselines map[string]accuracy `json:"baselines"`
-	misses    []string
-}
-
-// tallied is how many cases of a kind were right at the first place.
-type tallied struct {
-	N   int     `json:"n"`
-	AC1 float64 `json:"ac1"`
-}
-
-// answered is one case and what the replay said of it.
-type answered struct {
-	recorded.Case
-	replay.Answer
-}
 
 // ask plays a case up to its cut-off and asks there.
 func ask(ctx context.Context, c recorded.Case) (replay.Answer, error) {
@@ -84,36 +48,50 @@ func told(c recorded.Case) (backout.Attribution, error) {
 	return attribute.Rank(attribute.Question{World: c.World(), Noticed: c.Noticed, Residuals: d.Residuals(w.Now.Add(-time.Hour), w.Now)}), nil
 }
 
-// ours ranks the changes by their probability, or, in sets without changes, the
-// services by the probability that they broke by themselves.
-func (a answered) ours() ranking {
-	r := ranking{map[backout.ServiceID]float64{}, a.Truth.Service}
-	if len(a.Observations) > 0 {
-		for _, s := range a.Suspects {
-			r.scores[serviceOf(s.Component)] += s.P
+// said turns an answer of the path into scores of the candidates: changes by their
+// probability, or, in sets without changes, services by the probability that they
+// broke by themselves.
+func said(c recorded.Case, suspects []backout.Suspect, origins []backout.Origin) map[string]float64 {
+	scores := map[string]float64{}
+	if len(c.Observations) > 0 {
+		for _, s := range suspects {
+			scores[string(serviceOf(s.Component))] += s.P
 		}
-		return r
+		return scores
 	}
 	together, untold := 0.0, 0.0
-	for _, o := range a.Origins {
+	for _, o := range origins {
 		if o.Service == "" && o.Kind == backout.OriginSpontaneous {
 			together += o.P
 		}
-		r.scores[o.Service] += o.P
+		scores[string(o.Service)] += o.P
 	}
-	delete(r.scores, "")
-	for _, s := range a.Services {
-		if _, told := r.scores[s.ID]; !told {
+	delete(scores, "")
+	for _, s := range c.Services {
+		if _, told := scores[string(s.ID)]; !told {
 			untold++
 		}
 	}
-	for _, s := range a.Services {
-		if _, told := r.scores[s.ID]; !told {
-			r.scores[s.ID] = together / untold
+	for _, s := range c.Services {
+		if _, told := scores[string(s.ID)]; !told {
+			scores[string(s.ID)] = together / untold
 		}
 	}
-	delete(r.scores, a.Truth.Target)
-	return r
+	delete(scores, string(c.Truth.Target))
+	return conditioned(scores)
+}
+
+// conditioned makes probabilities sum to one: whoever complains asks which of the
+// others it was.
+func conditioned(scores map[string]float64) map[string]float64 {
+	sum := 0.0
+	for _, id := range slices.Sorted(maps.Keys(scores)) {
+		sum += scores[id]
+	}
+	for id := range scores {
+		scores[id] /= max(sum, 1e-12)
+	}
+	return scores
 }
 
 // serviceOf is the service of a component that is named like it.
@@ -122,98 +100,42 @@ func serviceOf(id backout.ComponentID) backout.ServiceID {
 	return backout.ServiceID(name)
 }
 
-func (a answered) claim() claim {
-	r := a.ours()
-	c := claim{top: a.PNone, truth: r.scores[r.truth], squares: a.PNone * a.PNone}
-	for id, p := range r.scores {
-		if p > c.top {
-			c.top, c.right = p, id == r.truth
-		}
-		y := one(id == r.truth)
-		c.squares += (p - y) * (p - y)
+// candidatesOf are what we ranked, with when and to what they changed.
+func candidatesOf(c recorded.Case, scores map[string]float64) []candidate {
+	changes := map[string]candidate{}
+	folded, _ := backout.Fold(c.Observations)
+	for _, ch := range folded {
+		changes[string(serviceOf(ch.Component))] = candidate{began: ch.Exposure.Start(), to: ch.To}
 	}
-	return c
-}
-
-// measureCases plays all cases and ranks them by every method.
-func measureCases(ctx context.Context, set string, until string, cases []recorded.Case) (outcome, error) {
-	out := outcome{Set: set, Until: until, N: len(cases), Baselines: map[string]accuracy{}, Faults: map[string]tallied{}}
-	var mine, informed []ranking
-	var claims []claim
-	var took []float64
-	theirs := map[string][]ranking{}
-	for _, c := range cases {
-		answer, err := ask(ctx, c)
-		if err != nil {
-			return out, err
-		}
-		a := answered{c, answer}
-		r := a.ours()
-		mine, claims, took = append(mine, r), append(claims, a.claim()), append(took, answer.TookMS)
-		out.PNone += answer.PNone / float64(len(cases))
-		f := out.Faults[c.Truth.Fault]
-		f.AC1 = (f.AC1*float64(f.N) + r.hit(1)) / float64(f.N+1)
-		f.N++
-		out.Faults[c.Truth.Fault] = f
-		if r.hit(1) < 1 {
-			out.misses = append(out.misses, a.miss(r))
-		}
-		att, err := told(c)
-		if err != nil {
-			return out, err
-		}
-		informed = append(informed, answered{c, replay.Answer{Suspects: att.Suspects, Origins: att.Origins, PNone: att.PNone}}.ours())
-		p := newPeer(c)
-		for _, m := range peers {
-			if score := m.score(p); score != nil {
-				theirs[m.name] = append(theirs[m.name], rankBy(r, score))
-			}
-		}
-	}
-	delete(out.Faults, "")
-	out.accuracy, out.Told = accuracyOf(mine), accuracyOf(informed)
-	for name, rs := range theirs {
-		out.Baselines[name] = accuracyOf(rs)
-	}
-	if len(cases) > 0 && len(cases[0].Observations) > 0 {
-		c := calibrationOf(claims)
-		out.Calibration = &c
-	}
-	slices.Sort(took)
-	out.MedianMS, out.MaxMS = took[len(took)/2], took[len(took)-1]
-	return out, nil
-}
-
-// rankBy scores the candidates that we ranked.
-func rankBy(r ranking, score func(backout.ServiceID) float64) ranking {
-	out := ranking{map[backout.ServiceID]float64{}, r.truth}
-	for id := range r.scores {
-		if out.scores[id] = score(id); math.IsInf(out.scores[id], -1) {
-			out.scores[id] = -math.MaxFloat64
-		}
+	var out []candidate
+	for _, id := range slices.Sorted(maps.Keys(scores)) {
+		k := changes[id]
+		k.id, k.service = id, backout.ServiceID(id)
+		out = append(out, k)
 	}
 	return out
 }
 
-// miss says in a line what was ranked instead.
-func (a answered) miss(r ranking) string {
-	ids := make([]backout.ServiceID, 0, len(r.scores))
-	for id := range r.scores {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(x, y backout.ServiceID) int {
-		return cmp.Or(cmp.Compare(r.scores[y], r.scores[x]), cmp.Compare(x, y))
-	})
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: place %.1f, none %.2f:", a.Case.ID, a.Truth.Fault, r.rank(), a.PNone)
-	for _, id := range ids[:min(4, len(ids))] {
-		mark := ""
-		if id == r.truth {
-			mark = "*"
+// measureCases plays all cases and ranks them by every method.
+func measureCases(ctx context.Context, set string, until string, cases []recorded.Case) (outcome, error) {
+	t := newTally(set)
+	t.out.Until = until
+	for _, c := range cases {
+		got, err := ask(ctx, c)
+		if err != nil {
+			return outcome{}, err
 		}
-		fmt.Fprintf(&b, " %s%s %.3f", mark, id, r.scores[id])
+		a := answer{id: c.ID, class: c.Truth.Fault, scores: said(c, got.Suspects, got.Origins), truth: string(c.Truth.Service), none: got.PNone, noneCounts: len(c.Observations) > 0, tookMS: got.TookMS}
+		a.candidates = candidatesOf(c, a.scores)
+		a.peer = ofRecorded(c, a.candidates)
+		t.add(a)
+		att, err := told(c)
+		if err != nil {
+			return outcome{}, err
+		}
+		t.informed = append(t.informed, ranking{said(c, att.Suspects, att.Origins), a.truth})
 	}
-	return b.String()
+	return t.outcome(), nil
 }
 
 // calmSpan is the length of a calm window.

@@ -12,29 +12,28 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	backout "github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/bench/attribution/recorded"
 	"github.com/backout-dev/backout/internal/attribute"
 	"github.com/backout-dev/backout/internal/detect"
 )
 
 func TestRanking_breaksTiesByLot(t *testing.T) {
-	scores := func(x ...float64) map[backout.ServiceID]float64 {
-		out := map[backout.ServiceID]float64{}
+	scores := func(x ...float64) map[string]float64 {
+		out := map[string]float64{}
 		for i, s := range x {
-			out[backout.ServiceID(rune('a'+i))] = s
+			out[string(rune('a'+i))] = s
 		}
 		return out
 	}
 	for name, c := range map[string]struct {
-		scores                                 map[backout.ServiceID]float64
+		scores                                 map[string]float64
 		hit1, hit3, rank, reciprocal, innocent float64
 	}{
 		"first":       {scores(3, 2, 1), 1, 1, 1, 1, 0},
 		"second":      {scores(2, 3, 1), 0, 1, 2, .5, 1},
 		"all tied":    {scores(1, 1, 1, 1), .25, .75, 2.5, (1 + .5 + 1./3 + .25) / 4, 3},
 		"tied second": {scores(1, 2, 1, 1), 0, 2. / 3, 3, (.5 + 1./3 + .25) / 3, 1},
-		"not ranked":  {map[backout.ServiceID]float64{"b": 1, "c": 1}, 0, 1, 3, 1. / 3, 2},
+		"not ranked":  {map[string]float64{"b": 1, "c": 1}, 0, 1, 3, 1. / 3, 2},
 	} {
 		r := ranking{c.scores, "a"}
 		got := []float64{r.hit(1), r.hit(3), r.rank(), r.reciprocal(), r.innocent()}
@@ -70,13 +69,13 @@ func TestCalibration_ofHonestAnswers(t *testing.T) {
 
 func TestRun_saysHowToGetTheData(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(&out, "changerca", t.TempDir()+"/none", "4m", "text", false); err != nil {
+	if err := run(&out, options{set: "changerca", data: t.TempDir() + "/none", until: "4m", output: "text"}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(out.String(), "skipped: ") || !strings.Contains(out.String(), "github.com/") {
 		t.Errorf("got %q, expected that it is skipped and where the set comes from", out.String())
 	}
-	if err := run(&out, "nab", "", "", "text", false); err == nil {
+	if err := run(&out, options{set: "nab", output: "text"}); err == nil {
 		t.Error("an unknown set is measured")
 	}
 }

@@ -1,19 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
-
-	backout "github.com/backout-dev/backout"
 )
 
 // ranking is one case ranked by one method: a score for each candidate, the more
 // the more suspect, and which of them it was.
 type ranking struct {
-	scores map[backout.ServiceID]float64
-	truth  backout.ServiceID
+	scores map[string]float64
+	truth  string
 }
 
 // place counts the candidates that are strictly more suspect than the truth, and
@@ -117,57 +114,29 @@ const resamples = 10_000
 
 // interval is the 95 % bootstrap interval of a mean over cases.
 func interval(x []float64) [2]float64 {
-	if len(x) == 0 {
+	return resampled(len(x), resamples, func(pick []int) float64 {
+		sum := 0.0
+		for _, k := range pick {
+			sum += x[k]
+		}
+		return sum / float64(len(x))
+	})
+}
+
+// resampled is the 95 % bootstrap interval of a statistic of n cases; the draws are
+// always the same.
+func resampled(n, times int, of func(pick []int) float64) [2]float64 {
+	if n == 0 {
 		return [2]float64{}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	means := make([]float64, resamples)
-	for i := range means {
-		for range x {
-			means[i] += x[r.IntN(len(x))] / float64(len(x))
+	values, pick := make([]float64, times), make([]int, n)
+	for i := range values {
+		for k := range pick {
+			pick[k] = r.IntN(n)
 		}
+		values[i] = of(pick)
 	}
-	slices.Sort(means)
-	return [2]float64{means[resamples*25/1000], means[resamples*975/1000-1]}
-}
-
-// calibration says how honest probabilities are: of the truth (NLL, Brier over all
-// candidates and none) and of the first answer (ECE in ten bins of equal mass).
-type calibration struct {
-	NLL   float64 `json:"nll"`
-	Brier float64 `json:"brier"`
-	ECE   float64 `json:"ece"`
-}
-
-// claim is the first answer's probability, whether it was right, the truth's
-// probability, and the sum of squared errors of all probabilities.
-type claim struct {
-	top, truth, squares float64
-	right               bool
-}
-
-func calibrationOf(claims []claim) calibration {
-	var c calibration
-	n := float64(max(1, len(claims)))
-	sorted := slices.SortedFunc(slices.Values(claims), func(a, b claim) int { return cmp.Compare(a.top, b.top) })
-	const bins = 10
-	for b := range bins {
-		sum, right := 0.0, 0.0
-		for _, x := range sorted[b*len(sorted)/bins : (b+1)*len(sorted)/bins] {
-			sum, right = sum+x.top, right+one(x.right)
-		}
-		c.ECE += math.Abs(sum-right) / n
-	}
-	for _, x := range claims {
-		c.NLL -= math.Log(max(1e-9, x.truth)) / n
-		c.Brier += x.squares / n
-	}
-	return c
-}
-
-func one(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
+	slices.Sort(values)
+	return [2]float64{values[times*25/1000], values[times*975/1000-1]}
 }

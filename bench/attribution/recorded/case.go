@@ -18,8 +18,10 @@ type Case struct {
 	Step    time.Duration // between samples
 	// Scrape is how often the original backend measured; one value is current for
 	// Step + Scrape.
-	Scrape       time.Duration
-	Services     []Service
+	Scrape   time.Duration
+	Services []Service
+	// Components are what can be changed, beside the deployments of deployable services.
+	Components   []backout.Component
 	Observations []backout.Observation
 	Metrics      []Metric
 	Questions    []Question
@@ -46,7 +48,10 @@ type Truth struct {
 // Service is an entry of the catalog.
 type Service struct {
 	ID        backout.ServiceID
+	Kind      backout.ServiceKind // empty = a service of ours
 	DependsOn []backout.ServiceID
+	// Soft and Holds are those of DependsOn that are so.
+	Soft, Holds []backout.ServiceID
 	// Deployable services have a component that can be changed.
 	Deployable bool
 	Instances  int

@@ -54,19 +54,61 @@ func (c Case) settings() fields {
 
 func (c Case) catalog() []any {
 	var out []any
+	resources := map[backout.ServiceID]string{}
 	for _, s := range c.Services {
-		needs := []string{}
-		for _, to := range s.DependsOn {
-			needs = append(needs, "component:"+string(to))
-		}
-		out = append(out, fields{"apiVersion": "backstage.io/v1alpha1", "kind": "Component", "metadata": fields{"name": string(s.ID)},
-			"spec": fields{"type": "service", "dependsOn": needs}})
-		if s.Deployable {
-			spec := fields{"kind": string(backout.KindDeployment), "service": string(s.ID), "environment": environment, "location": everywhere, "instances": s.Instances}
-			out = append(out, fields{"apiVersion": "backout.dev/v1alpha1", "kind": "Component", "metadata": fields{"name": string(s.ID)}, "spec": spec})
+		switch s.Kind {
+		case backout.ServiceDatastore:
+			resources[s.ID] = "database"
+		case backout.ServiceExternal:
+			resources[s.ID] = "external"
 		}
 	}
+	for _, s := range c.Services {
+		out = append(out, s.entity(resources))
+		if s.Deployable {
+			out = append(out, component(backout.Component{Kind: backout.KindDeployment, Name: string(s.ID), Service: s.ID, Environment: environment, Location: everywhere, Instances: s.Instances}))
+		}
+	}
+	for _, k := range c.Components {
+		out = append(out, component(k))
+	}
 	return out
+}
+
+// entity is the service as Backstage's catalog has it; resources are the services
+// that are none of ours, with their types.
+func (s Service) entity(resources map[backout.ServiceID]string) fields {
+	refs := func(to []backout.ServiceID) []string {
+		out := []string{}
+		for _, id := range to {
+			kind := "component:"
+			if resources[id] != "" {
+				kind = "resource:"
+			}
+			out = append(out, kind+string(id))
+		}
+		return out
+	}
+	meta := fields{"name": string(s.ID)}
+	marks := fields{}
+	for mark, to := range map[string][]backout.ServiceID{"backout.dev/soft": s.Soft, "backout.dev/holds": s.Holds} {
+		if len(to) > 0 {
+			marks[mark] = strings.Join(refs(to), ",")
+		}
+	}
+	if len(marks) > 0 {
+		meta["annotations"] = marks
+	}
+	kind, typ := "Component", "service"
+	if resources[s.ID] != "" {
+		kind, typ = "Resource", resources[s.ID]
+	}
+	return fields{"apiVersion": "backstage.io/v1alpha1", "kind": kind, "metadata": meta, "spec": fields{"type": typ, "dependsOn": refs(s.DependsOn)}}
+}
+
+func component(c backout.Component) fields {
+	spec := fields{"kind": string(c.Kind), "service": string(c.Service), "environment": string(c.Environment), "location": string(c.Location), "instances": c.Instances}
+	return fields{"apiVersion": "backout.dev/v1alpha1", "kind": "Component", "metadata": fields{"name": c.Name}, "spec": spec}
 }
 
 func (c Case) signals() fields {
