@@ -35,9 +35,7 @@ func (q Question) windows(rollout int) []window {
 				add(anchor+q.minutes(b), q.minutes(l), false)
 			}
 		}
-		for _, l := range spreadLasts {
-			add(anchor+q.minutes(spreadBegins), q.minutes(l), true)
-		}
+		add(anchor+q.minutes(spreadBegins), q.minutes(spreadLasts), true)
 	}
 	return out
 }
