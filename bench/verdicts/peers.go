@@ -41,6 +41,7 @@ func meanAndDeviation(x []float64) (mean, sd float64) {
 // kSigma is how many standard deviations three samples in a row stayed away.
 func kSigma(before, after []float64) float64 {
 	mean, sd := meanAndDeviation(before)
+	after = measured(after)
 	top := 0.0
 	for i := 2; i < len(after); i++ {
 		least := math.Inf(1)
