@@ -13,7 +13,7 @@ func draw(r result, answers []answer) *picture.Scene {
 	s := &picture.Scene{Width: 800, Height: int(60 + row*float64(len(answers))),
 		Title: fmt.Sprintf("What %d incidents hit, foretold from the others: F1 %.3f, plain reachability %.3f", r.N, r.F1, r.ReachabilityF1)}
 	s.Word(4, 20, s.Title, picture.Text, 14, true, picture.Start)
-	s.Word(left, 40, "upper row backout, lower row reachability; full: hit and foretold, dashed: hit and missed, thin: foretold in vain", picture.Muted, 12, false, picture.Start)
+	s.Word(left, 40, "above backout, below reachability; full: foretold and hit, dashed: missed, thin: in vain", picture.Muted, 12, false, picture.Start)
 	for i, a := range answers {
 		y := 52 + row*float64(i)
 		s.Word(4, y+14, a.name, picture.Text, 12, false, picture.Start)

@@ -73,7 +73,7 @@ func show(out io.Writer, r result) {
 	for _, name := range slices.Sorted(maps.Keys(r.Baselines)) {
 		line(name, r.Baselines[name])
 	}
-	fmt.Fprintf(out, "\nF1 at the shipped threshold, fitted nowhere in this run: %.3f [%.3f, %.3f]\n", r.ShippedF1, r.ShippedF1CI[0], r.ShippedF1CI[1])
+	fmt.Fprintf(out, "\nF1 at the threshold that is shipped, which was fitted on these very cases: %.3f [%.3f, %.3f]\n", r.ShippedF1, r.ShippedF1CI[0], r.ShippedF1CI[1])
 	fmt.Fprintf(out, "%.1f ms a KPI (median; %.1f at most); %d could not be judged\n", r.MedianMS, r.MaxMS, r.Unjudged)
 	for _, class := range slices.Sorted(maps.Keys(r.Errors)) {
 		e := r.Errors[class]

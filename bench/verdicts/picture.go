@@ -21,7 +21,7 @@ func scatter(r result, answers []answer) *picture.Scene {
 	x := func(score float64) float64 { return left + (math.Max(lo, math.Min(hi, score))-lo)/(hi-lo)*(right-left) }
 	for k := 0; k <= int(hi-lo); k++ {
 		v := lo + float64(k)
-		s.Word(x(v), 2*row+50, fmt.Sprintf("%.2g", math.Exp(v)), picture.Muted, 12, false, picture.Middle)
+		s.Word(x(v), 2*row+50, number(math.Exp(v)), picture.Muted, 12, false, picture.Middle)
 	}
 	s.Word(left, 2*row+66, "times the largest move at nine in ten other moments", picture.Muted, 12, false, picture.Start)
 	for _, t := range r.Thresholds {
@@ -46,6 +46,13 @@ func scatter(r result, answers []answer) *picture.Scene {
 		}
 	}
 	return s
+}
+
+func number(x float64) string {
+	if x < 1 {
+		return fmt.Sprintf("%.2f", x)
+	}
+	return fmt.Sprintf("%.0f", x)
 }
 
 // drawErrors writes one picture for each wrong answer: four hours around the
