@@ -133,29 +133,7 @@ func (s *scenario) fold(t truth) {
 		}
 		return componentOf(group{ID: id}) // some files name what they did not declare
 	}
-	for id, yes := range root {
-		if yes && component[id] != "" {
-			s.roots = append(s.roots, component[id])
-		}
-	}
-	if !slices.ContainsFunc(t.Groups, func(g group) bool { return g.RootCause }) {
-		s.roots = append(s.roots, starts(t, name)...) // a file that does not say where it began
-	}
-	for changed := true; changed; { // through any number of things that are no workload
-		changed = false
-		for _, p := range t.Propagations {
-			if name(p.Source) != "" || !root[p.Source] {
-				continue
-			}
-			if to := name(p.Target); to != "" && !slices.Contains(s.roots, to) {
-				s.roots, changed = append(s.roots, to), true
-			} else if to == "" && !root[p.Target] {
-				root[p.Target], changed = true, true
-			}
-		}
-	}
-	slices.Sort(s.roots)
-	s.roots = slices.Compact(s.roots)
+	s.roots = rootsOf(t, name, root)
 	for _, p := range t.Propagations {
 		from := name(p.Source)
 		for _, to := range reached(t, name, p.Target, 0) {
@@ -169,6 +147,36 @@ func (s *scenario) fold(t truth) {
 	}
 	slices.Sort(s.hit)
 	s.hit = slices.Compact(s.hit)
+}
+
+// rootsOf are the components at which it began: those that are marked, and those that
+// what is marked touches first, through any number of things that are no workload. It
+// adds the latter to root.
+func rootsOf(t truth, name func(string) backout.ServiceID, root map[string]bool) []backout.ServiceID {
+	var out []backout.ServiceID
+	for _, g := range t.Groups {
+		if g.RootCause && name(g.ID) != "" {
+			out = append(out, name(g.ID))
+		}
+	}
+	if !slices.ContainsFunc(t.Groups, func(g group) bool { return g.RootCause }) {
+		out = append(out, starts(t, name)...) // a file that does not say where it began
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, p := range t.Propagations {
+			if name(p.Source) != "" || !root[p.Source] {
+				continue
+			}
+			if to := name(p.Target); to != "" && !slices.Contains(out, to) {
+				out, changed = append(out, to), true
+			} else if to == "" && !root[p.Target] {
+				root[p.Target], changed = true, true
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // starts are the components that trouble leaves and never comes to.
