@@ -25,7 +25,7 @@ const module = "github.com/backout-dev/backout"
 var mayImport = map[string][]string{
 	"":           {},
 	"statistics": {}, "execute/engine": {}, "remote/*": {},
-	"detect": {"root", "statistics"}, "attribute": {"root", "statistics"}, "forecast": {"root", "statistics"},
+	"detect": {"root", "statistics"}, "attribute": {"root", "statistics"}, "attribute/coincide": {"statistics"}, "forecast": {"root", "statistics"},
 	"plan": {"root", "statistics"}, "verify": {"root", "statistics"}, "learn": {"root", "statistics"},
 	"plan/check": {"root"}, "permit": {"root"}, "catalog": {"root", "verify/analysis"}, "verify/analysis": {"root"}, "render": {"root"}, "render/report": {"root", "render", "render/picture"}, "ingest": {"root"},
 	"metrics": {"root"}, "store": {"root", "attest"}, "fleet": {"root", "store"}, "store/storetest": {"root", "store", "remote/postgrestest"}, "render/picture": {"root", "render"},
@@ -49,7 +49,7 @@ var adapters = map[string]bool{"metrics": true, "ingest": true, "execute": true,
 
 // pure packages decide: they read no clock, draw no unseeded number and touch
 // nothing outside their arguments, so that every decision can be replayed.
-var pure = []string{"", "statistics", "detect", "attribute", "forecast", "plan", "plan/check", "planfile", "attest", "verify", "verify/analysis", "learn", "infer", "infer/migration", "infer/spec", "simulate"}
+var pure = []string{"", "statistics", "detect", "attribute", "attribute/coincide", "forecast", "plan", "plan/check", "planfile", "attest", "verify", "verify/analysis", "learn", "infer", "infer/migration", "infer/spec", "simulate"}
 
 var (
 	bannedImports = regexp.MustCompile(`^(os|net|database|log|math/rand|crypto/rand)(/|$)`)

@@ -54,6 +54,8 @@ type ReviewSpread struct {
 	Victim   ServiceID `json:"victim"`
 	Followed bool      `json:"followed"`
 	Delay    Duration  `json:"delay"`
+	// Began is set when the incident began at Cause: a culprit was a change of it.
+	Began bool `json:"began,omitempty"`
 }
 
 // Priors are what past incidents taught, in the form the verbs start from. The
@@ -89,6 +91,9 @@ type EdgePrior struct {
 	Followed float64 `json:"followed"`
 	Stayed   float64 `json:"stayed"`
 	Delays   Moments `json:"delays"` // in model minutes
+	// Began counts, among these, the incidents that began at the cause. What is
+	// broken itself starves those it calls; what passes trouble on seldom does.
+	Began Rate `json:"began,omitzero"`
 }
 
 // Moments are running sums of one quantity.

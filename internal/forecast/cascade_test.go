@@ -173,6 +173,29 @@ func TestCascade_travelsToCalleesOnlyWhereResourcesAreHeld(t *testing.T) {
 	}
 }
 
+// Ten incidents that began at checkout reached catalog, ten that came through it did
+// not: what matters then is where this one began.
+func TestCascade_whatIsBrokenAndWhatPassesOn(t *testing.T) {
+	for origin, want := range map[backout.ServiceID]float64{"checkout": 10.0 + 2*15.0/26, "payment": 2 * 15.0 / 26} {
+		q := chain()
+		q.Horizon = backout.Duration(24 * time.Hour)
+		q.World.Changes[0].Services = []backout.ServiceID{origin}
+		q.World.Graph.Dependencies = append(q.World.Graph.Dependencies, backout.Dependency{From: "catalog", To: "checkout", Hard: true})
+		learn(&q, "payment", "checkout", 1, 2)
+		q.World.Priors.Edges["checkout>catalog"] = backout.EdgePrior{Followed: 10, Stayed: 10, Began: backout.Rate{Worked: 10, Tried: 10}}
+		if got := hitOf(Cascade(q), "catalog").P; math.Abs(got-want/12) > 0.03 {
+			t.Errorf("began at %s: catalog has %.3f, expected %.3f", origin, got, want/12)
+		}
+	}
+}
+
+func TestLearnt_withoutWhereItBeganBothAreTheSame(t *testing.T) {
+	broken, passing := learnt(odds{5, 1}, backout.EdgePrior{Followed: 3, Stayed: 2})
+	if want := (odds{8, 3}); broken != want || passing != want {
+		t.Errorf("broken %v, passing %v, expected %v for both", broken, passing, want)
+	}
+}
+
 func TestCascade_warnsOfRetryStorms(t *testing.T) {
 	q := chain()
 	q.Saturation = map[backout.ServiceID]float64{"payment": 0.6, "web": 0.2}

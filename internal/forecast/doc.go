@@ -9,7 +9,10 @@
 // θ ~ Beta(prior + followed, prior + stayed), after a delay with shape 2 whose
 // mean μ is uncertain too, 1/μ ~ Gamma(2.5 + 2n, 2.25·pooled + 2·Σ delays). Hard,
 // soft, asynchronous and resource-holding dependencies start from different
-// priors.
+// priors. Where past incidents tell whether they began at the start of a way or only
+// came through it, each of the two has a posterior of its own, drawn to the mean of
+// both: what is broken itself starves those it calls, what passes trouble on seldom
+// does.
 //
 // One draw is one possible world: an origin from the attribution, θ and delay of
 // every way, which ways are open, and a first-passage time for every service by

@@ -14,6 +14,7 @@ type world struct {
 	at       []float64 // +Inf = never
 	severity []float64
 	cause    []cause // by service: whom it caught the trouble from
+	began    []bool  // by service: whether the trouble began there
 	weight   float64 // logarithm of its agreement with what was seen
 }
 
@@ -64,7 +65,7 @@ type origin struct {
 func (s *simulation) draw(k uint64) world {
 	rng := source(s.q.Seed, 0, k)
 	n := len(s.net.ids)
-	w := world{at: make([]float64, n), severity: make([]float64, n), cause: make([]cause, n)}
+	w := world{at: make([]float64, n), severity: make([]float64, n), cause: make([]cause, n), began: make([]bool, n)}
 	for i := range w.at {
 		w.at[i], w.cause[i].from = math.Inf(1), -1
 	}
@@ -83,6 +84,7 @@ func (s *simulation) draw(k uint64) world {
 		}
 	}
 	for _, i := range from {
+		w.began[i] = true
 		reach(i, math.Min(0, w.at[i]), severe)
 	}
 	s.trace(&w, from)
@@ -128,7 +130,7 @@ func (s *simulation) travel(q *queue, w *world, k uint64, reach func(int, float6
 			w.severity[a.service] = 0.5 // seen hit, and nothing here says why
 		}
 		for _, r := range s.net.out[a.service] {
-			y := r.draw(s.q.Seed, k)
+			y := r.draw(s.q.Seed, k, w.began[a.service])
 			severity := w.severity[a.service] * y.keeps
 			if t := s.seen[r.to]; !math.IsNaN(t) {
 				if !done[r.to] {

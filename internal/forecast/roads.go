@@ -10,7 +10,8 @@ import (
 // road is one way trouble travels between two services, given by their index.
 type road struct {
 	to          int
-	hit, missed float64 // Beta posterior of passing trouble on
+	broken      odds    // of passing on trouble that began at its start
+	passing     odds    // of passing on trouble that came from elsewhere
 	shape, rate float64 // Gamma posterior of 1/mean delay, in minutes
 	keeps       float64 // share of the severity that arrives, median
 	holds       bool    // from a caller to whom it keeps waiting
@@ -40,7 +41,8 @@ func newNetwork(g backout.Graph, pr backout.Priors) network {
 	for _, s := range g.Spreads() {
 		e := pr.Edges[string(s.Cause)+">"+string(s.Victim)]
 		hit, missed, slower := spreadPrior(s)
-		r := road{to: n.index[s.Victim], hit: hit + max(0, e.Followed), missed: missed + max(0, e.Stayed)}
+		r := road{to: n.index[s.Victim]}
+		r.broken, r.passing = learnt(odds{hit, missed}, e)
 		// Mean of the prior for the delay is rate/(shape − 1) = 1.5 pooled / 1.5.
 		r.shape = 2.5 + delayShape*max(0, e.Delays.N)
 		r.rate = 1.5*pooled*slower + delayShape*max(0, e.Delays.Sum)
@@ -60,6 +62,30 @@ func (n *network) add(id backout.ServiceID) {
 		n.index[id] = len(n.ids)
 		n.ids = append(n.ids, id)
 	}
+}
+
+// odds is a Beta law of the chance that a road passes trouble on.
+type odds struct{ hit, missed float64 }
+
+// worthOfAll is how many incidents the mean over all of them is worth where those
+// that began at the start of a road are told from those that came through it.
+const worthOfAll = 2
+
+// learnt adds what was seen to a prior. A service that is broken itself and one that
+// passes on the trouble of a callee are two things: the first starves those it
+// calls, the second still answers most of its callers. Each keeps its own counts and
+// is drawn to the mean of both; where nobody noted which it was they are the same.
+func learnt(prior odds, e backout.EdgePrior) (broken, passing odds) {
+	all := odds{prior.hit + max(0, e.Followed), prior.missed + max(0, e.Stayed)}
+	if e.Began.Tried <= 0 {
+		return all, all
+	}
+	mean := all.hit / (all.hit + all.missed)
+	own := func(hit, missed float64) odds {
+		return odds{worthOfAll*mean + max(0, hit), worthOfAll*(1-mean) + max(0, missed)}
+	}
+	hit, missed := e.Began.Worked, e.Began.Tried-e.Began.Worked
+	return own(hit, missed), own(e.Followed-hit, e.Stayed-missed)
 }
 
 // spreadPrior is the Beta prior of a way, and how much slower than others it is:
@@ -97,10 +123,14 @@ type way struct {
 
 // draw makes a road of one world. The numbers come from a source of its own, so
 // that worlds of two graphs that differ in one road differ in nothing else.
-func (r road) draw(seed, world uint64) way {
+func (r road) draw(seed, world uint64, began bool) way {
 	rng := source(seed, r.name, world)
 	w := way{luck: rng.Float64(), late: rng.Float64()}
-	w.theta = beta(rng, r.hit, r.missed)
+	o := r.passing
+	if began {
+		o = r.broken
+	}
+	w.theta = beta(rng, o.hit, o.missed)
 	w.mean = r.rate / gamma(rng, r.shape)
 	w.keeps = min(1, r.keeps*math.Exp(0.25*rng.NormFloat64()))
 	return w

@@ -16,7 +16,8 @@
 //   - None and Incidents: how often no change did it.
 //   - Actions: how often taking back a culprit worked, for a kind and for a kind
 //     on one service.
-//   - Edges: for each way that trouble could travel, whether it did and how fast.
+//   - Edges: for each way that trouble could travel, whether it did and how fast,
+//     and the same for the incidents that began at its start.
 //   - EffectLags: how long from action to verified recovery.
 //
 // # What is not learnt
@@ -181,6 +182,12 @@ func (s student) learnSpread(spread []backout.ReviewSpread) {
 	for _, w := range spread {
 		key := string(w.Cause) + ">" + string(w.Victim)
 		e := s.p.Edges[key]
+		if w.Began {
+			e.Began.Tried += s.weight
+		}
+		if w.Began && w.Followed {
+			e.Began.Worked += s.weight
+		}
 		if !w.Followed {
 			e.Stayed += s.weight
 			s.p.Edges[key] = e
@@ -237,6 +244,7 @@ func age(p *backout.Priors, f float64) {
 	for k, e := range p.Edges {
 		e.Followed, e.Stayed = e.Followed*f, e.Stayed*f
 		ageMoments(&e.Delays, f)
+		e.Began = backout.Rate{Worked: e.Began.Worked * f, Tried: e.Began.Tried * f}
 		p.Edges[k] = e
 		if e.Followed+e.Stayed < forgotten {
 			delete(p.Edges, k)

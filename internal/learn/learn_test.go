@@ -27,7 +27,7 @@ func lesson(at time.Time) Lesson {
 			At: at, Label: backout.LabelChange, Culprits: []backout.ChangeID{"pay=2"},
 			Actions:   []backout.ReviewAction{{Kind: deploy, Service: "pay", Worked: true}},
 			Delays:    []backout.ReviewDelay{{Kind: deploy, Delay: minutes(3)}},
-			Spread:    []backout.ReviewSpread{{Cause: "pay", Victim: "shop", Followed: true, Delay: minutes(2)}, {Cause: "pay", Victim: "mail"}},
+			Spread:    []backout.ReviewSpread{{Cause: "pay", Victim: "shop", Followed: true, Delay: minutes(2), Began: true}, {Cause: "pay", Victim: "mail", Began: true}, {Cause: "shop", Victim: "ads"}},
 			EffectLag: minutes(2),
 		},
 	}
@@ -42,8 +42,9 @@ func TestUpdate_countsOneIncident(t *testing.T) {
 		Shipped: map[backout.ComponentKind]float64{deploy: 1, flag: 1},
 		Actions: map[string]backout.Rate{"deployment": {Worked: 1, Tried: 1}, "deployment/pay": {Worked: 1, Tried: 1}},
 		Edges: map[string]backout.EdgePrior{
-			"pay>shop": {Followed: 1, Delays: backout.Moments{N: 1, Sum: 2, Sq: 4}},
-			"pay>mail": {Stayed: 1},
+			"pay>shop": {Followed: 1, Delays: backout.Moments{N: 1, Sum: 2, Sq: 4}, Began: backout.Rate{Worked: 1, Tried: 1}},
+			"pay>mail": {Stayed: 1, Began: backout.Rate{Tried: 1}},
+			"shop>ads": {Stayed: 1},
 		},
 		EffectLags: backout.Moments{N: 1, Sum: lag, Sq: lag * lag},
 	}
@@ -118,7 +119,7 @@ func TestUpdate_halfIsForgottenAfterAHalfLife(t *testing.T) {
 	second.Review.Actions[0].Worked = false
 	p := Update(first, second)
 	want := backout.Rate{Worked: .5, Tried: 1.5}
-	if p.Actions["deployment"] != want || p.Incidents != 1.5 || p.Delays[deploy][2] != 1.5 || p.Edges["pay>shop"].Delays.Sum != 3 {
+	if p.Actions["deployment"] != want || p.Incidents != 1.5 || p.Delays[deploy][2] != 1.5 || p.Edges["pay>shop"].Delays.Sum != 3 || p.Edges["pay>mail"].Began.Tried != 1.5 {
 		t.Errorf("after a half-life: %+v", p)
 	}
 	l := lesson(day0.Add(20 * HalfLife))

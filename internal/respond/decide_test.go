@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,34 @@ func TestLearn_onlyWhatWasCarriedOut(t *testing.T) {
 	tw.until(id, backout.StateRecovered)
 	if r := tw.store.reviews[0]; len(r.Culprits) != 0 || len(r.Actions) != 0 {
 		t.Errorf("culprits %v, actions %v learnt from a step that was never carried out", r.Culprits, r.Actions)
+	}
+}
+
+// Ways from the culprit's service are ways from where the incident began, and no others.
+func TestLearn_whereItBegan(t *testing.T) {
+	tw := newTown(t, true, nil)
+	id := tw.detect()
+	inc := tw.until(id, backout.StateExecuting)
+	tw.runner.run = backout.Run{State: backout.RunCompleted, Why: "every step is done", Entries: []backout.Entry{{Kind: backout.EntryEffect, Step: inc.Plan.Steps()[0].ID, Outcome: backout.OutcomeDone, Share: 1}}}
+	tw.until(id, backout.StateRecovered)
+	r := tw.store.reviews[0]
+	if len(r.Culprits) == 0 || len(r.Spread) == 0 {
+		t.Fatalf("culprits %v, spread %v: expected a culprit and ways", r.Culprits, r.Spread)
+	}
+	began := 0
+	for _, s := range r.Spread {
+		guilty := slices.ContainsFunc(tw.world.Changes, func(c backout.Change) bool {
+			return slices.Contains(r.Culprits, c.ID) && slices.Contains(c.Services, s.Cause)
+		})
+		if s.Began != guilty {
+			t.Errorf("way %s to %s: began %t, expected %t", s.Cause, s.Victim, s.Began, guilty)
+		}
+		if s.Began {
+			began++
+		}
+	}
+	if began == 0 {
+		t.Error("no way began at a culprit's service")
 	}
 }
 

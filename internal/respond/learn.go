@@ -34,7 +34,7 @@ func reviewOf(now time.Time, w backout.World, inc backout.Incident, run backout.
 	at := inc.Attempts[len(inc.Attempts)-1]
 	rev := backout.Review{
 		Incident: inc.ID, At: now, Culprits: []backout.ChangeID{}, Label: backout.LabelChange, By: "verified recovery",
-		Actions: []backout.ReviewAction{}, Delays: []backout.ReviewDelay{}, Spread: spreads(w, inc), EffectLag: backout.Duration(at.EndedAt.Sub(at.StartedAt)),
+		Actions: []backout.ReviewAction{}, Delays: []backout.ReviewDelay{}, EffectLag: backout.Duration(at.EndedAt.Sub(at.StartedAt)),
 	}
 	changes := map[backout.ChangeID]backout.Change{}
 	for _, c := range w.Changes {
@@ -54,6 +54,7 @@ func reviewOf(now time.Time, w backout.World, inc backout.Incident, run backout.
 			rev.Delays = append(rev.Delays, backout.ReviewDelay{Kind: s.Kind, Delay: backout.Duration(inc.Onset.Sub(changes[id].Exposure.Start()))})
 		}
 	}
+	rev.Spread = spreads(w, inc, rev.Culprits)
 	return rev
 }
 
@@ -65,8 +66,15 @@ func carriedOut(run backout.Run, s backout.Step) bool {
 }
 
 // spreads says for each way trouble could travel from an ill service whether it
-// did, and how long it took.
-func spreads(w backout.World, inc backout.Incident) []backout.ReviewSpread {
+// did, how long it took, and whether the incident began there: at a service of what
+// was to blame.
+func spreads(w backout.World, inc backout.Incident, culprits []backout.ChangeID) []backout.ReviewSpread {
+	began := map[backout.ServiceID]bool{}
+	for _, c := range w.Changes {
+		for _, s := range c.Services {
+			began[s] = began[s] || slices.Contains(culprits, c.ID)
+		}
+	}
 	ill := map[backout.ServiceID]time.Time{}
 	for _, f := range inc.Findings {
 		s := f.ID.Subject.Service
@@ -82,7 +90,7 @@ func spreads(w backout.World, inc backout.Incident) []backout.ReviewSpread {
 		}
 		to, followed := ill[way.Victim]
 		followed = followed && !to.Before(from)
-		sp := backout.ReviewSpread{Cause: way.Cause, Victim: way.Victim, Followed: followed}
+		sp := backout.ReviewSpread{Cause: way.Cause, Victim: way.Victim, Followed: followed, Began: began[way.Cause]}
 		if followed {
 			sp.Delay = backout.Duration(to.Sub(from))
 		}

@@ -147,7 +147,7 @@ func labelled(now time.Time, w backout.World, inc backout.Incident, c Closing) (
 		}
 		return rev, false, nil
 	case string(backout.LabelNone):
-		rev.Label, rev.Spread = backout.LabelNone, spreads(w, inc)
+		rev.Label, rev.Spread = backout.LabelNone, spreads(w, inc, nil)
 		return rev, true, nil
 	}
 	i := slices.IndexFunc(w.Changes, func(x backout.Change) bool { return x.ID == backout.ChangeID(c.Cause) })
@@ -155,7 +155,8 @@ func labelled(now time.Time, w backout.World, inc backout.Incident, c Closing) (
 		return rev, false, &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("cause: %q: expected none, or the id of a change that `backout change list` shows", c.Cause)}
 	}
 	x := w.Changes[i]
-	rev.Label, rev.Spread, rev.Culprits = backout.LabelChange, spreads(w, inc), append(rev.Culprits, x.ID)
+	rev.Label, rev.Culprits = backout.LabelChange, append(rev.Culprits, x.ID)
+	rev.Spread = spreads(w, inc, rev.Culprits)
 	rev.Delays = append(rev.Delays, backout.ReviewDelay{Kind: x.Kind, Delay: backout.Duration(inc.Onset.Sub(x.Exposure.Start()))})
 	return rev, true, nil
 }
