@@ -210,10 +210,10 @@ func TestShiftEvidence_golden(t *testing.T) {
 	s.sum[2] = z
 	k := (1 + phi) / (1 - phi)
 	var want []float64
-	for _, r := range ramps {
+	for _, r := range s.shapes() {
 		want = append(want, statistics.LogBFShift(float64(r)*z, float64(r*r)*k, shiftSD))
 	}
-	if d := shiftEvidence(s, phi)[2] - (logSum(want) - math.Log(float64(len(ramps)))); math.Abs(d) > 1e-9 {
+	if d := shiftEvidence(s, phi)[2] - (logSum(want) - math.Log(float64(len(want)))); math.Abs(d) > 1e-9 {
 		t.Errorf("last minute is off by %v", d)
 	}
 }
@@ -224,7 +224,7 @@ func raw(s minuteSums, phi float64) []float64 {
 	out := make([]float64, len(s.sum))
 	for tau := range out {
 		var shapes []float64
-		for _, r := range ramps {
+		for _, r := range s.shapes() {
 			wz, ww := 0.0, 0.0
 			for i := tau; i < len(s.sum); i++ {
 				w := min(1, float64(i-tau+1)/float64(r))
@@ -232,7 +232,7 @@ func raw(s minuteSums, phi float64) []float64 {
 			}
 			shapes = append(shapes, statistics.LogBFShift(wz/ww, k/ww, shiftSD))
 		}
-		out[tau] = logSum(shapes) - math.Log(float64(len(ramps)))
+		out[tau] = logSum(shapes) - math.Log(float64(len(shapes)))
 	}
 	return out
 }
@@ -240,7 +240,7 @@ func raw(s minuteSums, phi float64) []float64 {
 func TestShiftEvidence_equalsTheLongWay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		z := rapid.SliceOfN(rapid.Float64Range(-12, 12), 1, 30).Draw(t, "z")
-		s := minuteSums{z, slices.Repeat([]float64{1}, len(z))}
+		s := minuteSums{z, slices.Repeat([]float64{rapid.SampledFrom([]float64{1, 4}).Draw(t, "samples a minute")}, len(z))}
 		want := raw(s, 0.2)
 		for i, got := range shiftEvidence(s, 0.2) {
 			if math.Abs(got-want[i]) > 1e-6*(1+math.Abs(want[i])) {
@@ -248,6 +248,28 @@ func TestShiftEvidence_equalsTheLongWay(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A quiet metric leads nobody: that it may have turned by a trifle at any time says
+// nothing about when the other one did.
+func TestAnyOf_aQuietMetricDoesNotLead(t *testing.T) {
+	quiet, ill := slices.Repeat([]float64{-1}, 30), slices.Repeat([]float64{-40}, 30)
+	ill[20] = 40
+	got := anyOf([][]float64{quiet, ill})
+	if d := got[20] - got[10]; d < 5 {
+		t.Errorf("minute 20, in which the only ill metric turned, leads minute 10 by %.1f", d)
+	}
+}
+
+// What begins in the middle of a minute is found in that minute where samples are dense.
+func TestShiftEvidence_insideAMinute(t *testing.T) {
+	s := minuteSums{make([]float64, 30), slices.Repeat([]float64{4}, 30)}
+	for i := 20; i < 30; i++ {
+		s.sum[i] = 4 * 5 * min(1, .5+float64(i-20))
+	}
+	if lb := shiftEvidence(s, .1); bestOf(lb) != 20 || lb[20]-lb[19] < 5 {
+		t.Errorf("found in minute %d, ahead of 19 by %.1f", bestOf(lb), lb[20]-lb[19])
+	}
 }
 
 func TestAnyOf_theFirstMetricSaysWhen(t *testing.T) {

@@ -46,11 +46,24 @@ func (c clock) sums(r backout.Residuals) minuteSums {
 	return out
 }
 
-// ramps are the shapes a shift may take: full at once, or growing linearly over
-// so many minutes. Without the slow ones the most likely onset of a creeping
+// ramps are the shapes a shift may take: full at once, from the middle of the first
+// minute on, or growing linearly over so many minutes. Without the slow ones the most likely onset of a creeping
 // regression lies in the middle of the ramp, and whatever was changed there is
 // blamed.
-var ramps = [...]int{1, 4, 10}
+var ramps = [...]int{1, 2, 4, 10}
+
+// shapes are the ramps that can be told apart: where a minute has about one sample,
+// "from its middle on" looks like "at once" or "along the next".
+func (s minuteSums) shapes() []int {
+	minutes := 0.0
+	for _, n := range s.n {
+		minutes += min(1, n)
+	}
+	if total(s.n) > 1.5*minutes {
+		return ramps[:]
+	}
+	return []int{ramps[0], ramps[2], ramps[3]}
+}
 
 // shiftEvidence gives for each minute τ the log Bayes factor of "worse from τ
 // on" against "as ever". For a ramp with weights w_i the least-squares size is
@@ -65,7 +78,8 @@ func shiftEvidence(s minuteSums, phi float64) []float64 {
 		tailSum[i], tailN[i] = tailSum[i+1]+s.sum[i], tailN[i+1]+s.n[i]
 	}
 	out := make([]float64, n)
-	var shapes [len(ramps)]float64
+	ramps := s.shapes()
+	shapes := make([]float64, len(ramps))
 	for tau := range out {
 		if tailN[tau] == 0 {
 			continue
@@ -83,7 +97,7 @@ func shiftEvidence(s minuteSums, phi float64) []float64 {
 				shapes[j] = 0
 			}
 		}
-		out[tau] = logSum(shapes[:]) - math.Log(float64(len(ramps)))
+		out[tau] = logSum(shapes) - math.Log(float64(len(ramps)))
 	}
 	return out
 }
@@ -131,9 +145,11 @@ func shrink(lb []float64) []float64 {
 
 // anyOf joins the evidence of several metrics of one thing. The metric that turns
 // first says when it fell ill; each of the others followed in the same minute or
-// any later one, or stayed as it was, half and half. Latency leads and errors
+// any later one, or stayed as it was, a third each. Latency leads and errors
 // follow when a queue fills, so asking all metrics for one and the same minute
-// would put the onset where the last of them turned.
+// would put the onset where the last of them turned. Only one that is seen leads: a
+// quiet metric may always have turned by a trifle, and that the others followed it
+// would put the onset anywhere before them.
 func anyOf(metrics [][]float64) []float64 {
 	if len(metrics) == 1 {
 		return metrics[0]
@@ -146,9 +162,10 @@ func anyOf(metrics [][]float64) []float64 {
 	for i := range out {
 		for m, lb := range metrics {
 			terms[m] = lb[i]
+			leads := lb[i] - logAdd(lb[i], math.Log(20)) // as clear as ill is elsewhere, see ill
 			for k := range metrics {
 				if k != m {
-					terms[m] += logAdd(logAdd(0, follows[k][i]), metrics[k][i]) - math.Log(3)
+					terms[m] += logAdd(logAdd(0, leads+follows[k][i]), metrics[k][i]) - math.Log(2+math.Exp(leads))
 				}
 			}
 		}
