@@ -157,6 +157,9 @@ func (x *Executor) do(ctx context.Context, p Proposal) result {
 		settle = 0 // one look
 	}
 	r, reached := x.await(ctx, p, settle)
+	if r.At.IsZero() && act.Err() == nil {
+		r, reached = x.sighted(ctx, p, settle)
+	}
 	res := result{Outcome: said, Aborted: act.Err() != nil && ctx.Err() == nil}
 	switch {
 	case reached && err == nil:
@@ -219,6 +222,28 @@ func (x *Executor) await(ctx context.Context, p Proposal, settle time.Duration) 
 		}
 		pause.rest(ctx, woken, left)
 	}
+}
+
+// sighted freezes the run until the target can be seen again, however long that takes,
+// and then looks as await does: what became of an effect is not guessed, and a target
+// that is away for a moment is no reason to give up. The reality is zero when a person
+// aborted before.
+func (x *Executor) sighted(ctx context.Context, p Proposal, settle time.Duration) (backout.Reality, bool) {
+	pause := x.patience()
+	for ctx.Err() == nil {
+		aborted, woken := x.cleared(ctx, p.Attempt.ID)
+		if aborted {
+			break
+		}
+		_, err := x.probe(ctx, p)
+		if err == nil {
+			x.thaw(ctx, p.Attempt.ID, p.entry(backout.EntryGate))
+			return x.await(ctx, p, settle)
+		}
+		x.blind(ctx, p, fmt.Sprintf("can't see what became of %s: %v", p.Step.Component, err))
+		pause.rest(ctx, woken, x.config.MaxTick)
+	}
+	return backout.Reality{}, false
 }
 
 func (x *Executor) actuator(p Proposal) Actuator {

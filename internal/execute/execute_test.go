@@ -3,8 +3,10 @@ package execute_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -321,4 +323,38 @@ func TestProbe_blindFreezes(t *testing.T) {
 	blind = false
 	mu.Unlock()
 	b.expect(b.end(), backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+}
+
+// A target that is away right after a call is looked at again when it is back: nothing is
+// guessed, nothing is sent twice. Only a person's abort leaves it open.
+func TestProbe_blindAfterTheCallFreezes(t *testing.T) {
+	for _, abort := range []bool{false, true} {
+		b := newBench(t)
+		var blind atomic.Bool
+		b.failing.OnProbe = func(c backout.Component) error {
+			if blind.Load() && c.Name == "ledger" {
+				return errors.New("the API server is away")
+			}
+			return nil
+		}
+		onLedger(b, func(ctx context.Context, do func(context.Context) (backout.Outcome, error)) (backout.Outcome, error) {
+			defer blind.Store(true)
+			return do(ctx)
+		})
+		b.start(attempt(0))
+		if r := b.state(backout.RunFrozen); !strings.Contains(r.Why, "what became of") {
+			t.Errorf("frozen without the reason: %q", r.Why)
+		}
+		if abort {
+			b.control(execute.ControlAbort)
+			r := b.end()
+			i := slices.IndexFunc(r.Entries, func(e backout.Entry) bool { return e.Kind == backout.EntryEffect && e.Step == "ledger" })
+			if r.State != backout.RunAborted || i < 0 || r.Entries[i].Outcome != backout.OutcomeUnknown {
+				t.Errorf("ended %s, want aborted and that the effect is unknown:\n%s", r.State, lines(r))
+			}
+			continue
+		}
+		blind.Store(false)
+		b.expect(b.end(), backout.RunCompleted, "", "i/1/web/0", "i/1/payment/0", "i/1/payment/1", "i/1/ledger/0")
+	}
 }
