@@ -3,6 +3,7 @@ package respond
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -33,8 +34,18 @@ type Analyses struct {
 	Measurer Measurer
 
 	mu   sync.Mutex
-	runs map[string]map[string]*analysisRun // by attempt, then by wave and analysis; guarded by mu
+	runs map[string]*attemptRuns // by attempt; guarded by mu
 }
+
+// attemptRuns are an attempt's analyses.
+type attemptRuns struct {
+	asked time.Time               // for the last time
+	of    map[string]*analysisRun // by wave, round and analysis
+}
+
+// keptRuns is how long the analyses of an attempt that nobody asks about are kept: a
+// frozen one may wait for hours.
+const keptRuns = 24 * time.Hour
 
 // analysisRun is one run of one analysis.
 type analysisRun struct {
@@ -121,28 +132,28 @@ func (a *Analyses) step(ctx context.Context, f backout.Analysis, run *analysisRu
 	return out
 }
 
-// run is the run of an analysis in a wave's round; those of earlier rounds of the attempt
-// are forgotten.
+// run is the run of an analysis in a wave's round; those of earlier rounds of the attempt,
+// and of attempts long over, are forgotten.
 func (a *Analyses) run(f backout.Analysis, q execute.Question) *analysisRun {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.runs == nil {
-		a.runs = map[string]map[string]*analysisRun{}
-	}
 	attempt, round := string(q.Attempt.ID), fmt.Sprintf("%d/%d/", q.Wave, q.Round)
-	if a.runs[attempt] == nil {
-		a.runs[attempt] = map[string]*analysisRun{}
-	}
-	for key := range a.runs[attempt] {
-		if !strings.HasPrefix(key, round) {
-			delete(a.runs[attempt], key)
+	known := a.runs[attempt]
+	if known == nil {
+		known = &attemptRuns{of: map[string]*analysisRun{}}
+		maps.DeleteFunc(a.runs, func(_ string, r *attemptRuns) bool { return q.Now.Sub(r.asked) > keptRuns })
+		if a.runs == nil {
+			a.runs = map[string]*attemptRuns{}
 		}
+		a.runs[attempt] = known
 	}
+	known.asked = q.Now
+	maps.DeleteFunc(known.of, func(key string, _ *analysisRun) bool { return !strings.HasPrefix(key, round) })
 	key := round + f.Name
-	if a.runs[attempt][key] == nil {
-		a.runs[attempt][key] = &analysisRun{began: q.Since, taken: make([][]backout.Measurement, len(f.Metrics))}
+	if known.of[key] == nil {
+		known.of[key] = &analysisRun{began: q.Since, taken: make([][]backout.Measurement, len(f.Metrics))}
 	}
-	return a.runs[attempt][key]
+	return known.of[key]
 }
 
 // next is when a metric is to be measured next, and whether that has come.

@@ -198,3 +198,26 @@ func TestGate_criteriaDecide(t *testing.T) {
 		}
 	}
 }
+
+// What nobody asks about any more is forgotten, and what is asked about is kept.
+func TestAnalyses_forgetAttemptsLongOver(t *testing.T) {
+	a := Analyses{}
+	ask := func(attempt string, round int, at time.Time) *analysisRun {
+		return a.run(backout.Analysis{Name: "orders"}, execute.Question{Attempt: backout.Attempt{ID: backout.AttemptID(attempt)}, Round: round, Now: at})
+	}
+	first := ask("i/1", 0, noon)
+	if ask("i/1", 0, noon.Add(time.Hour)) != first {
+		t.Error("another run in the same round")
+	}
+	if ask("i/1", 1, noon.Add(time.Hour)) == first {
+		t.Error("the run of the round before")
+	}
+	ask("j/1", 0, noon.Add(2*time.Hour))
+	if len(a.runs) != 2 || len(a.runs["i/1"].of) != 1 {
+		t.Errorf("%d attempts, %d runs of the first; want 2 and 1", len(a.runs), len(a.runs["i/1"].of))
+	}
+	ask("k/1", 0, noon.Add(keptRuns+90*time.Minute))
+	if _, kept := a.runs["j/1"]; len(a.runs) != 2 || !kept {
+		t.Errorf("after a day and a half hour %d attempts are kept: %v", len(a.runs), a.runs)
+	}
+}
