@@ -143,6 +143,11 @@ func shrink(lb []float64) []float64 {
 	return lb
 }
 
+// seenToLead is the evidence from which on a metric is believed to have turned before
+// the others. There are many earlier minutes in which it may have turned by a trifle, so
+// it takes more than to call one reading ill.
+const seenToLead = 1000
+
 // anyOf joins the evidence of several metrics of one thing. The metric that turns
 // first says when it fell ill; each of the others followed in the same minute or
 // any later one, or stayed as it was, a third each. Latency leads and errors
@@ -162,7 +167,7 @@ func anyOf(metrics [][]float64) []float64 {
 	for i := range out {
 		for m, lb := range metrics {
 			terms[m] = lb[i]
-			leads := lb[i] - logAdd(lb[i], math.Log(20)) // as clear as ill is elsewhere, see ill
+			leads := lb[i] - logAdd(lb[i], math.Log(seenToLead))
 			for k := range metrics {
 				if k != m {
 					terms[m] += logAdd(logAdd(0, leads+follows[k][i]), metrics[k][i]) - math.Log(2+math.Exp(leads))

@@ -119,7 +119,7 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, be
 	waited := float64(now.Sub(inc.OpenedAt)) / float64(r.cfg.Minute)
 	att := *inc.Attribution
 	switch {
-	case waited < longestWait && r.rollingOut(now, w, att):
+	case waited < longestWait && !sure(att) && r.rollingOut(now, w, att):
 		return false, nil
 	case now.Sub(latelySince(inc)) < r.minutes(longestEasing) && r.easing(now, inc):
 		return false, nil // whoever acts now takes back what has mended itself
@@ -132,6 +132,12 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, be
 	}
 	t := r.weigh(w, inc, before)
 	return t == nil || !t.Wait || waited >= nobodyWait, t
+}
+
+// sure reports whether it is nearly certain who did it: then nobody waits for a rollout
+// to end that does harm with every instance it reaches.
+func sure(att backout.Attribution) bool {
+	return len(att.Suspects) > 0 && att.Suspects[0].P >= nearlySure
 }
 
 // settled is how many model minutes an incident must be open before anything is decided:

@@ -256,3 +256,23 @@ func TestDue_weighsAnotherMinute(t *testing.T) {
 		t.Errorf("%d prices to wait at and %d to act at: want some of both", waits, acts)
 	}
 }
+
+// Who did it may still be rolling out. One that is merely suspected is left to settle; one
+// that is nearly certain does harm with every instance it reaches.
+func TestDue_aRolloutUnderWay(t *testing.T) {
+	tw := newTown(t, true, nil)
+	c := tw.world.Changes[0]
+	c.Exposure.Stages = []backout.ExposureStage{{At: noon.Add(-minute), Share: .3}}
+	tw.world.Changes = []backout.Change{c}
+	w, err := tw.World(t.Context(), noon.Add(3*minute), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range map[float64]bool{nearlySure - .01: false, nearlySure: true} {
+		inc := backout.Incident{ID: "INC-1", OpenedAt: noon, Forecast: &backout.Forecast{},
+			Attribution: &backout.Attribution{At: w.Now, PNone: 1 - p, Suspects: []backout.Suspect{{Change: c.ID, Component: c.Component, To: c.To, P: p}}}}
+		if due, _ := tw.r.due(w.Now, w, inc, inc.Attribution); due != want {
+			t.Errorf("at %.2f, four minutes after its first stage: due %t, want %t", p, due, want)
+		}
+	}
+}
