@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	backout "github.com/backout-dev/backout"
@@ -81,17 +82,23 @@ func look(c simulate.Case) (looked, error) {
 	d.Tick(c.Window)
 	var out looked
 	var ill []backout.SeriesID
+	var found []time.Time
 	for _, f := range d.Standing() {
 		if ill = append(ill, f.ID); f.Opens {
 			out.findings = 1
+			found = append(found, f.At)
 		}
 	}
 	var known []backout.Baseline
 	if len(ill) > 0 { // none named would be all
 		known = d.Baselines(ill...)
 	}
+	var noticed time.Time // as the path has it
+	if slices.SortFunc(found, time.Time.Compare); len(found) > 0 {
+		noticed = found[(len(found)-1)/2]
+	}
 	begin := time.Now()
-	out.attribution = attribute.Rank(attribute.Question{World: c.World(), Residuals: d.Residuals(c.At.Add(-time.Hour), c.At), Baselines: known})
+	out.attribution = attribute.Rank(attribute.Question{World: c.World(), Residuals: d.Residuals(c.At.Add(-time.Hour), c.At), Baselines: known, Noticed: noticed})
 	out.took = time.Since(begin)
 	return out, nil
 }

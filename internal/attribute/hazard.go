@@ -100,8 +100,8 @@ func hazard(e backout.Exposure, d delays, c clock) []float64 {
 
 // noticing is the log likelihood of trouble that began in each minute being noticed
 // when it was: most is noticed within minutes, or a few samples where they are rarer,
-// some creeps for an hour, and none before it begins. It is the same for all causes,
-// so it only says when.
+// some creeps for an hour, and none before it begins; but what was noticed may also have
+// been something else. It is the same for all causes, so it only says when.
 func noticing(q Question, c clock) []float64 {
 	out := make([]float64, c.n)
 	if q.Noticed.IsZero() {
@@ -112,10 +112,11 @@ func noticing(q Question, c clock) []float64 {
 		usual = max(usual, noticeSamples*float64(r.Step)/float64(c.minute))
 	}
 	for i := range out {
-		out[i] = math.Log(afterOnset)
+		p := elsewhere / horizon
 		if d := -c.since(i, q.Noticed); d >= -1 { // from the end of the minute to the notice
-			out[i] = math.Log(0.75/usual*math.Exp(-max(0, d)/usual) + 0.25/horizon)
+			p += (1 - elsewhere) * (0.6/usual*math.Exp(-max(0, d)/usual) + 0.4/horizon)
 		}
+		out[i] = math.Log(p)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -94,7 +95,7 @@ func (r *Responder) remembers(now time.Time, inc backout.Incident) bool {
 // rank weighs the suspects on everything from an hour before the incident opened
 // until now, or until the first of our own effects changed the picture.
 func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) backout.Attribution {
-	q := attribute.Question{World: w, Baselines: inc.Baselines, Tried: inc.Tried}
+	q := attribute.Question{World: w, Baselines: inc.Baselines, Tried: inc.Tried, Noticed: noticed(inc)}
 	if len(inc.Attempts) > 0 {
 		q.Until = inc.Attempts[0].StartedAt
 	}
@@ -105,6 +106,23 @@ func (r *Responder) rank(now time.Time, w backout.World, inc backout.Incident) b
 	from = from.Add(-r.minutes(evidenceWindow))
 	q.Residuals = witnessed(r.cfg.Signals.Residuals(from, now), inc, from, now, r.cfg.Step)
 	return attribute.Rank(unsettled(q, inc.After))
+}
+
+// noticed is when most of what the incident is about had been found: its first finding
+// may be another story. Zero where nothing was found, as when somebody asks about a calm
+// moment.
+func noticed(inc backout.Incident) time.Time {
+	var at []time.Time
+	for _, f := range inc.Findings {
+		if f.Opens {
+			at = append(at, f.At)
+		}
+	}
+	if len(at) == 0 {
+		return time.Time{}
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	return at[(len(at)-1)/2]
 }
 
 func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribution, inc backout.Incident) backout.Forecast {

@@ -276,3 +276,24 @@ func TestDue_aRolloutUnderWay(t *testing.T) {
 		}
 	}
 }
+
+// The first finding may be another story, so the ranking is told when most of them had
+// come; and nothing where nobody noticed anything.
+func TestNoticed_whenMostWasFound(t *testing.T) {
+	at := func(minutes ...int) backout.Incident {
+		inc := backout.Incident{OpenedAt: noon}
+		for _, m := range minutes {
+			inc.Findings = append(inc.Findings, backout.Finding{Opens: true, At: noon.Add(time.Duration(m) * minute)})
+		}
+		inc.Findings = append(inc.Findings, backout.Finding{At: noon.Add(-99 * minute)}) // opens nothing
+		return inc
+	}
+	for _, c := range []struct {
+		found []int
+		want  time.Time
+	}{{nil, time.Time{}}, {[]int{3}, noon.Add(3 * minute)}, {[]int{4, -30}, noon.Add(-30 * minute)}, {[]int{5, -30, 4}, noon.Add(4 * minute)}} {
+		if got := noticed(at(c.found...)); !got.Equal(c.want) {
+			t.Errorf("found at minutes %v: noticed at %s, want %s", c.found, got, c.want)
+		}
+	}
+}
