@@ -157,10 +157,11 @@ func (x *Executor) do(ctx context.Context, p Proposal) result {
 		settle = 0 // one look
 	}
 	r, reached := x.await(ctx, p, settle)
-	if r.At.IsZero() && act.Err() == nil {
-		r, reached = x.sighted(ctx, p, settle)
+	aborted := act.Err() != nil
+	if r.At.IsZero() && !aborted {
+		r, reached, aborted = x.sighted(ctx, p, settle)
 	}
-	res := result{Outcome: said, Aborted: act.Err() != nil && ctx.Err() == nil}
+	res := result{Outcome: said, Aborted: (aborted || act.Err() != nil) && ctx.Err() == nil}
 	switch {
 	case reached && err == nil:
 		res.Outcome, res.Why = backout.OutcomeDone, describe(r, p.Effect)
@@ -228,22 +229,23 @@ func (x *Executor) await(ctx context.Context, p Proposal, settle time.Duration) 
 // and then looks as await does: what became of an effect is not guessed, and a target
 // that is away for a moment is no reason to give up. The reality is zero when a person
 // aborted before.
-func (x *Executor) sighted(ctx context.Context, p Proposal, settle time.Duration) (backout.Reality, bool) {
+func (x *Executor) sighted(ctx context.Context, p Proposal, settle time.Duration) (r backout.Reality, reached, aborted bool) {
 	pause := x.patience()
 	for ctx.Err() == nil {
 		aborted, woken := x.cleared(ctx, p.Attempt.ID)
 		if aborted {
-			break
+			return backout.Reality{}, false, true
 		}
 		_, err := x.probe(ctx, p)
 		if err == nil {
 			x.thaw(ctx, p.Attempt.ID, p.entry(backout.EntryGate))
-			return x.await(ctx, p, settle)
+			r, reached = x.await(ctx, p, settle)
+			return r, reached, false
 		}
 		x.blind(ctx, p, fmt.Sprintf("can't see what became of %s: %v", p.Step.Component, err))
 		pause.rest(ctx, woken, x.config.MaxTick)
 	}
-	return backout.Reality{}, false
+	return backout.Reality{}, false, false
 }
 
 func (x *Executor) actuator(p Proposal) Actuator {
