@@ -2,36 +2,33 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/backout-dev/backout/bench/attribution/recorded"
+	"github.com/backout-dev/backout/bench/dataset"
 	"github.com/backout-dev/backout/internal/simulate"
 )
 
 // options are the command line.
 type options struct {
-	set, data, until, output, svg string
-	verbose                       bool
-	shifted, train, onlyPeers     bool
-	seed                          uint64
-	cases                         int
+	dataset.Options
+	until                     string
+	verbose                   bool
+	shifted, train, onlyPeers bool
+	seed                      uint64
+	cases                     int
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.set, "set", "", "changerca, petshop or simulator")
-	flag.StringVar(&o.data, "data", "", "folder of a recorded set")
+	o.Flags("changerca, petshop (folders of recordings) or simulator", "a picture")
 	flag.StringVar(&o.until, "until", "", "recorded sets: ask so long after the trouble was noticed (0s, 4m, 8m); end = when the recording ends; empty = at once for changerca, 8m for petshop, which is measured every five minutes")
-	flag.StringVar(&o.output, "o", "text", "text or json")
-	flag.StringVar(&o.svg, "svg", "", "write a picture to this file")
 	flag.BoolVar(&o.verbose, "v", false, "say what was ranked wrongly")
 	flag.BoolVar(&o.shifted, "shifted", false, "simulator: other worlds than any number was chosen for")
 	flag.BoolVar(&o.train, "train", false, "simulator: the worlds for choosing numbers")
@@ -56,13 +53,13 @@ const simulator = "simulator"
 var errUsage = errors.New("usage: attribution --set changerca|petshop --data DIR [--until 0s|4m|8m|end], or --set simulator [--shifted|--train] [--seed S] [--cases N] [--peers]; both [-o text|json] [--svg FILE] [-v]")
 
 func (o options) check() error {
-	_, public := sources[o.set]
+	_, recorded := sources[o.Set]
 	switch {
-	case !public && o.set != simulator, o.output != "text" && o.output != "json", flag.NArg() > 0:
+	case !recorded && o.Set != simulator, !o.Told():
 		return errUsage
-	case public && (o.shifted || o.train || o.onlyPeers), o.set == simulator && (o.data != "" || o.until != ""), o.shifted && o.train:
+	case recorded && (o.shifted || o.train || o.onlyPeers), o.Set == simulator && (o.Data != "" || o.until != ""), o.shifted && o.train:
 		return errUsage
-	case o.set == simulator && o.cases < 1:
+	case o.Set == simulator && o.cases < 1:
 		return fmt.Errorf("cases %d: expected at least one", o.cases)
 	}
 	return nil
@@ -72,11 +69,8 @@ func run(out io.Writer, o options) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if o.set != simulator {
-		if _, err := os.Stat(o.data); errors.Is(err, fs.ErrNotExist) || o.data == "" {
-			fmt.Fprintf(out, "skipped: no folder %q with the set %s. It comes from %s. Give its folder with --data.\n", o.data, o.set, sources[o.set])
-			return nil
-		}
+	if o.Set != simulator && o.Absent(out, sources[o.Set]) {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
@@ -84,21 +78,12 @@ func run(out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-	if o.svg != "" {
-		if err := os.WriteFile(o.svg, []byte(picture(got).SVG()+"\n"), 0o644); err != nil {
-			return fmt.Errorf("write picture: %w", err)
+	return o.Tell(out, got, func() string { return picture(got).SVG() }, func() {
+		show(out, got)
+		if o.verbose {
+			fmt.Fprintf(out, "\nnot at the first place:\n%s\n", strings.Join(got.misses, "\n"))
 		}
-	}
-	if o.output == "json" {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(got)
-	}
-	show(out, got)
-	if o.verbose {
-		fmt.Fprintf(out, "\nnot at the first place:\n%s\n", strings.Join(got.misses, "\n"))
-	}
-	return nil
+	})
 }
 
 // span is how long after the notice is asked; negative is the end.
@@ -119,7 +104,7 @@ func span(set, until string) (time.Duration, error) {
 }
 
 func measureSet(ctx context.Context, o options) (outcome, error) {
-	if o.set == simulator {
+	if o.Set == simulator {
 		g := generated{split: simulate.Test, seed: o.seed, cases: o.cases, onlyPeers: o.onlyPeers}
 		if o.shifted {
 			g.split = simulate.Shifted
@@ -129,7 +114,7 @@ func measureSet(ctx context.Context, o options) (outcome, error) {
 		}
 		return measureGenerated(g)
 	}
-	after, err := span(o.set, o.until)
+	after, err := span(o.Set, o.until)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -137,14 +122,14 @@ func measureSet(ctx context.Context, o options) (outcome, error) {
 	if after < 0 {
 		asked = "end"
 	}
-	if o.set == "changerca" {
-		cases, err := recorded.ReadChangeRCA(o.data, after)
+	if o.Set == "changerca" {
+		cases, err := recorded.ReadChangeRCA(o.Data, after)
 		if err != nil {
 			return outcome{}, err
 		}
-		return measureCases(ctx, o.set, asked, cases)
+		return measureCases(ctx, o.Set, asked, cases)
 	}
-	return measurePetShop(ctx, recorded.PetShopDir(o.data), asked, after)
+	return measurePetShop(ctx, recorded.PetShopDir(o.Data), asked, after)
 }
 
 // measurePetShop measures its issues, and its calm recording for specificity.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/backout-dev/backout/bench/attribution/recorded"
+	"github.com/backout-dev/backout/bench/dataset"
 	"github.com/backout-dev/backout/internal/attribute"
 	"github.com/backout-dev/backout/internal/detect"
 )
@@ -69,13 +70,13 @@ func TestCalibration_ofHonestAnswers(t *testing.T) {
 
 func TestRun_saysHowToGetTheData(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(&out, options{set: "changerca", data: t.TempDir() + "/none", until: "4m", output: "text"}); err != nil {
+	if err := run(&out, options{Options: dataset.Options{Set: "changerca", Data: t.TempDir() + "/none", Output: "text"}, until: "4m"}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(out.String(), "skipped: ") || !strings.Contains(out.String(), "github.com/") {
 		t.Errorf("got %q, expected that it is skipped and where the set comes from", out.String())
 	}
-	if err := run(&out, options{set: "nab", output: "text"}); err == nil {
+	if err := run(&out, options{Options: dataset.Options{Set: "nab", Output: "text"}}); err == nil {
 		t.Error("an unknown set is measured")
 	}
 }

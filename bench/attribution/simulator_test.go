@@ -12,6 +12,7 @@ import (
 
 	backout "github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/bench/attribution/recorded"
+	"github.com/backout-dev/backout/bench/dataset"
 	"github.com/backout-dev/backout/internal/simulate"
 )
 
@@ -122,7 +123,7 @@ func TestRun_generatedWorlds(t *testing.T) {
 	measure := func(o options) map[string]any {
 		t.Helper()
 		var out bytes.Buffer
-		o.set, o.output = simulator, "json"
+		o.Set, o.Output = simulator, "json"
 		if err := run(&out, o); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +133,7 @@ func TestRun_generatedWorlds(t *testing.T) {
 		}
 		return got
 	}
-	got := measure(options{seed: 40, cases: 6, svg: file})
+	got := measure(options{Options: dataset.Options{SVG: file}, seed: 40, cases: 6})
 	for _, field := range []string{"n", "caused", "ac1", "ac1_ci", "ac3", "avg5", "mrr", "exam", "nll", "brier", "ece", "accuracy_with_none", "risk_coverage", "faults", "median_ms", "max_ms", "p_none", "baselines", "detected"} {
 		if _, ok := got[field]; !ok {
 			t.Errorf("the outcome has no %s", field)
@@ -176,8 +177,8 @@ func TestWorlds_areAsHardAsTheyClaim(t *testing.T) {
 
 func TestOptions_refuseWhatMakesNoSense(t *testing.T) {
 	for _, o := range []options{
-		{set: simulator, output: "xml", cases: 1}, {set: simulator, output: "text"}, {set: simulator, output: "text", cases: 1, data: "x"},
-		{set: simulator, output: "text", cases: 1, shifted: true, train: true}, {set: "petshop", output: "text", shifted: true},
+		{Options: dataset.Options{Set: simulator, Output: "xml"}, cases: 1}, {Options: dataset.Options{Set: simulator, Output: "text"}}, {Options: dataset.Options{Set: simulator, Output: "text", Data: "x"}, cases: 1},
+		{Options: dataset.Options{Set: simulator, Output: "text"}, cases: 1, shifted: true, train: true}, {Options: dataset.Options{Set: "petshop", Output: "text"}, shifted: true},
 	} {
 		if err := run(&bytes.Buffer{}, o); err == nil {
 			t.Errorf("%+v is measured", o)

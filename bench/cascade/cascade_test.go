@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	backout "github.com/backout-dev/backout"
+
+	"github.com/backout-dev/backout/bench/dataset"
 )
 
 const groundTruth = `
@@ -145,16 +147,16 @@ func TestMeasure_oftenTakenWaysBeatReachability(t *testing.T) {
 
 func TestRun_absentAndPresent(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(&out, options{set: "itbench", output: "json", data: "no such folder"}); err != nil || !strings.HasPrefix(out.String(), "skipped: ") {
+	if err := run(&out, options{Options: dataset.Options{Set: "itbench", Output: "json", Data: "no such folder"}}); err != nil || !strings.HasPrefix(out.String(), "skipped: ") {
 		t.Errorf("%v, %q: expected it to skip", err, out.String())
 	}
-	if err := run(&out, options{set: "other", output: "json"}); err == nil {
+	if err := run(&out, options{Options: dataset.Options{Set: "other", Output: "json"}}); err == nil {
 		t.Error("an unknown set: expected usage")
 	}
 	out.Reset()
 	svg := filepath.Join(t.TempDir(), "p.svg")
 	dir := write(t, map[string]string{"s1": groundTruth, "s2": groundTruth})
-	if err := run(&out, options{set: "itbench", output: "json", data: dir, svg: svg}); err != nil {
+	if err := run(&out, options{Options: dataset.Options{Set: "itbench", Output: "json", Data: dir, SVG: svg}}); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]any

@@ -1,27 +1,24 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/backout-dev/backout/bench/dataset"
 )
 
 type options struct {
-	set, data, output, svg string
-	verbose                bool
+	dataset.Options
+	verbose bool
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.set, "set", "", "itbench")
-	flag.StringVar(&o.data, "data", "", "folder of the set")
-	flag.StringVar(&o.output, "o", "text", "text or json")
-	flag.StringVar(&o.svg, "svg", "", "write a picture of the scenarios to this file")
+	o.Flags("itbench", "a picture of the scenarios")
 	flag.BoolVar(&o.verbose, "v", false, "say for every scenario what was foretold")
 	flag.Parse()
 	if err := run(os.Stdout, o); err != nil {
@@ -33,38 +30,28 @@ func main() {
 const source = "github.com/itbench-hub/ITBench (Apache-2.0), as SCENARIO/groundtruth_v1.yaml and SCENARIO/scenario.yaml"
 
 func run(out io.Writer, o options) error {
-	if o.set != "itbench" || o.output != "text" && o.output != "json" || flag.NArg() > 0 {
+	if o.Set != "itbench" || !o.Told() {
 		return errors.New("usage: cascade -set itbench -data DIR [-o text|json] [-svg FILE] [-v]")
 	}
-	if _, err := os.Stat(o.data); errors.Is(err, fs.ErrNotExist) || o.data == "" {
-		fmt.Fprintf(out, "skipped: no folder %q with the set %s. It comes from %s. Give its folder with -data.\n", o.data, o.set, source)
+	if o.Absent(out, source) {
 		return nil
 	}
-	scenarios, err := readITBench(o.data)
+	scenarios, err := readITBench(o.Data)
 	if err != nil {
 		return err
 	}
 	if len(scenarios) == 0 {
-		return fmt.Errorf("%s: no scenario with a groundtruth_v1.yaml that has propagations", o.data)
+		return fmt.Errorf("%s: no scenario with a groundtruth_v1.yaml that has propagations", o.Data)
 	}
 	r, answers := measure(scenarios)
-	if o.svg != "" {
-		if err := os.WriteFile(o.svg, []byte(draw(r, answers).SVG()), 0o644); err != nil { //nolint:gosec // a picture for everybody
-			return err
-		}
-	}
-	if o.output == "json" {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	}
-	show(out, r)
-	if o.verbose {
+	return o.Tell(out, r, func() string { return draw(r, answers).SVG() }, func() {
+		show(out, r)
 		for _, a := range answers {
-			fmt.Fprintf(out, "%s, began at %v\n  hit      %v\n  foretold %v\n", a.name, a.roots, a.hit, a.foretold[ours])
+			if o.verbose {
+				fmt.Fprintf(out, "%s, began at %v\n  hit      %v\n  foretold %v\n", a.name, a.roots, a.hit, a.foretold[ours])
+			}
 		}
-	}
-	return nil
+	})
 }
 
 func show(out io.Writer, r result) {

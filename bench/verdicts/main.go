@@ -1,25 +1,25 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
+
+	"github.com/backout-dev/backout/bench/dataset"
 )
 
-type options struct{ set, data, output, svg, errors string }
+type options struct {
+	dataset.Options
+	errors string
+}
 
 func main() {
 	var o options
-	flag.StringVar(&o.set, "set", "", "kontrast")
-	flag.StringVar(&o.data, "data", "", "folder of the set")
-	flag.StringVar(&o.output, "o", "text", "text or json")
-	flag.StringVar(&o.svg, "svg", "", "write a picture of the scores to this file")
+	o.Flags("kontrast", "a picture of the scores")
 	flag.StringVar(&o.errors, "errors", "", "write a picture of each wrong answer into this folder")
 	flag.Parse()
 	if err := run(os.Stdout, o); err != nil {
@@ -31,35 +31,23 @@ func main() {
 const source = "github.com/NetManAIOps/kontrast (no licence: for measuring, not for copying), as cases.csv, labels.csv and kpi/ID.csv"
 
 func run(out io.Writer, o options) error {
-	if o.set != "kontrast" || o.output != "text" && o.output != "json" || flag.NArg() > 0 {
+	if o.Set != "kontrast" || !o.Told() {
 		return errors.New("usage: verdicts -set kontrast -data DIR [-o text|json] [-svg FILE] [-errors DIR]")
 	}
-	if _, err := os.Stat(o.data); errors.Is(err, fs.ErrNotExist) || o.data == "" {
-		fmt.Fprintf(out, "skipped: no folder %q with the set %s. It comes from %s. Give its folder with -data.\n", o.data, o.set, source)
+	if o.Absent(out, source) {
 		return nil
 	}
-	cases, err := readKontrast(o.data)
+	cases, err := readKontrast(o.Data)
 	if err != nil {
 		return err
 	}
 	r, answers := measure(cases)
-	if o.svg != "" {
-		if err := os.WriteFile(o.svg, []byte(scatter(r, answers).SVG()), 0o644); err != nil { //nolint:gosec // a picture for everybody
-			return err
-		}
-	}
 	if o.errors != "" {
 		if err := drawErrors(o.errors, answers); err != nil {
 			return err
 		}
 	}
-	if o.output == "json" {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	}
-	show(out, r)
-	return nil
+	return o.Tell(out, r, func() string { return scatter(r, answers).SVG() }, func() { show(out, r) })
 }
 
 func show(out io.Writer, r result) {

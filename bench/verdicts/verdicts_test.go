@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/backout-dev/backout/bench/dataset"
 )
 
 func scores(pairs ...float64) []scored {
@@ -141,15 +143,15 @@ func TestReadKontrast_refuses(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(&out, options{set: "kontrast", output: "json", data: "no such folder"}); err != nil || !strings.HasPrefix(out.String(), "skipped: ") {
+	if err := run(&out, options{Options: dataset.Options{Set: "kontrast", Output: "json", Data: "no such folder"}}); err != nil || !strings.HasPrefix(out.String(), "skipped: ") {
 		t.Errorf("%v, %q: expected it to skip", err, out.String())
 	}
-	if err := run(&out, options{set: "other", output: "json"}); err == nil {
+	if err := run(&out, options{Options: dataset.Options{Set: "other", Output: "json"}}); err == nil {
 		t.Error("an unknown set: expected usage")
 	}
 	out.Reset()
 	svg := filepath.Join(t.TempDir(), "p.svg")
-	if err := run(&out, options{set: "kontrast", output: "json", data: write(t, 8), svg: svg, errors: t.TempDir()}); err != nil {
+	if err := run(&out, options{Options: dataset.Options{Set: "kontrast", Output: "json", Data: write(t, 8), SVG: svg}, errors: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
