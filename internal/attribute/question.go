@@ -59,7 +59,7 @@ const (
 	stillborn      = 0.2  // a bad version never answers a request
 	stillSilent    = 0.05 // a good one doesn't either, however long one waits
 	startMinutes   = 1.5  // a good one takes this long on average to answer its first request
-	elsewhere      = 0.1  // chance that what was noticed first was something else
+	elsewhere      = 0.1  // chance that what was noticed was something else
 	noticeMinutes  = 5.0  // most trouble is noticed this long after its onset on average
 	noticeSamples  = 2.0  // or so many samples, where that is longer
 	oneByOne       = 100  // up to so many services are all supposed to have broken by themselves

@@ -356,3 +356,17 @@ func BenchmarkRank(b *testing.B) {
 		Rank(s.q)
 	}
 }
+
+// Most trouble is noticed soon after it began, some late, and what was noticed may have
+// been another story: no minute is ruled out.
+func TestNoticing_rulesNothingOut(t *testing.T) {
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	c := clock{from: noon.Add(-time.Hour), minute: time.Minute, n: 70}
+	at := noticing(Question{Noticed: noon}, c)
+	if soon, late, after := at[58], at[10], at[65]; !(soon > late+2 && late > after+1 && after > math.Log(1e-4)) {
+		t.Errorf("log likelihood of an onset just before the notice %.1f, long before %.1f, after it %.1f", soon, late, after)
+	}
+	if at := noticing(Question{}, c); at[0] != at[69] {
+		t.Error("a notice that nobody told says when it began")
+	}
+}

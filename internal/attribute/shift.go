@@ -46,23 +46,20 @@ func (c clock) sums(r backout.Residuals) minuteSums {
 	return out
 }
 
-// ramps are the shapes a shift may take: full at once, from the middle of the first
-// minute on, or growing linearly over so many minutes. Without the slow ones the most likely onset of a creeping
-// regression lies in the middle of the ramp, and whatever was changed there is
-// blamed.
-var ramps = [...]int{1, 2, 4, 10}
-
-// shapes are the ramps that can be told apart: where a minute has about one sample,
-// "from its middle on" looks like "at once" or "along the next".
+// shapes are the ramps that a shift may take: full at once, or growing linearly over so
+// many minutes. Without the slow ones the most likely onset of a creeping regression
+// lies in the middle of the ramp, and whatever was changed there is blamed. Two minutes
+// stand for "at once, from the middle of a minute on", which can't be told from the
+// others where a minute has about one sample.
 func (s minuteSums) shapes() []int {
 	minutes := 0.0
 	for _, n := range s.n {
 		minutes += min(1, n)
 	}
 	if total(s.n) > 1.5*minutes {
-		return ramps[:]
+		return []int{1, 2, 4, 10}
 	}
-	return []int{ramps[0], ramps[2], ramps[3]}
+	return []int{1, 4, 10}
 }
 
 // shiftEvidence gives for each minute τ the log Bayes factor of "worse from τ

@@ -17,9 +17,13 @@ type counted struct {
 	failing map[backout.Version]float64 // share of requests
 	share   float64                     // of requests to version 1
 	away    error
+	asked   *int // counts how often it was asked
 }
 
 func (c counted) Window(_ context.Context, from time.Time) (backout.Window, error) {
+	if c.asked != nil {
+		*c.asked++
+	}
 	w := backout.Window{From: from, Step: minute}
 	for v, failing := range c.failing {
 		s := backout.Series{ID: backout.SeriesID{Signal: "arm-errors", Subject: backout.Subject{Service: "payment", Version: v}}, Kind: backout.SignalErrors, Worse: backout.WorseUp}
@@ -58,6 +62,25 @@ func TestGate_comparesCountsOfBothVersions(t *testing.T) {
 		})
 		if err != nil || a.Decision != c.want || !strings.Contains(a.Why, c.words) {
 			t.Errorf("%s: %s (%s), %v; want %s and %q", name, a.Decision, a.Why, err, c.want, c.words)
+		}
+	}
+}
+
+// Counts are dear to ask for: nobody does where everything has been moved and there is
+// nothing to compare with.
+func TestGate_countsWhereBothVersionsServe(t *testing.T) {
+	tw := newTown(t, true, nil)
+	inc := tw.until(tw.detect(), backout.StateExecuting)
+	stages := len(inc.Plan.Steps()[0].Stages)
+	if stages < 2 {
+		t.Fatalf("the step goes in %d stages: nothing is tested", stages)
+	}
+	for round, want := range map[int]int{0: 1, stages - 1: 0} {
+		asked := 0
+		g := Gate{Store: tw.store, Signals: tw.signals, Counted: counted{asked: &asked}, Minute: minute}
+		q := execute.Question{Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Round: round, Since: tw.now, Until: tw.now.Add(4 * minute), Now: tw.now.Add(6 * minute)}
+		if _, err := g.Ask(t.Context(), q); err != nil || asked != want {
+			t.Errorf("round %d of %d: counts were asked for %d times, want %d (%v)", round, stages, asked, want, err)
 		}
 	}
 }

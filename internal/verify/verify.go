@@ -321,7 +321,7 @@ func (q Question) mildly() []bool {
 	for i, r := range q.Primary {
 		excess, known := q.excess(r)
 		out[i] = known && excess < clearly
-		some = some || !out[i]
+		some = some || known && excess >= clearly
 	}
 	if !some {
 		clear(out)

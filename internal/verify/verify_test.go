@@ -302,6 +302,14 @@ func TestJudge_mildBesideClear(t *testing.T) {
 	if counted != alone || unseen != alone {
 		t.Errorf("where it counts %d samples, where it was not measured before %d; want %d", counted, unseen, alone)
 	}
+	hidden := func(q *Question) { // how ill the first was nobody knows
+		for i := range 6 {
+			q.Primary[0].Levels[i] = nan
+		}
+	}
+	if n := first(hidden, []float64{8, -3}, mild); n != alone {
+		t.Errorf("beside what was never measured before it takes %d samples, want %d as alone", n, alone)
+	}
 	if n := first(as, clear, []float64{2, 2}); n != 60 {
 		t.Errorf("recovered after %d samples while a mild one is as ill as before", n)
 	}
