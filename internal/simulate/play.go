@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -116,10 +115,10 @@ const (
 	coldMinutes = 2.0
 )
 
-// TakeBack brings a share of a component, in (0,1], to the version before its change, at
-// a moment, for an attempt. Taking back the culprit ends the trouble as far as it goes;
-// taking back a deployment restarts it, whoever is guilty. A component that nobody
-// changed stays as it is.
+// TakeBack brings a component to the version before its change as far as a share, in
+// [0,1], at a moment, for an attempt; 0 puts the change forward again. Taking back the
+// culprit ends the trouble as far as it goes; moving a deployment restarts it, whoever
+// is guilty. A component that nobody changed stays as it is.
 func (p *Play) TakeBack(id backout.ComponentID, share float64, at time.Time, attempt backout.AttemptID) {
 	minute := p.w.end + at.Sub(p.w.at).Minutes()
 	for i := range p.w.drafts {
@@ -134,10 +133,14 @@ func (p *Play) TakeBack(id backout.ComponentID, share float64, at time.Time, att
 		}
 		if d.kind == backout.KindDeployment {
 			x := p.w.nodes[d.node]
-			x.unrelated = append(x.unrelated, influence{&course{slow: coldSlow * share, begin: minute, end: minute + coldMinutes}, 1, 0})
+			x.unrelated = append(x.unrelated, influence{&course{slow: coldSlow, begin: minute, end: minute + coldMinutes}, 1, 0})
 		}
-		p.taken = append(p.taken, backout.Observation{Source: "backout", NativeID: fmt.Sprintf("%s/%s/%d", attempt, id, len(d.back.stages)), At: at,
-			Component: id, From: d.to(), To: d.from(), Share: share, Attempt: attempt})
+		o := backout.Observation{Source: "backout", NativeID: fmt.Sprintf("%s/%s/%d", attempt, id, len(d.back.stages)), At: at,
+			Component: id, From: d.to(), To: d.from(), Share: share, Attempt: attempt}
+		if share == 0 {
+			o.From, o.To, o.Share = o.To, o.From, 1
+		}
+		p.taken = append(p.taken, o)
 		p.window = p.w.measure()
 	}
 }
@@ -158,6 +161,9 @@ func (p *Play) relieve(back retreat) {
 	}
 }
 
+// Drain is how long the trouble takes to leave once its culprit is back.
+func (p *Play) Drain() time.Duration { return time.Duration(p.drain * float64(time.Minute)) }
+
 // Over is when the trouble of the culprit has gone where it began, as things stand; false
 // while it would go on.
 func (p *Play) Over() (time.Time, bool) {
@@ -165,6 +171,7 @@ func (p *Play) Over() (time.Time, bool) {
 	if i < 0 || len(p.w.drafts[i].back.stages) == 0 {
 		return time.Time{}, false
 	}
-	last := slices.MaxFunc(p.w.drafts[i].back.stages, func(a, b stage) int { return cmp.Compare(a.share, b.share) })
+	stages := p.w.drafts[i].back.stages
+	last := stages[len(stages)-1]
 	return p.w.when(last.minute + p.drain), last.share >= 1
 }
