@@ -58,7 +58,7 @@ type row struct {
 const beyond = 75 * time.Minute
 
 // before is how long before the onset backout begins to watch.
-const before = 30 * time.Minute
+const before = 10 * time.Minute
 
 // sure is the confidence that the autonomy bar speaks of.
 const sure = .9

@@ -69,6 +69,7 @@ type player struct {
 	path     *respond.Responder
 	wakes    map[backout.IncidentID]time.Time
 	asked    map[string]time.Time // when a plan, by digest, first waited for a person
+	began    bool
 	out      Result
 }
 
@@ -123,8 +124,8 @@ func newPlayer(c Config) (*player, error) {
 // moment is one sample: measured, observed, carried out, decided.
 func (p *player) moment(ctx context.Context, now time.Time) error {
 	found := p.detector.Tick(p.World.Window(now.Add(-p.World.Step()), now))
-	if len(p.kept.order) == 0 {
-		found = p.detector.Standing() // what stands when we begin to watch counts as well
+	if !p.began {
+		p.began, found = true, p.detector.Standing() // what stands when we begin to watch, as package watch has it
 	}
 	if _, err := p.path.Observe(ctx, now, environment, found, nil); err != nil {
 		return err
