@@ -3,6 +3,7 @@ package forecast
 import (
 	"fmt"
 	"math"
+	"time"
 
 	backout "github.com/backout-dev/backout"
 )
@@ -109,9 +110,12 @@ func (v view) storm(i int, id backout.ServiceID, used float64) string {
 	if !v.timing(&h, at) || h.P < leastStorm {
 		return ""
 	}
-	when := fmt.Sprintf("most likely in about %.0f minutes", v.q.minutes(h.P50.Std()))
-	if v.q.minutes(h.P50.Std()) < 1 {
+	when := fmt.Sprintf("most likely in about %.0f minutes", h.P50.Std().Minutes())
+	switch {
+	case v.q.minutes(h.P50.Std()) < 1:
 		when = "any moment now"
+	case h.P50.Std() < 2*time.Minute:
+		when = fmt.Sprintf("most likely in about %.0f seconds", h.P50.Std().Seconds())
 	}
 	return fmt.Sprintf("%s: it tips once %.0f %% of calls to it fail and are retried %d times, %.0f %% likely, %s", head, 100*limit, n, 100*h.P, when)
 }
