@@ -17,6 +17,7 @@ import (
 type acting struct {
 	Cases     int    `json:"cases"`
 	Seed      uint64 `json:"seed"`
+	Known     int    `json:"known"`     // past incidents
 	Incidents int    `json:"incidents"` // cases in which one opened
 	// Reversible are the cases that a change caused which can go back without loss, and
 	// Resolved those of them that recovered, verified, with the culprit back and no
@@ -63,7 +64,8 @@ const before = 10 * time.Minute
 // sure is the confidence that the autonomy bar speaks of.
 const sure = .9
 
-type played1 struct {
+// incident is one case as it was played.
+type incident struct {
 	seed   uint64
 	truth  simulate.Truth
 	kind   backout.ComponentKind
@@ -71,18 +73,18 @@ type played1 struct {
 }
 
 func measureActing(o options) (acting, error) {
-	all, err := each(o.cases, func(i int) (played1, error) {
+	all, err := each(o.cases, func(i int) (incident, error) {
 		seed := o.seed + uint64(i)
 		world := simulate.Begin(o.split(), seed, beyond)
 		truth := world.Truth()
 		r, err := play(played.Config{World: world, Watched: truth.Onset.Add(-before).Truncate(world.Step()), Answer: -1, Alone: true, Seed: seed,
-			PerMinute: backout.Money{Minor: 20_000, Currency: "USD"}})
-		return played1{seed, truth, truth.Component.Kind(), r}, err
+			PerMinute: backout.Money{Minor: 20_000, Currency: "USD"}, Priors: backout.Priors{Incidents: float64(o.known)}})
+		return incident{seed, truth, truth.Component.Kind(), r}, err
 	})
 	if err != nil {
 		return acting{}, err
 	}
-	out := acting{Cases: len(all), Seed: o.seed, Classes: map[simulate.Class]row{}, Ended: map[backout.State]int{}, Why: map[string]int{}}
+	out := acting{Cases: len(all), Seed: o.seed, Known: o.known, Classes: map[simulate.Class]row{}, Ended: map[backout.State]int{}, Why: map[string]int{}}
 	for _, c := range all {
 		out.add(c)
 	}
@@ -93,7 +95,7 @@ func measureActing(o options) (acting, error) {
 	return out, nil
 }
 
-func (a *acting) add(c played1) {
+func (a *acting) add(c incident) {
 	row := a.Classes[c.truth.Class]
 	row.N++
 	reversible := c.truth.Culprit != "" && played.Reversible(c.kind)
@@ -139,7 +141,7 @@ func (a *acting) add(c played1) {
 }
 
 // asked notes why a reversible case was not resolved.
-func (a *acting) asked(c played1) {
+func (a *acting) asked(c incident) {
 	if len(c.result.Incidents) == 0 {
 		a.Why["no incident opened"]++
 		return
@@ -158,7 +160,7 @@ func (a *acting) asked(c played1) {
 }
 
 // trust counts confident answers.
-func (a *acting) trust(c played1) {
+func (a *acting) trust(c incident) {
 	att := c.result.Planned
 	if att == nil && len(c.result.Incidents) > 0 {
 		att = c.result.Incidents[0].Attribution

@@ -24,6 +24,7 @@ type options struct {
 	seed         uint64
 	output       string
 	verbose      bool
+	known        int
 }
 
 func main() {
@@ -34,6 +35,7 @@ func main() {
 	flag.BoolVar(&o.shifted, "shifted", false, "other worlds than any number was chosen for")
 	flag.BoolVar(&o.train, "train", false, "the worlds for choosing numbers")
 	flag.Uint64Var(&o.seed, "seed", 1, "first seed; days and cases take one each")
+	flag.IntVar(&o.known, "known", 0, "with --act: how many past incidents backout knows of; below 19 it is stricter")
 	flag.StringVar(&o.output, "o", "text", "text or json")
 	flag.BoolVar(&o.verbose, "v", false, "with text: say each action and each blame")
 	flag.Parse()
@@ -46,7 +48,7 @@ func main() {
 func (o options) check() error {
 	switch {
 	case o.output != "text" && o.output != "json", o.shifted && o.train, flag.NArg() > 0:
-		return errors.New("usage: calm [--days N | --act [--cases N]] [--shifted|--train] [--seed S] [-o text|json] [-v]")
+		return errors.New("usage: calm [--days N | --act [--cases N] [--known N]] [--shifted|--train] [--seed S] [-o text|json] [-v]")
 	case o.days < 1 || o.cases < 1:
 		return fmt.Errorf("--days %d, --cases %d: expected at least one", o.days, o.cases)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/forecast"
-	"github.com/backout-dev/backout/internal/statistics"
 )
 
 // lately is how many model minutes back a level still says how things are now.
@@ -141,8 +140,8 @@ func (r *Responder) look(q *forecast.Recovery, now time.Time, inc backout.Incide
 			q.Curves = append(q.Curves, res.Levels)
 		}
 	}
-	if len(phis) > 0 {
-		q.Phi = statistics.Median(phis)
+	if slices.Sort(phis); len(phis) > 0 {
+		q.Phi = phis[len(phis)/2]
 	}
 }
 
