@@ -39,6 +39,9 @@ func (r *runner) Start(_ context.Context, a backout.Attempt, components map[back
 		x.run = backout.Run{Attempt: a.ID, State: backout.RunActive}
 		x.begin(r.now)
 		r.runs[a.ID] = x
+		for _, id := range a.Plan.Touched() {
+			r.facts.play.Hold(id, r.now) // the deploy lock
+		}
 		if a.ByItself() {
 			r.facts.spent = append(r.facts.spent, backout.Spent{Attempt: a.ID, At: r.now, Steps: len(a.Plan.Steps())})
 		}

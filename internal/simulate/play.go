@@ -145,18 +145,41 @@ func (p *Play) TakeBack(id backout.ComponentID, share float64, at time.Time, att
 	}
 }
 
-// relieve lets every effect of the cause end with the culprit.
-func (p *Play) relieve(back retreat) {
-	ease := func(list []influence) {
-		for _, i := range list {
-			i.course.back = back
+// Hold keeps whoever rolls out a component from going further after a moment, as a
+// deploy lock does.
+func (p *Play) Hold(id backout.ComponentID, at time.Time) {
+	minute := p.w.end + at.Sub(p.w.at).Minutes()
+	for i := range p.w.drafts {
+		d := &p.w.drafts[i]
+		if d.component != id {
+			continue
 		}
+		n := slices.IndexFunc(d.stages, func(s stage) bool { return s.minute > minute })
+		if n < 1 { // all done, or nothing yet
+			continue
+		}
+		d.stages = d.stages[:n]
+		if d.guilty && len(p.w.cause.course.stages) > 0 {
+			p.each(func(c *course) { c.stages = d.stages })
+		}
+		p.changes, p.window = p.w.observations(), p.w.measure()
 	}
-	p.w.cause.course.back = back
+}
+
+// relieve lets every effect of the cause end with the culprit.
+func (p *Play) relieve(back retreat) { p.each(func(c *course) { c.back = back }) }
+
+// each visits the courses of the cause.
+func (p *Play) each(visit func(*course)) {
+	visit(p.w.cause.course)
 	for _, x := range p.w.nodes {
-		ease(x.influences)
+		for _, i := range x.influences {
+			visit(i.course)
+		}
 		for _, c := range x.calls {
-			ease(c.bad)
+			for _, i := range c.bad {
+				visit(i.course)
+			}
 		}
 	}
 }

@@ -102,6 +102,35 @@ func TestTakeBack_byShares(t *testing.T) {
 	}
 }
 
+// A rollout that is held goes no further, and what was told before stays told.
+func TestHold_stopsARollout(t *testing.T) {
+	held := 0
+	for seed := range uint64(12) {
+		p := simulate.Begin(simulate.Train, seed, 30*time.Minute)
+		all := p.Told(p.End())
+		changes, _ := backout.Fold(all)
+		for _, c := range changes {
+			st := c.Exposure.Stages
+			if len(st) < 2 {
+				continue
+			}
+			held++
+			at := st[0].At.Add(time.Second)
+			p.Hold(c.Component, at)
+			if got := p.Share(c.Component, p.End()); got != st[0].Share {
+				t.Errorf("seed %d: %s is at %.2f, held at %.2f", seed, c.Component, got, st[0].Share)
+			}
+			if n, want := len(p.Told(p.End())), len(all)-len(st)+1; n != want {
+				t.Errorf("seed %d: %d reports after holding %s, expected %d", seed, n, c.Component, want)
+			}
+			break
+		}
+	}
+	if held < 8 {
+		t.Errorf("only %d rollouts in stages", held)
+	}
+}
+
 // A day has changes at all hours, most of its days have trouble, and no change is to
 // blame for it: the services that break by themselves were left alone before.
 func TestDay_hasTroubleThatNoChangeMade(t *testing.T) {
