@@ -30,7 +30,22 @@ func Ends(e backout.ETA) string {
 	return fmt.Sprintf("back by about %s (%s-%s) if the diagnosis is right (%s)", Clock(middle), Clock(early), Clock(late), Percent(e.Right))
 }
 
-// after is the same for a plan that waits: as long as nobody says yes nothing ends.
+// Expected is one sentence about when it is over, without its full stop; "" where no plan
+// waits or runs, or nobody foresaw its end.
+func Expected(inc backout.Incident) string {
+	e := ending(inc)
+	switch {
+	case e == nil:
+		return ""
+	case inc.State == backout.StateWaiting:
+		return capital(after(*e))
+	}
+	return capital(Ends(*e))
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// after is what [Ends] says of a plan that waits: as long as nobody says yes nothing ends.
 func after(e backout.ETA) string {
 	if len(e.Stays) > 0 {
 		return Ends(e)

@@ -138,19 +138,13 @@ func outlook(inc backout.Incident) string {
 	return ""
 }
 
-// ends says when it is expected to be over, "" when nobody foresaw it.
+// ends is [Expected] as a sentence of a message.
 func ends(inc backout.Incident) string {
-	e := ending(inc)
-	switch {
-	case e == nil:
-		return ""
-	case inc.State == backout.StateWaiting:
-		return " " + sentence(capital(after(*e)))
+	if said := Expected(inc); said != "" {
+		return " " + said + "."
 	}
-	return " " + sentence(capital(Ends(*e)))
+	return ""
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // proposal is a plan's summary with its size.
 func proposal(p backout.Plan) string {
