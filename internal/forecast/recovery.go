@@ -31,7 +31,7 @@ type Recovery struct {
 	// Errors are log(actual / foretold median) of past recoveries; see
 	// [backout.Priors.Recoveries].
 	Errors []float64
-	Draws  int // 0 = 1000
+	Draws  int // 0 = 400
 	Seed   uint64
 }
 
@@ -44,7 +44,7 @@ type Backlog struct {
 }
 
 const (
-	recoveryDraws = 1000
+	recoveryDraws = 400
 	actingSpread  = .3  // log-sd of how long an action takes, against the plan
 	effectMedian  = 2.0 // model minutes from the last effect until it shows
 	effectSpread  = .7  // log-sd of the same
