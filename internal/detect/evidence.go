@@ -12,37 +12,53 @@ var power = [powers]float64{.15, .35, .55, .75, .90}
 // isn't believed and stays; the factor in front keeps the mean at exactly one
 // for uniform p in spite of that.
 func bets(p, least float64) (e [powers]float64) {
-	lp, ll := math.Log(math.Min(1, math.Max(p, least))), math.Log(least)
+	lp, norm := math.Log(math.Min(1, math.Max(p, least))), &normShort
+	if least == leastFull {
+		norm = &normFull
+	}
 	for i, k := range power {
-		e[i] = k * math.Exp((k-1)*lp) / (1 - (1-k)*math.Exp(k*ll))
+		e[i] = norm[i] * math.Exp((k-1)*lp)
 	}
 	return e
+}
+
+var normShort, normFull = norms(leastShort), norms(leastFull)
+
+// norms are the factors that keep the mean of a bet at one.
+func norms(least float64) (n [powers]float64) {
+	for i, k := range power {
+		n[i] = k / (1 - (1-k)*math.Pow(least, k))
+	}
+	return n
 }
 
 // ladder is the evidence in one direction: Shiryaev-Roberts sums at five powers
 // and, for the onset, the time at which each running product was last at one.
 type ladder struct {
-	M     [powers]float64
-	C     [powers]float64
+	M     [powers]float32
+	C     [powers]float32
 	Since [powers]int64 // Unix nanoseconds
 }
 
 const mostEvidence = 1e12
 
-func (l *ladder) add(e [powers]float64, at int64) {
+// add takes bets at a moment. weight is how many samples this one counts as in
+// the promise of the run length, 1 but for a time after a change (see
+// [Detector.Exposed]).
+func (l *ladder) add(e [powers]float64, at int64, weight float64) {
 	for i := range e {
 		if l.C[i] <= 1 || l.Since[i] == 0 {
 			l.C[i], l.Since[i] = 1, at
 		}
-		l.C[i] = math.Min(l.C[i]*e[i], mostEvidence)
-		l.M[i] = math.Min((1+l.M[i])*e[i], mostEvidence)
+		l.C[i] = float32(math.Min(float64(l.C[i])*e[i], mostEvidence))
+		l.M[i] = float32(math.Min((weight+float64(l.M[i]))*e[i], mostEvidence))
 	}
 }
 
 func (l *ladder) mean() float64 {
 	s := 0.0
 	for _, m := range l.M {
-		s += m
+		s += float64(m)
 	}
 	return s / powers
 }

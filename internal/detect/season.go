@@ -15,15 +15,18 @@ const (
 // transformed units.
 type season struct {
 	Bins [2][halfHours]float32
-	Days [2][halfHours]float32 // visits, counted in days
+	Days [2][halfHours]uint8 // visits that are over
 }
 
+// slot says where in a day a moment lies, in half-hours, and whether on a weekend
+// (1). Days are those of UTC.
 func slot(at int64) (week int, pos float64) {
-	t := time.Unix(0, at).UTC()
-	if d := t.Weekday(); d == time.Saturday || d == time.Sunday {
+	const weekend = 2 // 1970-01-03 was a Saturday
+	days := at / int64(day)
+	if d := (days - weekend) % 7; d == 0 || d == 1 {
 		week = 1
 	}
-	return week, float64(t.Hour()*2) + (float64(t.Minute())*60+float64(t.Second()))/1800
+	return week, float64(at-days*int64(day)) / float64(30*time.Minute)
 }
 
 // at interpolates between the middles of half-hours.
@@ -41,10 +44,14 @@ func (e *season) at(at int64) float64 {
 func (e *season) learn(at int64, step time.Duration, difference float64) {
 	week, pos := slot(at)
 	i := int(pos) % halfHours
-	perDay := float64(30*time.Minute) / float64(max(step, 1))
-	share := 1 / math.Max(perDay, 1)
-	days := float64(e.Days[week][i]) + share
-	e.Days[week][i] = float32(math.Min(days, 100))
+	if w, p := slot(at - int64(step)); (w != week || int(p)%halfHours != i) && e.Days[w][int(p)%halfHours] < math.MaxUint8 {
+		e.Days[w][int(p)%halfHours]++
+	}
+	share := math.Min(1, float64(step)/float64(30*time.Minute)) // of one visit
+	days := float64(e.Days[week][i]) + pos - math.Floor(pos) + share
 	gain := share * math.Max(.05, 1/days)
+	if e.Bins[week][i] == 0 {
+		gain = 1 // never seen
+	}
 	e.Bins[week][i] += float32(math.Min(gain, 1) * (difference - float64(e.Bins[week][i])))
 }

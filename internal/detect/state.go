@@ -13,6 +13,10 @@ type State struct {
 	Opening  int `json:"opening"`  // series that may open incidents
 	Standing int `json:"standing"` // findings that have not ended
 	Accepted int `json:"accepted"` // level shifts that became the baseline
+	// WentAway counts findings of a long history that were over at once, and Mixed
+	// those that a change of the customers' mix explained, since the start.
+	WentAway int `json:"went_away"`
+	Mixed    int `json:"mixed"`
 	// Judged is how many opening series have a baseline; LearntRatio is the share
 	// of the samples needed for that, averaged over all opening series.
 	Judged      int           `json:"judged"`
@@ -23,7 +27,7 @@ type State struct {
 
 // State counts.
 func (d *Detector) State() State {
-	n, learnt := State{Series: len(d.order), Step: d.step, ARL: d.config.ARL}, 0.0
+	n, learnt := State{Series: len(d.order), Step: d.step, ARL: d.config.ARL, WentAway: d.wentAway, Mixed: d.mixed}, 0.0
 	for _, s := range d.order {
 		switch {
 		case s.arm():
