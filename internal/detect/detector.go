@@ -263,16 +263,33 @@ func (d *Detector) judge(s *series, o observation, gap int) bool {
 	return arose
 }
 
+// A long history is watched for months, and the season, level and correlation behind
+// its p-values are estimates: what they are off by lasts for hours, and bets on small
+// shifts would take hours of it for one. So evidence fades by a part in a hundred with each
+// sample, which leaves it a supermartingale, and is discounted by margin.
+const (
+	fading = .99
+	margin = 1.0
+)
+
 // weigh adds the sample to the evidence and says whether it looked healthy.
 func (d *Detector) weigh(s *series, o observation, w float64, st standing) (calm bool) {
 	first, last := s.sides()
 	calm = true
-	weight := s.group.weight(o.at)
+	weight, keep := s.group.weight(o.at), 1.0
+	if s.Mode == seasonal {
+		weight, keep = weight/margin, fading
+	}
 	for side := first; side <= last; side++ {
 		p, least := s.pValue(side, w, st)
 		e := bets(p, least)
 		if s.promising(st) {
 			e = s.counted(side, o, st)
+		}
+		if keep < 1 {
+			for i := range e {
+				e[i] *= keep
+			}
 		}
 		s.side(side).Ladder.add(e, o.at, weight)
 		worse := st.z
@@ -336,7 +353,7 @@ func (d *Detector) stand(s *series, o observation, st standing, calm bool) {
 		d.accepted = append(d.accepted, s.id)
 		*s = series{id: s.id, about: s.about, group: s.group, other: s.other, season: s.season,
 			state: state{First: s.First, Last: s.Last, Seen: s.Seen, Accepted: s.Accepted + 1,
-				Slow: s.Slow, SeasonOn: s.SeasonOn, SeasonFrom: s.SeasonFrom}}
+				Slow: s.Slow, SeasonOn: s.SeasonOn, Centred: s.Centred, SeasonFrom: s.SeasonFrom}}
 		s.calmDown()
 	}
 }

@@ -101,10 +101,18 @@ func (s *series) learnSeason(o observation, step time.Duration) {
 		}
 		return
 	}
-	memory := 1 + float64(min(time.Duration(o.at-s.SeasonFrom), seasonAge))/float64(step)
-	s.Slow += (o.x - s.Slow) / memory
-	s.season.learn(o.at, step, o.x-s.Slow)
-	if !s.SeasonOn && time.Duration(o.at-s.SeasonFrom) >= seasonAge {
+	age := time.Duration(o.at - s.SeasonFrom)
+	s.Slow += (o.x - s.Slow) / (1 + float64(min(age, week))/float64(step))
+	middle := s.Slow
+	switch {
+	case age < day: // the average of part of a day is none: a morning would look like noon
+		middle = 0
+	case !s.Centred:
+		s.season.centre(s.Slow)
+		s.Centred = true
+	}
+	s.season.learn(o.at, step, o.x-middle)
+	if !s.SeasonOn && age >= seasonAge {
 		s.Level -= s.season.at(o.at) // the sum stays where it is
 		s.SeasonOn = true
 	}
