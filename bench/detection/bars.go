@@ -175,12 +175,14 @@ type fleet struct {
 	Upper          float64 `json:"false_per_30d_upper_95"`
 	Most           int     `json:"most_in_one_fleet"`
 	Stated         float64 `json:"stated_per_30d"`
+	// BySignal counts the false findings.
+	BySignal map[string]int `json:"false_findings"`
 	reached
 }
 
 func measureFleet(seed uint64, fleets int) (fleet, error) {
 	const services, window = 50, 30 * minutes
-	out := fleet{Services: services, Fleets: fleets, Stated: 3 * services * window / 1e7}
+	out := fleet{Services: services, Fleets: fleets, Stated: 3 * services * window / 1e7, BySignal: map[string]int{}}
 	all, delays := 0, [3][]int{}
 	for f := range fleets {
 		b, err := newFleet(services, seed+uint64(f))
@@ -188,7 +190,11 @@ func measureFleet(seed uint64, fleets int) (fleet, error) {
 			return out, err
 		}
 		b.run(learnt, 0)
-		n := incidents(b.run(window, 0))
+		found := b.run(window, 0)
+		for _, f := range found {
+			out.BySignal[string(f.ID.Signal)]++
+		}
+		n := incidents(found)
 		all, out.Most = all+n, max(out.Most, n)
 		for i := range delays {
 			d, err := b.untilFound(math.Pow(2, float64(2-i)))

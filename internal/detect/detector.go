@@ -269,7 +269,7 @@ func (d *Detector) judge(s *series, o observation, gap int) bool {
 // sample, which leaves it a supermartingale, and is discounted by margin.
 const (
 	fading = .99
-	margin = 1.0
+	margin = 1.5
 )
 
 // weigh adds the sample to the evidence and says whether it looked healthy.
@@ -282,9 +282,14 @@ func (d *Detector) weigh(s *series, o observation, w float64, st standing) (calm
 	}
 	for side := first; side <= last; side++ {
 		p, least := s.pValue(side, w, st)
-		e := bets(p, least)
-		if s.promising(st) {
+		var e [powers]float64
+		switch {
+		case s.promising(st):
 			e = s.counted(side, o, st)
+		case s.Mode == seasonal:
+			e = scores(p, least)
+		default:
+			e = bets(p, least)
 		}
 		if keep < 1 {
 			for i := range e {
@@ -309,7 +314,7 @@ func (d *Detector) weigh(s *series, o observation, w float64, st standing) (calm
 func (d *Detector) raise(s *series, o observation, st standing, ev float64) {
 	first, last := s.sides()
 	loud := &s.side(first).Ladder
-	if s.side(last).Ladder.mean() > loud.mean() {
+	if s.side(last).Ladder.mean(&equally) > loud.mean(&equally) {
 		loud = &s.side(last).Ladder
 	}
 	s.Alarm, s.AlarmAt, s.Onset, s.Calm, s.Since = true, o.at, loud.onset(), 0, 1

@@ -55,12 +55,37 @@ func (l *ladder) add(e [powers]float64, at int64, weight float64) {
 	}
 }
 
-func (l *ladder) mean() float64 {
-	s := 0.0
-	for _, m := range l.M {
-		s += float64(m)
+// shifts are what a long history bets on beside the first power: that innovations
+// have moved by so many standard deviations. On the normal score z of the p-value the
+// likelihood ratio is exp(d*z - d*d/2), whose mean is one for uniform p. On noise with heavy tails
+// a power of p pays for what a shift seldom does, the very smallest p, and takes half as
+// long again to see a shift of one standard deviation.
+var shifts = [powers]float64{0, .4, .7, 1.2, 2.2}
+
+// scores turns a p-value into the five e-values of a long history.
+func scores(p, least float64) (e [powers]float64) {
+	p = math.Max(p, least)
+	z := normalScore(p)
+	e[0] = normFull[0] * math.Exp((power[0]-1)*math.Log(p))
+	for i, d := range shifts[1:] {
+		e[i+1] = math.Exp(d*z - d*d/2)
 	}
-	return s / powers
+	return e
+}
+
+// How much each bet counts in the mean.
+var (
+	equally = [powers]float64{.2, .2, .2, .2, .2}
+	mainly  = [powers]float64{.2, .1, .3, .2, .2}
+)
+
+// mean is the weighted mean of the sums, an e-detector as each of them is.
+func (l *ladder) mean(weights *[powers]float64) float64 {
+	s := 0.0
+	for i, m := range l.M {
+		s += weights[i] * float64(m)
+	}
+	return s
 }
 
 // onset is the last reset of the power that speaks loudest.

@@ -9,6 +9,18 @@ import (
 // with N six hours of minutes.
 const steadyMemory = 361.0
 
+// seasonMemory is the same once a season takes the day away: what is left for the
+// level to follow is slow, and the less it wanders the longer the promise holds.
+const seasonMemory = 721.0
+
+// memory is how many samples the baseline comes from.
+func (s *series) memory() float64 {
+	if s.SeasonOn {
+		return math.Min(float64(s.Healthy), seasonMemory)
+	}
+	return math.Min(float64(s.Healthy), steadyMemory)
+}
+
 const ratioMemory = 2000.0 // samples that the error ratio remembers
 
 // lag is how many samples a long history waits before it learns one. A shift of
@@ -32,7 +44,7 @@ func (s *series) ago(k int64) float64 {
 // evidence is suspicious. The sample's residual and innovation are in the rings.
 func (s *series) learn(o observation, st standing, w float64, d int, slow bool) {
 	s.Healthy++
-	n, rate := math.Min(float64(s.Healthy), steadyMemory), 1.0
+	n, rate := s.memory(), 1.0
 	if slow {
 		rate = .1
 	}
@@ -43,10 +55,10 @@ func (s *series) learn(o observation, st standing, w float64, d int, slow bool) 
 	case s.Mode == seasonal && !st.exact:
 		before, now, memory, d = s.ago(lag+1), s.ago(lag), math.Min(float64(s.Healthy), phiMemory), 1
 		if v := unpack(s.Novelty[(s.Head+ringSize-1-lag)%ringSize]); !math.IsNaN(now) && !math.IsNaN(v) {
-			s.learnLevel(standing{z: now, precision: 1}, v, rate/n*levelGain(n))
+			s.learnLevel(standing{z: now, precision: 1}, v, rate/n*s.levelGain(n))
 		}
 	default:
-		s.learnLevel(st, w, rate/n*levelGain(n))
+		s.learnLevel(st, w, rate/n*s.levelGain(n))
 	}
 	if d == 1 && !math.IsNaN(before) && !math.IsNaN(now) {
 		s.learnPhi(before, now, memory, rate)
@@ -72,7 +84,12 @@ func (s *series) remember(side int, w float64) {
 
 // levelGain is 1 while averaging and tends to 2, the gain of an exponential
 // average, as the memory fills up.
-func levelGain(n float64) float64 { return 1 + n/steadyMemory }
+func (s *series) levelGain(n float64) float64 {
+	if s.SeasonOn {
+		return 1 + n/seasonMemory
+	}
+	return 1 + n/steadyMemory
+}
 
 func (s *series) learnLevel(st standing, w, gain float64) {
 	move := gain * s.Scale * clip(st.z) / math.Max(st.precision, .3)

@@ -105,10 +105,14 @@ func (s *series) sides() (first, last int) {
 
 // evidence is the mean over the ladders in use; a mean of e-detectors is one.
 func (s *series) evidence() float64 {
-	if s.other == nil {
-		return s.own.Ladder.mean()
+	w := &equally
+	if s.Mode == seasonal {
+		w = &mainly
 	}
-	return (s.own.Ladder.mean() + s.other.Ladder.mean()) / 2
+	if s.other == nil {
+		return s.own.Ladder.mean(w)
+	}
+	return (s.own.Ladder.mean(w) + s.other.Ladder.mean(w)) / 2
 }
 
 // sign turns residuals so that worse is positive.
@@ -167,7 +171,7 @@ func (s *series) fewEvents(o observation, st *standing) {
 	if mean >= manyEvents*dispersion || mean <= 0 {
 		return
 	}
-	n := math.Min(float64(s.Healthy), steadyMemory)
+	n := s.memory()
 	st.exact, st.mean, st.dispersion = true, mean, dispersion
 	st.up, st.down = predictive(o.value, 1, mean*n+.5*dispersion, n, dispersion)
 	st.z = middleScore(st)
@@ -243,7 +247,7 @@ func mostNu(healthy uint32) float64 {
 }
 
 func (s *series) student(z float64) float64 {
-	n := math.Min(float64(s.Healthy), steadyMemory)
+	n := s.memory()
 	if s.kind == ratio {
 		return statistics.StudentSurvival(z, mostNu(s.Healthy))
 	}
@@ -252,14 +256,19 @@ func (s *series) student(z float64) float64 {
 
 func (s *series) ownPast(side int, z float64) float64 {
 	g := &s.side(side).Tail
-	if z > float64(g.U) {
-		return doubtTail(math.Max(g.p(z, tailShare), 1e-9))
+	rank := s.History.above(z)
+	if side == down {
+		rank = s.History.below(-z)
 	}
-	if side == up {
-		return s.History.above(z)
+	enough := ranked / float64(s.History.N)
+	if z > float64(g.U) && (rank < enough || z > histogramMost-binWidth) {
+		return math.Min(enough, doubtTail(math.Max(g.p(z, tailShare), 1e-9)))
 	}
-	return s.History.below(-z)
+	return rank
 }
+
+// ranked is how many worse samples of the past make a rank that needs no law.
+const ranked = 10
 
 // doubt raises the small p-values of a short history: level, scale and correlation
 // are estimates, and noise has heavier tails than any model. 1e-5 becomes 1.6e-5,

@@ -36,7 +36,7 @@ func (s *series) counted(side int, o observation, st standing) [powers]float64 {
 	if side == down {
 		ratios = &fewer
 	}
-	n := math.Min(float64(s.Healthy), steadyMemory)
+	n := s.memory()
 	runs := (1 + s.Phi) / (1 - s.Phi)
 	return sparse(ratios, o.value/st.dispersion, (st.mean*n+.5*st.dispersion)/st.dispersion, n, runs)
 }

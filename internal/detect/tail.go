@@ -37,6 +37,7 @@ func normalScore(above float64) float64 {
 const (
 	histogramBins = 32
 	histogramMost = 4.0
+	binWidth      = 2 * histogramMost / histogramBins
 	histogramKeep = 8000 // samples that the histogram remembers at the most
 	exceedances   = 64
 	tailShare     = .02
