@@ -332,10 +332,16 @@ func (d *Detector) raise(s *series, o observation, st standing, ev float64) {
 // calmSamples in a row end a finding.
 const calmSamples = 10
 
-// away is after how many samples a finding of a long history is looked at again:
-// when all that came since speaks for health, the trouble went away by itself
-// (a filter of FBDetect's, SOSP 2024).
+// away is how many calm samples, soon after a finding, say that a burst is over:
+// a finding that took no more than that many bad samples was made by few, and when
+// all that came since speaks for health it went away by itself (a filter of
+// FBDetect's, SOSP 2024). A shift that took longer to be seen has shown that it stays.
 const away = 3
+
+// burst reports whether the finding is one that went away.
+func (s *series) burst(age, step time.Duration) bool {
+	return s.Mode == seasonal && time.Duration(s.AlarmAt-s.Onset) <= away*step && age <= 2*away*step && s.Calm >= away && s.Since < 1
+}
 
 // stand keeps a finding until the series is calm again, or has stayed away so
 // long that the new level is accepted: then it warms up anew.
@@ -343,12 +349,11 @@ func (d *Detector) stand(s *series, o observation, st standing, calm bool) {
 	if calm {
 		s.Calm++
 	} else {
-		s.Calm = 0
+		s.Calm, s.Since = 0, 1
 	}
 	age := time.Duration(o.at - s.AlarmAt)
-	over := s.Mode == seasonal && age <= (away+1)*d.step && s.Calm >= away && s.Since < 1
 	switch {
-	case over:
+	case s.burst(age, d.step):
 		d.wentAway++
 		fallthrough
 	case s.Calm >= calmSamples:

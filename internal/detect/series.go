@@ -44,7 +44,7 @@ type state struct {
 	Seen, Healthy   uint32
 	Newest          float32 // number behind the newest sample
 	Floor           float32 // of Phi, from the overlap of the windows
-	Since           float32 // what all bets since the finding multiply to, while it is young
+	Since           float32 // what the bets of the calm samples since the finding multiply to
 	Calm, Accepted  uint16
 	Mode            mode
 	SeasonOn, Alarm bool
