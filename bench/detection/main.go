@@ -50,7 +50,12 @@ func main() {
 	fleets := flag.Int("fleets", 3, "fleets of fifty services, a month each")
 	details := flag.Bool("detail", false, "measure every noise and mode too")
 	fetched := flag.Int("fetch", 0, "measure instead what it costs to ask for so many series")
+	serving := flag.Int("serve", 0, "be the server that -fetch asks")
 	flag.Parse()
+	if *serving > 0 {
+		fmt.Fprintln(os.Stderr, serve(*serving))
+		os.Exit(1)
+	}
 	if err := run(*output, *runs, *seed, *series, *days, *fleets, *details, *fetched); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

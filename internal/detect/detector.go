@@ -276,9 +276,9 @@ const (
 func (d *Detector) weigh(s *series, o observation, w float64, st standing) (calm bool) {
 	first, last := s.sides()
 	calm = true
-	weight, keep := s.group.weight(o.at), 1.0
+	weight, keep := 1.0, 1.0
 	if s.Mode == seasonal {
-		weight, keep = weight/margin, fading
+		weight, keep = s.group.weight(o.at)/margin, fading
 	}
 	for side := first; side <= last; side++ {
 		p, least := s.pValue(side, w, st)

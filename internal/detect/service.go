@@ -69,8 +69,8 @@ const (
 )
 
 // Exposed says that a change of a service reached all of its users at a moment.
-// What the detector did not see yet of the service is then suspicious for a while,
-// decaying; see the package comment. A service that it does not know is ignored.
+// Series with a long history of the service are then suspicious for a while, decaying;
+// see mostSuspicion. A service that it does not know is ignored.
 func (d *Detector) Exposed(service backout.ServiceID, at time.Time) {
 	if g := d.groups[groupOf(backout.Subject{Service: service})]; g != nil {
 		g.exposed = max(g.exposed, at.UnixNano())
