@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/detect"
 	"github.com/backout-dev/backout/internal/metrics"
 	"github.com/backout-dev/backout/internal/metrics/prometheus"
 	"github.com/backout-dev/backout/internal/watch"
@@ -55,22 +56,19 @@ func measureFetch(many int) (f fetch, err error) {
 		signals = append(signals, backout.Signal{Name: backout.SignalName(fmt.Sprint("signal", i)), Kind: backout.SignalLatency, Direction: backout.WorseUp,
 			Query: fmt.Sprintf("seconds%d", i), Total: fmt.Sprintf("requests%d", i), Opens: true})
 	}
-	w, err := watch.New(watch.Config{Sampler: sampler, Signals: signals, Step: time.Minute, History: 1, Timeout: 5 * time.Minute, Report: func(context.Context, watch.Report) {}})
+	w, err := watch.New(watch.Config{Sampler: sampler, Signals: signals, Step: time.Minute, History: 1, Detector: detect.Config{Warm: 20}, Timeout: 5 * time.Minute, Report: func(context.Context, watch.Report) {}})
 	if err != nil {
 		return f, err
 	}
 	var cpu, wall []float64
-	for i := range 60 {
+	for i := range 26 {
 		before, began := used(), time.Now()
 		r := w.Tick(context.Background(), epoch.Add(time.Duration(i)*time.Minute))
 		if r.Why != "" || len(r.Missing) > 0 {
 			return f, fmt.Errorf("measure fetching: %s %v", r.Why, r.Missing)
 		}
-		if i >= 45 { // every series has a baseline by then
+		if i >= 21 { // every series has a baseline by then
 			cpu, wall = append(cpu, used()-before), append(wall, time.Since(began).Seconds())
-		}
-		if i > 50 && wall[len(wall)-1] > 10 {
-			break
 		}
 	}
 	slices.Sort(cpu)

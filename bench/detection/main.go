@@ -48,6 +48,7 @@ func main() {
 	series := flag.Int("series", 300, "series that run length and delays are measured on")
 	days := flag.Int("days", 14, "days that each of them is watched")
 	fleets := flag.Int("fleets", 3, "fleets of fifty services, a month each")
+	costs := flag.Bool("cost", true, "measure time and memory at 100,000 series")
 	details := flag.Bool("detail", false, "measure every noise and mode too")
 	fetched := flag.Int("fetch", 0, "measure instead what it costs to ask for so many series")
 	serving := flag.Int("serve", 0, "be the server that -fetch asks")
@@ -56,13 +57,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, serve(*serving))
 		os.Exit(1)
 	}
-	if err := run(*output, *runs, *seed, *series, *days, *fleets, *details, *fetched); err != nil {
+	if err := run(*output, *runs, *seed, *series, *days, *fleets, *costs, *details, *fetched); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(output string, runs int, seed uint64, series, days, fleets int, details bool, fetched int) error {
+func run(output string, runs int, seed uint64, series, days, fleets int, costs, details bool, fetched int) error {
 	enc := json.NewEncoder(os.Stdout)
 	enc.SetIndent("", "  ")
 	if fetched > 0 {
@@ -76,6 +77,11 @@ func run(output string, runs int, seed uint64, series, days, fleets int, details
 	var err error
 	if r.bars, err = measureBars(seed, series, days, fleets); err != nil {
 		return err
+	}
+	if costs {
+		if r.TickMS100k, r.BytesPer, err = measureCost100k(); err != nil {
+			return err
+		}
 	}
 	if details {
 		if r.Detail, err = measureDetail(runs); err != nil {
