@@ -73,6 +73,9 @@ func run(output string, runs int, seed uint64, series, days, fleets int, costs, 
 		}
 		return enc.Encode(f)
 	}
+	if series < 1 || days < 1 || fleets < 1 {
+		return fmt.Errorf("measure detection: %d series, %d days, %d fleets: expected one of each at least", series, days, fleets)
+	}
 	var r report
 	var err error
 	if r.bars, err = measureBars(seed, series, days, fleets); err != nil {
