@@ -247,7 +247,7 @@ func (d *Detector) judge(s *series, o observation, gap int) bool {
 	case s.Alarm:
 		d.stand(s, o, st, calm)
 	case ev >= arl:
-		d.raise(s, o, st, ev)
+		d.raise(s, o.at, st.expected, o.inOwnUnit(s.kind), ev)
 		arose = true
 	default:
 		s.learn(o, st, w, gap, ev >= math.Sqrt(arl))
@@ -311,17 +311,17 @@ func (d *Detector) weigh(s *series, o observation, w float64, st standing) (calm
 
 // raise notes the finding; its threshold is the promise that was made. A finding
 // that other customers explain opens nothing.
-func (d *Detector) raise(s *series, o observation, st standing, ev float64) {
+func (d *Detector) raise(s *series, at int64, expected, observed, ev float64) {
 	first, last := s.sides()
 	loud := &s.side(first).Ladder
 	if s.side(last).Ladder.mean(&equally) > loud.mean(&equally) {
 		loud = &s.side(last).Ladder
 	}
-	s.Alarm, s.AlarmAt, s.Onset, s.Calm, s.Since = true, o.at, loud.onset(), 0, 1
+	s.Alarm, s.Calm, s.Since = true, 0, 1
 	s.alert = &backout.Finding{
-		ID: s.id, Kind: s.signal, At: time.Unix(0, o.at).UTC(), Onset: time.Unix(0, s.Onset).UTC(),
+		ID: s.id, Kind: s.signal, At: time.Unix(0, at).UTC(), Onset: time.Unix(0, loud.onset()).UTC(),
 		Evidence: ev, Threshold: d.promise(s), Mode: s.Mode.String(),
-		Expected: s.kind.inOwnUnit(st.expected), Observed: o.inOwnUnit(s.kind), Opens: s.opens,
+		Expected: s.kind.inOwnUnit(expected), Observed: observed, Opens: s.opens,
 	}
 	if s.opens && d.otherMix(s) {
 		s.alert.Opens = false
@@ -340,7 +340,7 @@ const away = 3
 
 // burst reports whether the finding is one that went away.
 func (s *series) burst(age, step time.Duration) bool {
-	return s.Mode == seasonal && time.Duration(s.AlarmAt-s.Onset) <= away*step && age <= 2*away*step && s.Calm >= away && s.Since < 1
+	return s.Mode == seasonal && s.alert.At.Sub(s.alert.Onset) <= away*step && age <= 2*away*step && s.Calm >= away && s.Since < 1
 }
 
 // stand keeps a finding until the series is calm again, or has stayed away so
@@ -351,7 +351,7 @@ func (d *Detector) stand(s *series, o observation, st standing, calm bool) {
 	} else {
 		s.Calm, s.Since = 0, 1
 	}
-	age := time.Duration(o.at - s.AlarmAt)
+	age := time.Duration(o.at - s.alert.At.UnixNano())
 	switch {
 	case s.burst(age, d.step):
 		d.wentAway++

@@ -55,7 +55,7 @@ func (d *Detector) explains(dim int, s *series) bool {
 		if part.kind != s.kind || dimension(part.id.Subject) != dim || part.Mode == warming || s.Last-part.Last > 2*int64(d.step) {
 			continue
 		}
-		if part.Alarm || d.shiftSince(part, s.Onset) >= 1 {
+		if part.Alarm || d.shiftSince(part, s.alert.Onset.UnixNano()) >= 1 {
 			return false
 		}
 		value := part.usual()

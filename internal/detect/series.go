@@ -39,8 +39,7 @@ type state struct {
 	Previous        float64 // standardised residual of the newest sample, NaN after a gap
 	Slow            float64 // average since the start, against which seasons are learnt
 	SeasonFrom      int64   // Unix nanoseconds
-	AlarmAt, Onset  int64
-	Head, Well      int64 // entries ever written to the rings, and up to the end of the last finding
+	Head, Well      int64   // entries ever written to the rings, and up to the end of the last finding
 	Seen, Healthy   uint32
 	Newest          float32 // number behind the newest sample
 	Floor           float32 // of Phi, from the overlap of the windows

@@ -20,8 +20,8 @@ type group struct {
 	many    int     // series in it
 	loud    *series // the one that says most, with what it saw
 	say     float64
-	o       observation
-	st      standing
+	// what it showed, and what was expected of it on its transformed scale
+	observed, expected float64
 }
 
 func groupOf(s backout.Subject) string {
@@ -40,7 +40,7 @@ func (d *Detector) hear(s *series, o observation, st standing, share float64) {
 	g.many++
 	g.sum += share
 	if share > g.say || g.loud == nil {
-		g.loud, g.say, g.o, g.st = s, share, o, st
+		g.loud, g.say, g.observed, g.expected = s, share, o.inOwnUnit(s.kind), st.expected
 	}
 }
 
@@ -49,7 +49,7 @@ func (d *Detector) hear(s *series, o observation, st standing, share float64) {
 func (d *Detector) together(found []backout.Finding) []backout.Finding {
 	for _, g := range d.heard {
 		if s := g.loud; g.sum >= 1 && g.many > 1 && s.Mode != warming && !s.Alarm {
-			d.raise(s, g.o, g.st, g.sum*d.promise(s))
+			d.raise(s, s.Last, g.expected, g.observed, g.sum*d.promise(s))
 			found = append(found, *s.alert)
 		}
 		*g = group{exposed: g.exposed}
