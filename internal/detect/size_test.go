@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// A hundred thousand series must fit into 150 MB: 896 is a size of Go's allocator, and
+// A hundred thousand series are kept in memory: 896 is a size of Go's allocator, and
 // a byte more costs 128.
 func TestSeries_isSmall(t *testing.T) {
 	if n := unsafe.Sizeof(series{}); n > 896 {
