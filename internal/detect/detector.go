@@ -205,8 +205,8 @@ func (d *Detector) feed(s *series, smp backout.Sample) bool {
 		return false
 	}
 	gap := steps(s.Last, at, d.step)
-	if s.First == 0 {
-		s.First = at
+	if s.Began == 0 {
+		s.Began = at
 	}
 	s.Last, s.Newest = at, float32(o.n)
 	s.Seen++
@@ -362,8 +362,8 @@ func (d *Detector) stand(s *series, o observation, st standing, calm bool) {
 	case age >= d.config.Accept:
 		d.accepted = append(d.accepted, s.id)
 		*s = series{id: s.id, about: s.about, group: s.group, other: s.other, season: s.season,
-			state: state{First: s.First, Last: s.Last, Seen: s.Seen, Accepted: s.Accepted + 1,
-				Slow: s.Slow, SeasonOn: s.SeasonOn, Centred: s.Centred, SeasonFrom: s.SeasonFrom}}
+			state: state{Began: s.Began, Last: s.Last, Seen: s.Seen, Accepted: s.Accepted + 1,
+				Slow: s.Slow, SeasonOn: s.SeasonOn, Centred: s.Centred}}
 		s.calmDown()
 	}
 }

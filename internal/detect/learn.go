@@ -113,12 +113,12 @@ func (s *series) learnSeason(o observation, step time.Duration) {
 		return
 	}
 	if s.season == nil {
-		if time.Duration(o.at-s.First) >= seasonStart {
-			s.season, s.SeasonFrom, s.Slow = &season{}, o.at, o.x
+		if time.Duration(o.at-s.Began) >= seasonStart {
+			s.season, s.Began, s.Slow = &season{}, o.at, o.x
 		}
 		return
 	}
-	age := time.Duration(o.at - s.SeasonFrom)
+	age := time.Duration(o.at - s.Began)
 	s.Slow += (o.x - s.Slow) / (1 + float64(min(age, week))/float64(step))
 	middle := s.Slow
 	switch {

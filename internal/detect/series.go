@@ -29,7 +29,7 @@ const (
 // state is everything numeric that a series knows: of fixed size, so that it
 // can be written and read back bit by bit, and small, since there may be 100,000.
 type state struct {
-	First, Last     int64   // Unix nanoseconds of the first and the newest sample
+	Began, Last     int64   // Unix nanoseconds of the first and the newest sample; once a season is learnt, of its first
 	Level, Scale    float64 // of residuals, transformed units; not for ratios
 	Phi             float64 // upper bound in use
 	C0, C1          float64 // moments of neighbouring residuals
@@ -38,7 +38,6 @@ type state struct {
 	Dispersion      float64 // ratios: variance over that of independent errors
 	Previous        float64 // standardised residual of the newest sample, NaN after a gap
 	Slow            float64 // average since the start, against which seasons are learnt
-	SeasonFrom      int64   // Unix nanoseconds
 	Head, Well      int64   // entries ever written to the rings, and up to the end of the last finding
 	Seen, Healthy   uint32
 	Newest          float32 // number behind the newest sample
