@@ -125,7 +125,7 @@ func (m *meters) collectLearnt(gauge func(*prometheus.Desc, float64, ...string))
 	}
 	for _, s := range m.app.watch.Services() {
 		name := string(cmp.Or(backout.ServiceID(s.Journey), s.Service))
-		gauge(learntOf, s.LearntRatio, name, "baseline")
+		gauge(learntOf, s.Learnt, name, "baseline")
 		gauge(learntOf, float64(s.Seasonal)/float64(s.Opening), name, "history")
 		gauge(learntOf, float64(s.Seasons)/float64(s.Opening), name, "season")
 	}

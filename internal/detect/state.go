@@ -29,23 +29,10 @@ type State struct {
 	ARL         float64       `json:"arl"`
 }
 
-// ServiceState says how ready the series of one service, or journey, are.
-type ServiceState struct {
-	Service  backout.ServiceID `json:"service,omitempty"`
-	Journey  backout.JourneyID `json:"journey,omitempty"`
-	Opening  int               `json:"opening"`  // series that may open incidents
-	Judged   int               `json:"judged"`   // of them with a baseline
-	Seasonal int               `json:"seasonal"` // of them with a long history
-	Seasons  int               `json:"seasons"`  // of them whose half-hours are in use
-	// LearntRatio is the share of the samples needed for a baseline, averaged over
-	// the series.
-	LearntRatio float64 `json:"learnt_ratio"`
-}
-
 // Services gives the state of each service that has series which may open
 // incidents, in order of first appearance.
-func (d *Detector) Services() []ServiceState {
-	var out []ServiceState
+func (d *Detector) Services() []backout.Readiness {
+	var out []backout.Readiness
 	at := map[*group]int{}
 	for _, s := range d.order {
 		if s.group == nil {
@@ -54,7 +41,7 @@ func (d *Detector) Services() []ServiceState {
 		i, ok := at[s.group]
 		if !ok {
 			i, at[s.group] = len(out), len(out)
-			out = append(out, ServiceState{Service: s.id.Subject.Service})
+			out = append(out, backout.Readiness{Service: s.id.Subject.Service})
 			if s.id.Subject.Service == "" {
 				out[i].Journey = s.id.Subject.Journey
 			}
@@ -62,11 +49,11 @@ func (d *Detector) Services() []ServiceState {
 		n := &out[i]
 		n.Opening++
 		if s.Mode == warming {
-			n.LearntRatio += float64(len(s.warm)) / float64(d.config.Warm)
+			n.Learnt += float64(len(s.warm)) / float64(d.config.Warm)
 			continue
 		}
 		n.Judged++
-		n.LearntRatio++
+		n.Learnt++
 		if s.Mode == seasonal {
 			n.Seasonal++
 		}
@@ -75,7 +62,7 @@ func (d *Detector) Services() []ServiceState {
 		}
 	}
 	for i := range out {
-		out[i].LearntRatio /= float64(out[i].Opening)
+		out[i].Learnt /= float64(out[i].Opening)
 	}
 	return out
 }

@@ -33,7 +33,7 @@ func TestRun_learnsThePast(t *testing.T) {
 		if st.Seasonal != 1 || st.PastRatio != 1 {
 			t.Errorf("after ten minutes: %+v, expected a long history", st)
 		}
-		if sv := w.Services(); len(sv) != 1 || sv[0].Service != "checkout" || sv[0].Seasonal != 1 || sv[0].LearntRatio != 1 {
+		if sv := w.Services(); len(sv) != 1 || sv[0].Service != "checkout" || sv[0].Seasonal != 1 || sv[0].Learnt != 1 {
 			t.Errorf("services are %+v, expected checkout to be ready", sv)
 		}
 		asked := 0

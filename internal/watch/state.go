@@ -165,7 +165,7 @@ func (w *Watch) State() State {
 }
 
 // Services says how ready each service is.
-func (w *Watch) Services() []detect.ServiceState {
+func (w *Watch) Services() []backout.Readiness {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.detector.Services()
