@@ -1,7 +1,9 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,6 +56,8 @@ func turning(h backout.Health) string {
 	return "it is alive: " + Plural(len(h.Loops), "loop") + " within their time"
 }
 
+const mostServices = 16 // shown; all of a large product is a page that nobody reads
+
 // readiness is how well each service can be judged, the ones that lack most first.
 func (w *sheet) readiness(d backout.Diagnosis) {
 	series, judged, width := 0, 0, len("service")
@@ -67,13 +71,20 @@ func (w *sheet) readiness(d backout.Diagnosis) {
 		width = min(width, 40)
 		head := fmt.Sprintf("%-*s  %6s  %-16s  %12s  %6s", width, "service", "series", "baseline", "long history", "season")
 		fmt.Fprintln(w, w.Paint(InkMuted, head))
-		for _, r := range d.Services {
+		least := slices.Clone(d.Services)
+		slices.SortStableFunc(least, func(x, y backout.Readiness) int {
+			return cmp.Or(cmp.Compare(x.Learnt, y.Learnt), cmp.Compare(x.Seasonal, y.Seasonal))
+		})
+		for _, r := range least[:min(len(least), mostServices)] {
 			name := r.Name()
 			if runes := []rune(name); len(runes) > width {
 				name = string(runes[:width-1]) + "~"
 			}
 			fmt.Fprintf(w, "%-*s  %6d  %s %3.0f %%  %12d  %6d\n", width, name, r.Opening, w.Bar(r.Learnt, 10), 100*r.Learnt, r.Seasonal, r.Seasons)
 		}
+	}
+	if n := len(d.Services) - mostServices; n > 0 {
+		w.say(0, "", fmt.Sprintf("and %d more that have learnt as much or more; -o json has all", n))
 	}
 	if len(d.Unmeasured) > 0 {
 		names := []string{}

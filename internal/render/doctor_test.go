@@ -46,3 +46,15 @@ func TestDoctor_saysWhatItSeesAndWhatToMend(t *testing.T) {
 		}
 	}
 }
+
+func TestDoctor_showsThoseThatLackMost(t *testing.T) {
+	d := backout.Diagnosis{Health: backout.Health{At: highNoon, StartedAt: sixTo}, PastLearnt: 1}
+	for i := range 40 {
+		d.Services = append(d.Services, backout.Readiness{Service: backout.ServiceID(rune('a' + i)), Opening: 1, Judged: 1, Learnt: 1})
+	}
+	d.Services = append(d.Services, backout.Readiness{Service: "behind", Opening: 1, Learnt: .5})
+	got := Doctor(d, Style{})
+	if lines := strings.Split(got, "\n"); len(lines) > 26 || !strings.Contains(got, "behind") || !strings.Contains(got, "and 25 more") {
+		t.Errorf("%d lines:\n%s", len(lines), got)
+	}
+}
