@@ -100,10 +100,11 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 	var ill, quiet, alien []string
 	illBF, quietBF, alienBF := 0.0, 0.0, 0.0
 	reached := map[int]bool{}
-	for _, th := range c.blast.readings {
+	adds := t.panel.contributions(c.blast, onset)
+	for k, th := range c.blast.readings {
 		reached[th.reading] = true
 		r := t.panel.readings[th.reading]
-		lr := tempering * t.panel.contribution(th, onset)
+		lr := tempering * adds[k]
 		switch {
 		case lr >= telling && r.ill():
 			ill, illBF = append(ill, r.at.name()), illBF+lr

@@ -110,7 +110,7 @@ func leftOver(first, second blast) blast {
 	for _, th := range first.readings {
 		taken[th.reading] = th.a >= reachedEnough
 	}
-	var out blast
+	out := blast{stops: second.stops}
 	for _, th := range second.readings {
 		if !taken[th.reading] {
 			out.readings = append(out.readings, th)

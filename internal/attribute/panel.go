@@ -39,7 +39,9 @@ type reading struct {
 type panel struct {
 	clock        clock
 	readings     []reading
-	calls        map[call]reading // single callers' views, for faults of one caller
+	of           map[backout.ServiceID][]int // readings of each service
+	broad        []int                       // readings of journeys and of the whole product
+	calls        map[call]reading            // single callers' views, for faults of one caller
 	callOrder    []call
 	traffic      map[place]track // demand, for surges
 	trafficOrder []place
@@ -63,7 +65,7 @@ func newPanel(q Question) *panel {
 		}
 		g.add(r, c)
 	}
-	p := &panel{clock: c, calls: map[call]reading{}, traffic: map[place]track{}}
+	p := &panel{clock: c, of: map[backout.ServiceID][]int{}, calls: map[call]reading{}, traffic: map[place]track{}}
 	for k, lbs := range g.traffic {
 		p.traffic[k] = overBackground(shrink(anyOf(lbs)))
 		p.trafficOrder = append(p.trafficOrder, k)
@@ -117,13 +119,13 @@ func (p *panel) fold(g gathering) {
 	for k, lbs := range g.calls {
 		callers = append(callers, k)
 		views[k] = overBackground(shrink(anyOf(lbs)))
-		p.calls[k] = newReading(place{service: k.callee, location: k.location}, views[k], 0)
 	}
 	slices.SortFunc(callers, compareCalls)
 	p.callOrder = callers
+	seenBy := map[place][]call{}
 	for _, k := range callers {
 		at := place{service: k.callee, location: k.location}
-		witnesses[at] = append(witnesses[at], views[k])
+		witnesses[at], seenBy[at] = append(witnesses[at], views[k]), append(seenBy[at], k)
 	}
 	places := make([]place, 0, len(witnesses))
 	for at := range witnesses {
@@ -135,26 +137,77 @@ func (p *panel) fold(g gathering) {
 	slices.SortFunc(places, comparePlaces)
 	slices.Sort(p.where)
 	for _, at := range places {
-		r := newReading(at, foldWitnesses(witnesses[at]), maxHops)
-		r.seen = slices.ContainsFunc(callers, func(k call) bool { return k.callee == at.service && k.location == at.location })
+		all, without := foldWitnesses(witnesses[at])
+		own := len(witnesses[at]) - len(seenBy[at])
+		for i, k := range seenBy[at] {
+			p.calls[k] = badCallReading(k, views[k], without[own+i])
+		}
+		r := newReading(at, all, maxHops)
+		r.seen = len(seenBy[at]) > 0
+		if at.service != "" && at.journey == "" {
+			p.of[at.service] = append(p.of[at.service], len(p.readings))
+		} else {
+			p.broad = append(p.broad, len(p.readings))
+		}
 		p.readings = append(p.readings, r)
 	}
 }
 
-func foldWitnesses(seen []track) track {
-	if len(seen) == 1 {
-		return seen[0]
-	}
-	out := track{ratio: make([]float64, len(seen[0].ratio))}
+// foldWitnesses joins what several saw of one place. What may go wrong by itself is the
+// place, whoever sees it: were the background held against each witness alone, a
+// service with an unrelated trouble of its own would weigh the more, the more callers
+// it has. The second result is, for each witness, the log ratio by which the background
+// bears the others alone better than all of them.
+func foldWitnesses(seen []track) (track, []float64) {
+	n := len(seen[0].ratio)
+	out := track{ratio: make([]float64, n)}
+	parts := make([][]float64, len(seen))
 	miss, see := math.Log(1-witness), math.Log(witness)
-	for _, t := range seen {
+	for w, t := range seen {
+		if len(seen) == 1 {
+			miss, see = math.Inf(-1), 0 // nobody else tells that the place is ill
+		}
+		parts[w] = make([]float64, n)
 		out.never += logAdd(miss, see+t.never)
 		for i, r := range t.ratio {
-			out.ratio[i] += logAdd(miss, see+r)
+			parts[w][i] = logAdd(miss, see+r)
+			out.ratio[i] += parts[w][i]
 		}
 	}
-	out.ratio = shrink(out.ratio)
-	return out
+	if len(seen) == 1 {
+		return out, []float64{0}
+	}
+	g := byItself(out.ratio)
+	without, rest := make([]float64, len(seen)), make([]float64, n)
+	for w := range seen {
+		for i, r := range out.ratio {
+			rest[i] = r - parts[w][i]
+		}
+		without[w] = byItself(rest) - g
+	}
+	out.never -= g
+	for i := range out.ratio {
+		out.ratio[i] -= g
+	}
+	return out, without
+}
+
+// byItself is the log evidence that a place which is none of the cause's doing shows:
+// nothing, or trouble of its own from any minute on.
+func byItself(lb []float64) float64 {
+	return logAdd(math.Log1p(-background), math.Log(background)+logSum(lb)-math.Log(float64(len(lb))))
+}
+
+// badCallReading is what one caller's view says of a fault in this caller's calls alone:
+// its view then is the fault's doing, and what the others see of the callee is not.
+func badCallReading(k call, view track, without float64) reading {
+	t := track{make([]float64, len(view.ratio)), view.never + without}
+	for i, x := range view.ratio {
+		t.ratio[i] = x + without
+	}
+	r := newReading(place{service: k.callee, location: k.location}, t, 0)
+	r.peak = slices.Max(view.ratio)
+	return r
 }
 
 // newReading spreads evidence over the minutes of a cause up to so many hops away.

@@ -332,9 +332,13 @@ func TestKindRisk_isCapped(t *testing.T) {
 
 func TestReach_noisyOr(t *testing.T) {
 	g := backout.Graph{Dependencies: []backout.Dependency{{From: "b", To: "a", Hard: true}, {From: "c", To: "a", Hard: true}, {From: "d", To: "b", Hard: true}, {From: "d", To: "c", Hard: true}}}
-	got := newRoads(g, backout.Priors{}, []call{{caller: "d", callee: "b"}, {caller: "e", callee: "d"}}).reach("a")
-	want := map[backout.ServiceID]grasp{"a": {0.8, 0}, "b": {0.65, 1}, "c": {0.65, 1}, "d": {1 - math.Pow(1-0.65*0.65, 2), 2}, "e": {0.65 * (1 - math.Pow(1-0.65*0.65, 2)), 3}}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(grasp{}), cmp.Comparer(func(x, y float64) bool { return math.Abs(x-y) < 1e-12 })); d != "" {
+	got := newRoads(g, backout.Priors{}, []call{{caller: "d", callee: "b"}, {caller: "e", callee: "d"}}).spread([]backout.ServiceID{"a"})
+	want := map[backout.ServiceID]grasp{"a": {1, 0}, "b": {0.65, 1}, "c": {0.65, 1}, "d": {1 - math.Pow(1-0.65*0.65, 2), 2}, "e": {0.65 * (1 - math.Pow(1-0.65*0.65, 2)), 3}}
+	reached := map[backout.ServiceID]grasp{}
+	for _, s := range got {
+		reached[s.service] = s.grasp
+	}
+	if d := cmp.Diff(want, reached, cmp.AllowUnexported(grasp{}), cmp.Comparer(func(x, y float64) bool { return math.Abs(x-y) < 1e-12 })); d != "" {
 		t.Error(d)
 	}
 }

@@ -218,8 +218,7 @@ type track struct {
 // overBackground divides by g = 1 − b + b·mean BF: what the series shows if it is
 // none of the cause's doing.
 func overBackground(lb []float64) track {
-	mean := logSum(lb) - math.Log(float64(len(lb)))
-	g := logAdd(math.Log1p(-background), math.Log(background)+mean)
+	g := byItself(lb)
 	out := track{make([]float64, len(lb)), -g}
 	for i, x := range lb {
 		out.ratio[i] = x - g
