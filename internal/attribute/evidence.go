@@ -234,23 +234,43 @@ func (p *panel) surgeEvidence(g backout.Graph) []float64 {
 			}
 		}
 	}
+	if up := p.demand(g); up != nil {
+		for i, x := range up {
+			out[i] += logAdd(math.Log(1-surgeTraffic), math.Log(surgeTraffic)+x)
+		}
+	}
+	return out
+}
+
+// demand is the log ratio by minute of "demand rose with the trouble" over "as it does
+// anyhow"; nil where it is not measured. All entries share one demand, so however many
+// show that it rose, it is one witness, and that demand rises and hurts nobody is common.
+func (p *panel) demand(g backout.Graph) []float64 {
 	entry := entries(g)
-	seen, up := 0, make([]float64, len(out))
+	seen, up := 0, make([]float64, p.clock.n)
 	for _, at := range p.trafficOrder {
 		if at.service != "" && !entry[at.service] {
 			continue
 		}
 		seen++
-		for i, x := range p.traffic[at].ratio {
-			up[i] += logAdd(math.Log(1-surgeTraffic), math.Log(surgeTraffic)+x)
+		for i, x := range p.traffic[at] {
+			up[i] += x
 		}
 	}
-	for i := range out {
-		if seen > 0 {
-			out[i] += up[i] / math.Sqrt(float64(seen)) // entries share one demand
-		}
+	if seen == 0 {
+		return nil
 	}
-	return out
+	for i := range up {
+		up[i] /= math.Sqrt(float64(seen))
+	}
+	up = shrink(up)
+	never := math.Log1p(-anyRise)
+	t := newReading(place{}, track{up, 0}, 0)
+	g0 := logAdd(never, math.Log(anyRise)+logSum(up)-math.Log(float64(len(up))))
+	for i := range up {
+		up[i] = math.Log(t.hops[0][i]) - g0
+	}
+	return up
 }
 
 // entries are the services that nobody of ours calls.

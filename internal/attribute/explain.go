@@ -275,7 +275,7 @@ func restText(n int) string {
 
 func (t *trial) surgeText() string {
 	up := slices.ContainsFunc(t.panel.trafficOrder, func(at place) bool {
-		return slices.Max(t.panel.traffic[at].ratio) > math.Log(20)
+		return slices.Max(t.panel.traffic[at]) > math.Log(600)
 	})
 	switch {
 	case len(t.panel.trafficOrder) == 0:

@@ -43,7 +43,7 @@ type panel struct {
 	broad        []int                       // readings of journeys and of the whole product
 	calls        map[call]reading            // single callers' views, for faults of one caller
 	callOrder    []call
-	traffic      map[place]track // demand, for surges
+	traffic      map[place][]float64 // demand, for surges: log evidence of a shift by minute
 	trafficOrder []place
 	where        []backout.Location // distinct locations, "" excluded
 }
@@ -65,9 +65,9 @@ func newPanel(q Question) *panel {
 		}
 		g.add(r, c)
 	}
-	p := &panel{clock: c, of: map[backout.ServiceID][]int{}, calls: map[call]reading{}, traffic: map[place]track{}}
+	p := &panel{clock: c, of: map[backout.ServiceID][]int{}, calls: map[call]reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
-		p.traffic[k] = overBackground(shrink(anyOf(lbs)))
+		p.traffic[k] = shrink(anyOf(lbs))
 		p.trafficOrder = append(p.trafficOrder, k)
 	}
 	slices.SortFunc(p.trafficOrder, comparePlaces)

@@ -66,6 +66,7 @@ const (
 	afterOnset     = 1e-6 // delay density of a change that came after the trouble
 	clockSkew      = 1e-3 // the same, within one minute: clocks differ
 	surgeReach     = 0.35 // a surge makes a service ill
+	anyRise        = 0.2  // demand rises some time within the window and hurts nobody
 	surgeTraffic   = 0.7  // a surge shows in the traffic of one entry
 )
 
