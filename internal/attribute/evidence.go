@@ -113,14 +113,14 @@ func (p *panel) evidence(b blast) []float64 {
 	p.filter(b, 0, n, acc.times)
 	for _, t := range b.readings {
 		if t.stop < 0 {
-			ratio := p.readings[t.reading].hops[t.hops]
+			ratio := p.readings[t.reading].hop(t.hops)
 			for i, r := range ratio {
 				acc.times(i, 1+t.a*t.visible*(r-1))
 			}
 		}
 	}
 	for _, bc := range b.badCalls {
-		for i, r := range p.calls[bc.call].hops[0] {
+		for i, r := range p.calls[bc.call].hop(0) {
 			acc.times(i, 1-bc.p+bc.p*r)
 		}
 	}
@@ -178,7 +178,7 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 		first := true
 		for ; k < len(b.readings) && b.readings[k].stop == s; k++ {
 			t := b.readings[k]
-			ratio := p.readings[t.reading].hops[t.hops][from:to]
+			ratio := p.readings[t.reading].hop(t.hops)[from:to]
 			for i, r := range ratio {
 				if first {
 					like[i] = 1
@@ -208,7 +208,7 @@ func (p *panel) contributions(b blast, t0 int) []float64 {
 		if t.stop >= 0 {
 			a = caught[t.stop]
 		}
-		out[k] = math.Log1p(a * t.visible * (p.readings[t.reading].hops[t.hops][t0] - 1))
+		out[k] = math.Log1p(a * t.visible * (p.readings[t.reading].hop(t.hops)[t0] - 1))
 	}
 	return out
 }
@@ -223,12 +223,13 @@ func (p *panel) surgeEvidence(g backout.Graph) []float64 {
 		external[s.ID] = s.Kind == backout.ServiceExternal
 	}
 	out := make([]float64, p.clock.n)
-	for _, r := range p.readings {
+	for k := range p.readings {
+		r := &p.readings[k]
 		if r.at.service == "" || external[r.at.service] {
 			continue
 		}
 		clear := r.ill()
-		for i, ratio := range r.hops[0] {
+		for i, ratio := range r.hop(0) {
 			if c := math.Log1p(surgeReach * (ratio - 1)); clear || c < 0 {
 				out[i] += c
 			}
@@ -264,11 +265,13 @@ func (p *panel) demand(g backout.Graph) []float64 {
 		up[i] /= math.Sqrt(float64(seen))
 	}
 	up = shrink(up)
-	never := math.Log1p(-anyRise)
-	t := newReading(place{}, track{up, 0}, 0)
-	g0 := logAdd(never, math.Log(anyRise)+logSum(up)-math.Log(float64(len(up))))
 	for i := range up {
-		up[i] = math.Log(t.hops[0][i]) - g0
+		up[i] = math.Exp(up[i])
+	}
+	rise := newReading(place{}, track{up, 1})
+	anyhow := 1 - anyRise + anyRise*total(up)/float64(len(up))
+	for i, x := range rise.hop(0) {
+		up[i] = math.Log(x / anyhow)
 	}
 	return up
 }

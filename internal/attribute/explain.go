@@ -135,7 +135,7 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 // throughCalls says that a place looks ill only in the calls this cause makes.
 func (t *trial) throughCalls(c *cause, at place, onset int) bool {
 	for _, b := range c.blast.badCalls {
-		if b.call.callee == at.service && t.panel.calls[b.call].hops[0][onset] > 1 {
+		if b.call.callee == at.service && t.panel.calls[b.call].hop(0)[onset] > 1 {
 			return true
 		}
 	}
@@ -162,7 +162,7 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 				failing++
 			}
 		}
-		bf := tempering * math.Log1p(b.p*(mine.hops[0][onset]-1))
+		bf := tempering * math.Log1p(b.p*(mine.hop(0)[onset]-1))
 		switch {
 		case failing > 0:
 			out = append(out, backout.Evidence{Kind: backout.EvidenceSpace, LogBF: -tempering * min(8, mine.peak) * float64(failing),

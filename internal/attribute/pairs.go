@@ -98,7 +98,7 @@ func (t *trial) unexplained(i int) float64 {
 	sum := 0.0
 	for k, r := range t.panel.readings {
 		if r.ill() && !reached[k] && !t.throughCalls(&c, r.at, onset) {
-			sum -= r.never
+			sum -= math.Log(r.never)
 		}
 	}
 	return sum
