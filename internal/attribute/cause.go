@@ -225,7 +225,10 @@ func silenceEvidence(minutes int) float64 {
 
 // ill says that a reading is better explained by trouble than by the background,
 // clearly: by a factor of 20.
-func (r *reading) ill() bool { return r.peak > math.Log(20) }
+func (r *reading) ill() bool { return r.peak > clearlyIll }
+
+// clearlyIll is the logarithm of twenty.
+const clearlyIll = 2.995732273553991
 
 func repeat(x float64, n int) []float64 {
 	out := make([]float64, n)

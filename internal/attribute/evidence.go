@@ -89,8 +89,8 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 // faulty caller may show in nothing else.
 func (p *panel) badCallsOf(o backout.ServiceID, reached map[backout.ServiceID]stop, loc backout.Location) []badCall {
 	var out []badCall
-	for _, k := range p.callOrder {
-		if k.caller != o || (!everywhere(loc) && k.location != "" && k.location != loc) {
+	for _, k := range p.callsBy[o] {
+		if !everywhere(loc) && k.location != "" && k.location != loc {
 			continue
 		}
 		if q := badCalls * (1 - reached[k.callee].a); q > negligible {

@@ -102,8 +102,10 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 	reached := map[int]bool{}
 	adds := t.panel.contributions(c.blast, onset)
 	for k, th := range c.blast.readings {
-		reached[th.reading] = true
-		r := t.panel.readings[th.reading]
+		r := &t.panel.readings[th.reading]
+		if r.ill() {
+			reached[th.reading] = true
+		}
 		lr := tempering * adds[k]
 		switch {
 		case lr >= telling && r.ill():
@@ -114,8 +116,8 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 			alien, alienBF = append(alien, r.at.name()+" (at another time)"), alienBF+lr
 		}
 	}
-	for i, r := range t.panel.readings {
-		if !reached[i] && r.ill() && !t.throughCalls(c, r.at, onset) {
+	for _, i := range t.panel.ill {
+		if r := &t.panel.readings[i]; !reached[i] && !t.throughCalls(c, r.at, onset) {
 			alien, alienBF = append(alien, r.at.name()), alienBF-tempering*min(r.peak, 8)
 		}
 	}
@@ -153,8 +155,8 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 		}
 		callee := b.call.callee
 		others, failing := 0, 0
-		for _, k := range t.panel.callOrder {
-			if k.callee != callee || k.location != b.call.location || slices.Contains(c.change.Services, k.caller) {
+		for _, k := range t.panel.callsTo[callee] {
+			if k.location != b.call.location || slices.Contains(c.change.Services, k.caller) {
 				continue
 			}
 			others++
@@ -176,8 +178,8 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 }
 
 func (t *trial) healthyTo(callee backout.ServiceID, c *cause) bool {
-	for _, k := range t.panel.callOrder {
-		if k.callee == callee && !slices.Contains(c.change.Services, k.caller) && t.panel.calls[k].ill() {
+	for _, k := range t.panel.callsTo[callee] {
+		if !slices.Contains(c.change.Services, k.caller) && t.panel.calls[k].ill() {
 			return false
 		}
 	}
@@ -289,12 +291,10 @@ func (t *trial) surgeText() string {
 // callersSee is a clause about what its callers see of a service.
 func (t *trial) callersSee(s backout.ServiceID) string {
 	fail, all := 0, 0
-	for _, k := range t.panel.callOrder {
-		if k.callee == s {
-			all++
-			if t.panel.calls[k].ill() {
-				fail++
-			}
+	for _, k := range t.panel.callsTo[s] {
+		all++
+		if t.panel.calls[k].ill() {
+			fail++
 		}
 	}
 	switch {

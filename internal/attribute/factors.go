@@ -26,8 +26,8 @@ const deepTail = -25
 // hypothesis. The sum of a ramp's weights times z is the mean of r sums to the end of
 // the window, Σ_j T(τ+j)/r, and that of its squared weights is Σ_j (2j+1)·T(τ+j)/r²,
 // so sums of these tails give every minute in constant time.
-func newFactors(s minuteSums, phi float64) factors {
-	bf, ok := s.bayesFactors(phi)
+func newFactors(s minuteSums, phi float64, scratch *tails) factors {
+	bf, ok := s.bayesFactors(phi, scratch)
 	if !ok {
 		return factors{logs: againstOffset(shiftEvidence(s, phi))}
 	}
@@ -44,25 +44,28 @@ func newFactors(s minuteSums, phi float64) factors {
 // minute.
 type tails struct{ z, zz, n, nn, in []float64 }
 
-func (s minuteSums) tails(longest int) tails {
+// of fills the tails of a series; what they held before is lost.
+func (t *tails) of(s minuteSums, longest int) {
 	n := len(s.sum)
-	all := make([]float64, 5*(n+longest+1))
-	cut := func(k int) []float64 { return all[k*(n+longest+1) : (k+1)*(n+longest+1)] }
-	t := tails{cut(0), cut(1), cut(2), cut(3), cut(4)}
+	for _, x := range []*[]float64{&t.z, &t.zz, &t.n, &t.nn, &t.in} {
+		if len(*x) < n+longest+1 {
+			*x = make([]float64, n+longest+1)
+		}
+		clear(*x)
+	}
 	for i := n - 1; i >= 0; i-- {
 		t.z[i], t.n[i] = t.z[i+1]+s.sum[i], t.n[i+1]+s.n[i]
 		t.zz[i], t.nn[i] = t.zz[i+1]+t.z[i], t.nn[i+1]+t.n[i]
 		t.in[i] = t.in[i+1] + float64(i)*t.n[i]
 	}
-	return t
 }
 
 // bayesFactors reports false where one of them is too large for it.
-func (s minuteSums) bayesFactors(phi float64) ([]float64, bool) {
+func (s minuteSums) bayesFactors(phi float64, t *tails) ([]float64, bool) {
 	phi = max(0, min(0.95, phi))
 	k, l2 := (1+phi)/(1-phi), shiftSD*shiftSD
 	ramps := s.shapes()
-	t := s.tails(slices.Max(ramps))
+	t.of(s, slices.Max(ramps))
 	out := make([]float64, len(s.sum))
 	for tau := range out {
 		if t.n[tau] == 0 {
@@ -87,14 +90,40 @@ func (s minuteSums) bayesFactors(phi float64) ([]float64, bool) {
 	return out, true
 }
 
-// twiceMills is 2·Φ(x)·exp(x²/2).
+// twiceMills is 2·Φ(x)·exp(x²/2), from a table by cubic Hermite interpolation (the
+// derivative is x times it plus 2/√2π) to a relative error below 1e-7, and as it is
+// defined beyond the table.
 func twiceMills(x float64) float64 {
-	if x < deepTail {
+	switch {
+	case x < deepTail:
 		u := 1 / (x * x)
 		return 2 / (-x * math.Sqrt(2*math.Pi)) * (1 - u*(1-3*u*(1-5*u)))
+	case x >= millsEnd:
+		return exactMills(x)
 	}
-	return math.Erfc(-x/math.Sqrt2) * math.Exp(x*x/2)
+	at := (x - deepTail) * millsSteps
+	i := int(at)
+	t := at - float64(i)
+	p, q := millsTable[i], millsTable[i+1]
+	return p.value + t*(p.slope+t*(3*(q.value-p.value)-2*p.slope-q.slope+t*(2*(p.value-q.value)+p.slope+q.slope)))
 }
+
+func exactMills(x float64) float64 { return math.Erfc(-x/math.Sqrt2) * math.Exp(x*x/2) }
+
+const (
+	millsEnd   = 4
+	millsSteps = 64 // a unit of x
+)
+
+// millsTable has the values and slopes (a step) of [exactMills] from deepTail to millsEnd.
+var millsTable = func() (out [(millsEnd-deepTail)*millsSteps + 1]struct{ value, slope float64 }) {
+	for i := range out {
+		x := deepTail + float64(i)/millsSteps
+		out[i].value = exactMills(x)
+		out[i].slope = (x*out[i].value + 2/math.Sqrt(2*math.Pi)) / millsSteps
+	}
+	return out
+}()
 
 func (f factors) logarithms() []float64 {
 	if f.logs != nil {

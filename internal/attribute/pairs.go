@@ -96,8 +96,8 @@ func (t *trial) unexplained(i int) float64 {
 	}
 	onset := bestOf(c.weight)
 	sum := 0.0
-	for k, r := range t.panel.readings {
-		if r.ill() && !reached[k] && !t.throughCalls(&c, r.at, onset) {
+	for _, k := range t.panel.ill {
+		if r := &t.panel.readings[k]; !reached[k] && !t.throughCalls(&c, r.at, onset) {
 			sum -= math.Log(r.never)
 		}
 	}

@@ -42,7 +42,10 @@ type panel struct {
 	broad        []int                       // readings of journeys and of the whole product
 	calls        map[call]*reading           // single callers' views, for faults of one caller
 	callOrder    []call
-	traffic      map[place][]float64 // demand, for surges: log evidence of a shift by minute
+	callsBy      map[backout.ServiceID][]call // those a service makes, in that order
+	callsTo      map[backout.ServiceID][]call // those it answers
+	ill          []int                        // readings that look ill
+	traffic      map[place][]float64          // demand, for surges: log evidence of a shift by minute
 	trafficOrder []place
 	where        []backout.Location // distinct locations, "" excluded
 }
@@ -53,19 +56,20 @@ type gathering struct {
 	calls   map[call][]factors
 	traffic map[place][]factors
 	entries map[backout.ServiceID]bool
+	scratch *tails
 }
 
 func newPanel(q Question) *panel {
 	n := q.minutes()
 	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n, until: q.until()}
-	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][]factors{}, entries(q.World.Graph)}
+	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][]factors{}, entries(q.World.Graph), &tails{}}
 	for _, r := range q.Residuals {
 		if r.Mode == backout.ModeWarming || r.ID.Subject.Client != "" || r.ID.Subject.Version != "" || r.Step <= 0 {
 			continue
 		}
 		g.add(r, c)
 	}
-	p := &panel{clock: c, of: map[backout.ServiceID][]int{}, calls: map[call]*reading{}, traffic: map[place][]float64{}}
+	p := &panel{clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
 		logs := make([][]float64, len(lbs))
 		for i, f := range lbs {
@@ -88,7 +92,7 @@ func (g gathering) add(r backout.Residuals, c clock) {
 	if total(sums.n) == 0 {
 		return // silent about this window
 	}
-	lb := newFactors(sums, believedPhi(r))
+	lb := newFactors(sums, believedPhi(r), g.scratch)
 	switch {
 	case s.Caller != "" && s.Service != "":
 		k := call{s.Caller, s.Service, s.Location}
@@ -132,6 +136,7 @@ func (p *panel) fold(g gathering) {
 	seenBy := map[place][]call{}
 	for _, k := range callers {
 		at := place{service: k.callee, location: k.location}
+		p.callsBy[k.caller], p.callsTo[k.callee] = append(p.callsBy[k.caller], k), append(p.callsTo[k.callee], k)
 		witnesses[at], seenBy[at] = append(witnesses[at], views[k]), append(seenBy[at], k)
 	}
 	places := make([]place, 0, len(witnesses))
@@ -155,6 +160,9 @@ func (p *panel) fold(g gathering) {
 			p.of[at.service] = append(p.of[at.service], len(p.readings))
 		} else {
 			p.broad = append(p.broad, len(p.readings))
+		}
+		if r.ill() {
+			p.ill = append(p.ill, len(p.readings))
 		}
 		p.readings = append(p.readings, r)
 	}

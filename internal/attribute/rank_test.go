@@ -343,24 +343,6 @@ func TestReach_noisyOr(t *testing.T) {
 	}
 }
 
-func BenchmarkRank(b *testing.B) {
-	s := newScene()
-	g := &s.q.World.Graph
-	for i := range 50 {
-		id := backout.ServiceID(fmt.Sprintf("s%02d", i))
-		g.Services = append(g.Services, backout.Service{ID: id, Kind: backout.ServiceOwn})
-		if i > 0 {
-			g.Dependencies = append(g.Dependencies, backout.Dependency{From: backout.ServiceID(fmt.Sprintf("s%02d", i/2)), To: id, Hard: true},
-				backout.Dependency{From: backout.ServiceID(fmt.Sprintf("s%02d", i/3)), To: id, Hard: true})
-		}
-		s.ship(backout.KindDeployment, fmt.Sprintf("x%d", i), id, float64(i), 0.5, float64(i+2), 1)
-	}
-	s.measure(levels{"s40": step(45, 8), "s20": step(46, 6), "s10": step(46, 5), "s05": step(47, 4)}, nil)
-	for b.Loop() {
-		Rank(s.q)
-	}
-}
-
 // Most trouble is noticed soon after it began, some late, and what was noticed may have
 // been another story: no minute is ruled out.
 func TestNoticing_rulesNothingOut(t *testing.T) {
