@@ -36,6 +36,8 @@ type Forecast struct {
 	// CostNow and CostHorizon are money per model minute lost now and at the horizon.
 	CostNow     MoneyRange `json:"cost_now"`
 	CostHorizon MoneyRange `json:"cost_horizon"`
+	// Loss is what is lost from At until the horizon, all journeys together.
+	Loss MoneyRange `json:"loss_horizon"`
 	// Drivers are the targets that cost most, dearest first.
 	Drivers []string `json:"drivers"`
 	// Warnings are things that would make it worse, such as retry storms.
@@ -44,4 +46,9 @@ type Forecast struct {
 	// with what has been seen.
 	Draws     int     `json:"draws"`
 	Effective float64 `json:"effective"`
+	// Fitted is how many past hits the quantiles of the times were fitted to; 0 = too few
+	// are known, and the times are a prior. Stretch is by how much that widened (above 1)
+	// or narrowed each of them on the logarithmic scale; 1 where nothing was fitted.
+	Fitted  int     `json:"fitted"`
+	Stretch float64 `json:"stretch"`
 }

@@ -76,6 +76,8 @@ type Incident struct {
 	Forecast    *Forecast    `json:"forecast,omitempty"`
 	// FirstForecast is the one made before anything was done, kept for scoring.
 	FirstForecast *Forecast     `json:"first_forecast,omitempty"`
+	ETA           *ETA          `json:"eta,omitempty"`       // of the waiting plan, or of the attempt that runs
+	FirstETA      *ETA          `json:"first_eta,omitempty"` // made when the attempt began, kept for scoring
 	Plan          *Plan         `json:"plan,omitempty"`
 	Fix           *Fix          `json:"fix,omitempty"` // the forward fix that was announced last
 	Attempts      []Attempt     `json:"attempts"`

@@ -19,6 +19,12 @@ type Review struct {
 	Spread []ReviewSpread `json:"spread"`
 	// EffectLag is the time from the last effect to verified recovery.
 	EffectLag Duration `json:"effect_lag"`
+	// Hits is for each hit that was foretold and came before anything was done how far
+	// off its time was, in the forecast's own widths; see [Priors.HitTimes].
+	Hits []float64 `json:"hits,omitempty"`
+	// Recovery is log(actual / foretold median) of the time to recovery; see
+	// [Priors.Recoveries]. Nil where none was foretold.
+	Recovery *float64 `json:"recovery,omitempty"`
 }
 
 // ReviewLabel says what caused an incident.
@@ -78,6 +84,11 @@ type Priors struct {
 	Edges map[string]EdgePrior `json:"edges"`
 	// EffectLags are log-seconds of model time: count, sum and sum of squares.
 	EffectLags Moments `json:"effect_lags"`
+	// HitTimes and Recoveries are the newest errors of foretold times, oldest first: of
+	// hits in widths of the unfitted interval (1 = at its end), of recoveries as
+	// log(actual / unfitted median). Forecasts are fitted to them.
+	HitTimes   []float64 `json:"hit_times,omitempty"`
+	Recoveries []float64 `json:"recoveries,omitempty"`
 }
 
 // Rate is a (decayed) count of successes among trials.

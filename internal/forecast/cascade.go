@@ -13,7 +13,7 @@ import (
 // while nobody acts. It is a pure function; equal questions give equal answers.
 // Without an origin and without findings the forecast is empty. No slice is nil.
 func Cascade(q Question) backout.Forecast {
-	out := backout.Forecast{At: q.World.Now, Horizon: q.span(q.horizon()), Hits: []backout.Hit{}, Drivers: []string{}, Warnings: []string{}}
+	out := backout.Forecast{At: q.World.Now, Horizon: q.span(q.horizon()), Hits: []backout.Hit{}, Drivers: []string{}, Warnings: []string{}, Stretch: 1}
 	s := newSimulation(q)
 	if len(s.origins) == 0 && !slices.ContainsFunc(s.seen, func(t float64) bool { return !math.IsNaN(t) }) {
 		return out
@@ -26,6 +26,7 @@ func Cascade(q Question) backout.Forecast {
 	weights, effective := temper(worlds)
 	out.Effective = effective
 	v := view{s, worlds, weights}
+	out.Stretch, out.Fitted = stretch(q.World.Priors.HitTimes)
 	for i, id := range s.net.ids {
 		// A provider is nobody's to mend and has no signals of its own: it may be an
 		// origin, but it is no target.
@@ -37,7 +38,12 @@ func Cascade(q Question) backout.Forecast {
 	slices.SortStableFunc(out.Hits, func(a, b backout.Hit) int {
 		return cmp.Or(cmp.Compare(hitFirst(a), hitFirst(b)), a.HitAt.Compare(b.HitAt), cmp.Compare(a.P50, b.P50), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Kind, b.Kind))
 	})
-	out.Warnings = s.warnings()
+	for i := range out.Hits {
+		if out.Hits[i].HitAt.IsZero() {
+			widened(&out.Hits[i], out.Stretch, q)
+		}
+	}
+	out.Warnings = v.warnings()
 	return out
 }
 
@@ -151,7 +157,7 @@ func (v view) money(x, w []float64) backout.MoneyRange {
 // horizon, and who loses most of it.
 func (v view) journeys(out *backout.Forecast) {
 	n := len(v.worlds)
-	nowSum, laterSum := make([]float64, n), make([]float64, n)
+	nowSum, laterSum, total := make([]float64, n), make([]float64, n), make([]float64, n)
 	type driver struct {
 		name string
 		cost float64
@@ -171,6 +177,7 @@ func (v view) journeys(out *backout.Forecast) {
 			cost[k] = value * down(uses, w, v.now+v.q.horizon())
 			nowSum[k] += value * down(uses, w, v.now)
 			laterSum[k] += cost[k]
+			total[k] += value * v.lostTime(uses, w)
 			lost += v.weights[k] * cost[k]
 		}
 		h := backout.Hit{Target: string(j.ID), Kind: backout.TargetJourney}
@@ -185,7 +192,7 @@ func (v view) journeys(out *backout.Forecast) {
 			drivers = append(drivers, driver{h.Target, lost})
 		}
 	}
-	out.CostNow, out.CostHorizon = v.money(nowSum, v.weights), v.money(laterSum, v.weights)
+	out.CostNow, out.CostHorizon, out.Loss = v.money(nowSum, v.weights), v.money(laterSum, v.weights), v.money(total, v.weights)
 	slices.SortStableFunc(drivers, func(a, b driver) int { return cmp.Or(cmp.Compare(b.cost, a.cost), cmp.Compare(a.name, b.name)) })
 	for _, d := range drivers[:min(5, len(drivers))] {
 		out.Drivers = append(out.Drivers, d.name)
@@ -212,6 +219,25 @@ func down(uses map[int]bool, w world, minute float64) float64 {
 		}
 	}
 	return 1 - up
+}
+
+// lostTime is how many minutes' worth of a journey are lost between now and the
+// horizon: the integral of its down-share, which changes when another of its services is
+// hit.
+func (v view) lostTime(uses map[int]bool, w world) float64 {
+	end := v.now + v.q.horizon()
+	turns := []float64{v.now, end}
+	for i, t := range w.at {
+		if uses[i] && t > v.now && t < end {
+			turns = append(turns, t)
+		}
+	}
+	slices.Sort(turns)
+	sum := 0.0
+	for i := 1; i < len(turns); i++ {
+		sum += (turns[i] - turns[i-1]) * down(uses, w, turns[i-1])
+	}
+	return sum
 }
 
 // journeySeen is when a journey was seen hit: by its own signals, or by those of

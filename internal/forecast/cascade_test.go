@@ -199,9 +199,9 @@ func TestLearnt_withoutWhereItBeganBothAreTheSame(t *testing.T) {
 func TestCascade_warnsOfRetryStorms(t *testing.T) {
 	q := chain()
 	q.Saturation = map[backout.ServiceID]float64{"payment": 0.6, "web": 0.2}
-	q.ErrorRatio = map[backout.ServiceID]float64{"payment": 0.4, "web": 0.4}
+	q.ErrorRatio = map[backout.ServiceID]float64{"payment": 0.5, "web": 0.4}
 	f := Cascade(q)
-	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "payment uses 60 %") || !strings.Contains(f.Warnings[0], "would need 108 %") {
+	if len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0], "payment uses 60 %") || !strings.Contains(f.Warnings[0], "has tipped and would need") {
 		t.Errorf("warnings %q, expected one about payment", f.Warnings)
 	}
 }

@@ -13,9 +13,11 @@ import (
 type world struct {
 	at       []float64 // +Inf = never
 	severity []float64
-	cause    []cause // by service: whom it caught the trouble from
-	began    []bool  // by service: whether the trouble began there
-	weight   float64 // logarithm of its agreement with what was seen
+	base     []float64 // severity before callers try again
+	cause    []cause   // by service: whom it caught the trouble from
+	began    []bool    // by service: whether the trouble began there
+	pace     float64   // by how much slower than usual this trouble travels
+	weight   float64   // logarithm of its agreement with what was seen
 }
 
 // cause is where a service caught the trouble. A callee that fails its caller hurts
@@ -65,7 +67,7 @@ type origin struct {
 func (s *simulation) draw(k uint64) world {
 	rng := source(s.q.Seed, 0, k)
 	n := len(s.net.ids)
-	w := world{at: make([]float64, n), severity: make([]float64, n), cause: make([]cause, n), began: make([]bool, n)}
+	w := world{at: make([]float64, n), severity: make([]float64, n), base: make([]float64, n), pace: math.Exp(paceSpread * rng.NormFloat64()), cause: make([]cause, n), began: make([]bool, n)}
 	for i := range w.at {
 		w.at[i], w.cause[i].from = math.Inf(1), -1
 	}
@@ -129,12 +131,14 @@ func (s *simulation) travel(q *queue, w *world, k uint64, reach func(int, float6
 		if w.severity[a.service] == 0 {
 			w.severity[a.service] = 0.5 // seen hit, and nothing here says why
 		}
+		w.base[a.service] = w.severity[a.service]
+		w.severity[a.service] = s.amplified(a.service, w.severity[a.service])
 		for _, r := range s.net.out[a.service] {
-			y := r.draw(s.q.Seed, k, w.began[a.service])
+			y := r.draw(s.q.Seed, k, w.began[a.service], w.pace)
 			severity := w.severity[a.service] * y.keeps
 			if t := s.seen[r.to]; !math.IsNaN(t) {
 				if !done[r.to] {
-					unexplained[r.to] *= 1 - y.before(t-a.at+1)
+					unexplained[r.to] *= 1 - y.around(t-a.at)
 					w.severity[r.to] = max(w.severity[r.to], severity)
 				}
 				continue

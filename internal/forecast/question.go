@@ -18,7 +18,7 @@ type Question struct {
 	// counts. A caller's view of a callee counts for the callee.
 	Findings []backout.Finding
 	// Saturation is the share of its capacity that a service uses now, in [0,1];
-	// used for warnings about retry storms. May be nil.
+	// for retry storms. May be nil.
 	Saturation map[backout.ServiceID]float64
 	// ErrorRatio is the share of calls to a service that fail now. May be nil.
 	ErrorRatio map[backout.ServiceID]float64
@@ -41,7 +41,9 @@ const (
 	pooledMean     = 2.0  // mean delay of one hop before anything is learnt, minutes
 	ownSeverity    = 0.8  // share of requests lost at the origin, median
 	lossPerHop     = 0.75 // of the severity, what a caller is left with, median
-	tooFull        = 0.85 // utilisation above which retries break a service
+	unknownShape   = 2.5  // shape of 1/mean delay before anything is learnt
+	paceSpread     = 0.4  // of the logarithm of an incident's pace
+	onsetError     = 1.5  // minutes that an estimated onset may be off
 	leastUnnoticed = 1.0  // minutes that a hit goes unnoticed at the least
 )
 

@@ -44,7 +44,7 @@ func newNetwork(g backout.Graph, pr backout.Priors) network {
 		r := road{to: n.index[s.Victim]}
 		r.broken, r.passing = learnt(odds{hit, missed}, e)
 		// Mean of the prior for the delay is rate/(shape − 1) = 1.5 pooled / 1.5.
-		r.shape = 2.5 + delayShape*max(0, e.Delays.N)
+		r.shape = unknownShape + delayShape*max(0, e.Delays.N)
 		r.rate = 1.5*pooled*slower + delayShape*max(0, e.Delays.Sum)
 		r.keeps, r.holds = lossPerHop, s.Cause == s.Dependency.From
 		if !s.Dependency.Hard {
@@ -123,7 +123,8 @@ type way struct {
 
 // draw makes a road of one world. The numbers come from a source of its own, so
 // that worlds of two graphs that differ in one road differ in nothing else.
-func (r road) draw(seed, world uint64, began bool) way {
+// The pace of the incident counts as far as the road's own delay is not known.
+func (r road) draw(seed, world uint64, began bool, pace float64) way {
 	rng := source(seed, r.name, world)
 	w := way{luck: rng.Float64(), late: rng.Float64()}
 	o := r.passing
@@ -131,7 +132,7 @@ func (r road) draw(seed, world uint64, began bool) way {
 		o = r.broken
 	}
 	w.theta = beta(rng, o.hit, o.missed)
-	w.mean = r.rate / gamma(rng, r.shape)
+	w.mean = r.rate / gamma(rng, r.shape) * math.Pow(pace, unknownShape/r.shape)
 	w.keeps = min(1, r.keeps*math.Exp(0.25*rng.NormFloat64()))
 	return w
 }
@@ -151,6 +152,10 @@ func mix(x uint64) uint64 {
 
 // before is the probability that trouble has come through within d minutes.
 func (w way) before(d float64) float64 { return w.theta * (1 - survival(d, w.mean)) }
+
+// around is the probability that trouble came through about d minutes later: when
+// onsets are estimates, a time says no more than that.
+func (w way) around(d float64) float64 { return w.before(d+onsetError) - w.before(d-onsetError) }
 
 // passes says after how many minutes trouble comes through, given that it has not
 // within the first waited minutes; +Inf means never.

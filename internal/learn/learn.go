@@ -19,6 +19,8 @@
 //   - Edges: for each way that trouble could travel, whether it did and how fast,
 //     and the same for the incidents that began at its start.
 //   - EffectLags: how long from action to verified recovery.
+//   - HitTimes, Recoveries: how far off foretold times were. These are ranks and no
+//     counts: the newest two hundred count in full.
 //
 // # What is not learnt
 //
@@ -91,6 +93,7 @@ func Update(p backout.Priors, l Lesson) backout.Priors {
 	next.Incidents += weight
 	s.learnShipped(l.Shipped)
 	s.learnSpread(l.Review.Spread)
+	s.learnTimes(l.Review)
 	if l.Review.Label == backout.LabelNone {
 		next.None += weight
 		return next
@@ -206,6 +209,19 @@ func (s student) learnLag(lag backout.Duration) {
 		add(&s.p.EffectLags, math.Log(60*s.minutes(lag)), s.weight)
 	}
 }
+
+// keptTimes is how many errors of foretold times are kept: an old product's are not
+// today's, and ranks among two hundred are fine enough.
+const keptTimes = 200
+
+func (s student) learnTimes(r backout.Review) {
+	s.p.HitTimes = newest(append(slices.Clone(s.p.HitTimes), r.Hits...))
+	if r.Recovery != nil && r.Label == backout.LabelChange {
+		s.p.Recoveries = newest(append(slices.Clone(s.p.Recoveries), *r.Recovery))
+	}
+}
+
+func newest(x []float64) []float64 { return x[max(0, len(x)-keptTimes):] }
 
 func add(m *backout.Moments, x, weight float64) {
 	m.N, m.Sum, m.Sq = m.N+weight, m.Sum+weight*x, m.Sq+weight*x*x

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/backout-dev/backout"
 )
@@ -196,6 +197,34 @@ func (q question) certainty() []string {
 	}
 	if q.att.PNone > q.policy.MaxPNone {
 		out = append(out, fmt.Sprintf("with %.0f %% no change did it, at most %.0f %% are allowed", 100*q.att.PNone, 100*q.policy.MaxPNone))
+	}
+	return append(out, q.older()...)
+}
+
+// surelyEarlier is how much earlier, in model minutes, an estimated onset must lie to be
+// earlier for certain: trouble that grows is dated back by some minutes, not by this.
+const surelyEarlier = 30 * time.Minute
+
+// older names changes that are taken back on suspicion although all that is ill had been
+// ill long before they were shipped: a slow drift that was noticed at last, and whatever
+// was shipped just then.
+func (q question) older() []string {
+	last := time.Time{}
+	for _, f := range q.incident.Findings {
+		if f.Opens && f.Onset.After(last) {
+			last = f.Onset
+		}
+	}
+	if last.IsZero() {
+		return nil
+	}
+	var out []string
+	for _, s := range q.plan.Steps() {
+		for _, c := range q.world.Changes {
+			if !s.Demanded && slices.Contains(s.Reverts, c.ID) && c.Exposure.Start().After(last.Add(scaled(q.world, backout.Duration(surelyEarlier)))) {
+				out = append(out, fmt.Sprintf("all that is ill had begun by %s, long before %s to %s was shipped", clock(last), s.Component, s.From))
+			}
+		}
 	}
 	return out
 }

@@ -70,6 +70,9 @@ func executive(inc backout.Incident, m Moment) string {
 // expected says when the running attempt's plan should be through, or that it is
 // late.
 func expected(inc backout.Incident, now time.Time) string {
+	if e := ending(inc); e != nil {
+		return Ends(*e)
+	}
 	at := inc.Attempts[len(inc.Attempts)-1]
 	end := at.StartedAt.Add(at.Plan.Takes.Std())
 	if now.After(end) {

@@ -62,7 +62,7 @@ func onCall(inc backout.Incident, m Moment) string {
 	case backout.StateWaiting:
 		return waiting(glyph, inc)
 	case backout.StateExecuting:
-		return glyph + " " + string(inc.ID) + progress(inc, m)
+		return glyph + " " + string(inc.ID) + progress(inc, m) + ends(inc)
 	case backout.StateFrozen:
 		return fmt.Sprintf("%s %s is frozen: backout can't see: %s. Nothing further is done until it can.", glyph, inc.ID, inc.Why)
 	case backout.StateRecovered:
@@ -95,7 +95,7 @@ func waiting(glyph string, inc backout.Incident) string {
 			head, sentence(plan.Summary), outlook(inc), inc.ID, inc.ID)
 	}
 	return fmt.Sprintf("%s waits for you until %s; if nobody decides, nothing is changed.%s%s Plan %.8s: %s Why a person: %s. `backout approve %s --digest %.8s --reason \"...\"`",
-		head, clockUTC(inc.Deadline), suspicion(inc), outlook(inc), plan.Digest, proposal(plan), strings.TrimPrefix(inc.Why, "a person must decide: "), inc.ID, plan.Digest)
+		head, clockUTC(inc.Deadline), suspicion(inc), outlook(inc)+ends(inc), plan.Digest, proposal(plan), strings.TrimPrefix(inc.Why, "a person must decide: "), inc.ID, plan.Digest)
 }
 
 func word(s backout.State) string { _, w, _ := StateMark(s); return w }
@@ -134,6 +134,14 @@ func outlook(inc backout.Incident) string {
 		if h.HitAt.IsZero() && h.P >= .1 {
 			return fmt.Sprintf(" Next: %s %s in about %s, %s.", h.Kind, h.Target, Span(h.P50.Std()), Chance(h.P))
 		}
+	}
+	return ""
+}
+
+// ends is [Expected] as a sentence of a message.
+func ends(inc backout.Incident) string {
+	if said := Expected(inc); said != "" {
+		return " " + said + "."
 	}
 	return ""
 }

@@ -78,11 +78,22 @@ func Cascade(f backout.Forecast, s Style, limit int) string {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "  costs %s now, %s in %s if nobody acts\n", Rate(f.CostNow), Rate(f.CostHorizon), Span(f.Horizon.Std()))
+	fmt.Fprintf(&b, "  costs %s now, %s in %s if nobody acts%s\n", Rate(f.CostNow), Rate(f.CostHorizon), Span(f.Horizon.Std()), inAll(f))
+	if len(f.Hits) > 0 {
+		fmt.Fprintf(&b, "  %s\n", s.Paint(InkMuted, basis(f.Fitted, "hit")))
+	}
 	for _, w := range f.Warnings {
 		fmt.Fprintf(&b, "  %s %s\n", s.Paint(InkWaits, "!"), w)
 	}
 	return b.String()
+}
+
+// inAll is what is lost until the horizon, "" where nothing has a price.
+func inAll(f backout.Forecast) string {
+	if f.Loss.P90.Minor <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", about %s until then (%s-%s)", Amount(f.Loss.P50), bare(f.Loss.P10), bare(f.Loss.P90))
 }
 
 // arrival says when a target is hit, given that it is.
@@ -131,6 +142,9 @@ func Incident(inc backout.Incident, s Style, now time.Time) string {
 	}
 	if inc.Forecast != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "Where it goes") + "\n" + Cascade(*inc.Forecast, s, 10))
+	}
+	if e := ending(inc); e != nil {
+		b.WriteString("\n" + s.Paint(InkBold, "When it is over") + "\n" + recovery(*e, inc.State == backout.StateWaiting))
 	}
 	if inc.Fix != nil {
 		fmt.Fprintf(&b, "\n%s announced a fix for %s, %s\n", inc.Fix.By.Name, Clock(inc.Fix.ETA), strings.TrimSuffix(strings.Join([]string{Percent(inc.Fix.Confidence) + " sure", inc.Fix.Text}, ": "), ": "))

@@ -145,6 +145,9 @@ func (v *view) facts(inc backout.Incident) {
 		if v.f.Now.After(end) {
 			back = "planned to end at " + Clock(end) + ", takes longer"
 		}
+		if e := ending(inc); e != nil {
+			back = Ends(*e)
+		}
 		v.row(v.label("end")+back, v.nextGate(*at))
 	} else if inc.State == backout.StateWaiting {
 		v.row(v.label("asks")+"approve by "+Clock(inc.Deadline)+", else nothing is changed", v.decideBy(inc))

@@ -26,6 +26,8 @@ func (r *Responder) start(ctx context.Context, now time.Time, inc backout.Incide
 	n := len(inc.Attempts)
 	inc.Attempts[n-1].StartedAt = now
 	inc.Attempts[n-1].Plan = *inc.Plan
+	inc.ETA = r.foresee(now, w, inc, *inc.Plan, nil)
+	inc.FirstETA = inc.ETA
 	inc, err = r.move(ctx, now, inc, backout.StateExecuting, inc.Plan.Summary)
 	if err != nil {
 		return time.Time{}, err
@@ -77,7 +79,11 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 	}
 	// A parked run was told to abort as well, and does so when it is started again.
 	if gone := run.Parked && inc.TakeOver != nil; !run.State.Terminal() && !gone {
-		return now.Add(r.cfg.Step), errors.Join(r.keepLocks(ctx, now, at.ID), r.followFreeze(ctx, now, inc, run))
+		locks := r.keepLocks(ctx, now, at.ID)
+		if told, err := r.expect(ctx, now, inc, run); told || err != nil {
+			return now.Add(r.cfg.Step), errors.Join(err, locks)
+		}
+		return now.Add(r.cfg.Step), errors.Join(locks, r.followFreeze(ctx, now, inc, run))
 	}
 	w, err := r.cfg.Facts.World(ctx, now, false)
 	if err != nil {

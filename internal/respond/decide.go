@@ -9,7 +9,6 @@ import (
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/attribute"
-	"github.com/backout-dev/backout/internal/forecast"
 	"github.com/backout-dev/backout/internal/plan"
 	"github.com/backout-dev/backout/internal/plan/check"
 )
@@ -82,6 +81,7 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	if inc.Plan.Action == backout.ActionRollBack {
 		inc.Plan.Timing = timing
 	}
+	inc.ETA = r.foresee(now, w, inc, *inc.Plan, nil)
 	_, err = r.move(ctx, now, inc, backout.StatePlanned, inc.Plan.Summary)
 	return now, err
 }
@@ -123,10 +123,6 @@ func noticed(inc backout.Incident) time.Time {
 	}
 	slices.SortFunc(at, time.Time.Compare)
 	return at[(len(at)-1)/2]
-}
-
-func (r *Responder) cascade(now time.Time, w backout.World, att backout.Attribution, inc backout.Incident) backout.Forecast {
-	return forecast.Cascade(forecast.Question{World: w, Attribution: att, Findings: inc.Findings, Seed: r.cfg.Seed})
 }
 
 // due reports whether it is time to decide, and where that was weighed in money

@@ -76,7 +76,7 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 	// the onset is now guessed later, does not take back the question.
 	surer := next.Ruling.Automatic != inc.Plan.Ruling.Automatic && len(inc.Plan.Gaps) == 0
 	if changed || surer {
-		inc.Plan = next
+		inc.Plan, inc.ETA = next, r.foresee(now, w, inc, *next, nil)
 		_, err = r.move(ctx, now, inc, backout.StatePlanned, "the picture changed: "+next.Summary)
 		return now, err
 	}

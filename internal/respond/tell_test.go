@@ -100,8 +100,9 @@ func TestTell_atMostOneUpdateInTenMinutes(t *testing.T) {
 			last = m.At
 		}
 	}
-	if n[backout.AudienceSupport] != 4 || n[backout.AudienceOnCall] != 0 {
-		t.Errorf("in 45 minutes %v: want 4 updates for support and nothing new for on-call", n)
+	// A run that stands still is expected to end later and later: that is news.
+	if n[backout.AudienceSupport] != 4 || n[backout.AudienceOnCall] == 0 || n[backout.AudienceOnCall] > 4 {
+		t.Errorf("in 45 minutes %v: want 4 updates for support, and at most so many for on-call", n)
 	}
 }
 

@@ -92,6 +92,7 @@ type world struct {
 	at      time.Time
 	step    float64 // minutes
 	acts    bool    // the cause has its effect
+	beyond  float64 // minutes that are measured after the end as well
 }
 
 func newWorld(split Split, seed uint64) *world {
@@ -112,6 +113,11 @@ func (w *world) play(acts bool) (Case, Truth) {
 	w.acts = acts
 	c := Case{At: w.at, Noticed: w.when(w.noticed), Graph: w.told(), Observations: w.observations()}
 	c.Window = w.measure()
+	return c, w.truth(c.World().Changes)
+}
+
+// truth names the culprit among the changes that are told.
+func (w *world) truth(changes []backout.Change) Truth {
 	t := Truth{Class: w.cause.class, Onset: w.when(0), Family: w.family}
 	if w.cause.origin >= 0 {
 		t.Origin = w.nodes[w.cause.origin].id
@@ -119,13 +125,13 @@ func (w *world) play(acts bool) (Case, Truth) {
 	if w.cause.class.byChange() {
 		i := slices.IndexFunc(w.drafts, func(d draft) bool { return d.guilty })
 		t.Component = w.drafts[i].component
-		for _, ch := range c.World().Changes {
+		for _, ch := range changes {
 			if ch.Component == t.Component {
 				t.Culprit = ch.ID
 			}
 		}
 	}
-	return c, t
+	return t
 }
 
 func (c Class) byChange() bool {

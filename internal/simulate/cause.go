@@ -13,6 +13,7 @@ type course struct {
 	ramp       float64 // minutes until its height
 	end        float64 // 0 = it stays
 	stages     []stage // who meets it; none = everybody
+	back       retreat // of whom it was taken back from
 }
 
 // stage says that from a minute on a share of the instances, or the users, has the
@@ -35,6 +36,9 @@ func (c *course) full(t float64) (slow, fail float64) {
 func (c *course) at(t float64) (slow, fail float64) {
 	slow, fail = c.full(t)
 	k := exposed(c.stages, t)
+	if len(c.back.stages) > 0 {
+		k *= 1 - c.back.at(t)
+	}
 	return k * slow, k * fail
 }
 
@@ -198,6 +202,11 @@ func (w *world) strike() {
 // dependencies that hold resources. Each service catches it once, from who comes
 // first.
 func (w *world) travel(from map[int]influence) {
+	w.pass(from, func(x *node, by influence) { x.influences = append(x.influences, by) })
+}
+
+// pass is travel with the word of what becomes of each service that catches it.
+func (w *world) pass(from map[int]influence, catches func(*node, influence)) {
 	var queue []int
 	for i := range w.nodes {
 		if _, ok := from[i]; ok {
@@ -210,7 +219,7 @@ func (w *world) travel(from map[int]influence) {
 		}
 		next := influence{by.course, by.strength * c.gain, by.lag + c.lag}
 		from[to] = next
-		w.nodes[to].influences = append(w.nodes[to].influences, next)
+		catches(w.nodes[to], next)
 		queue = append(queue, to)
 	}
 	for len(queue) > 0 {

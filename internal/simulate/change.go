@@ -22,6 +22,7 @@ type draft struct {
 	byVersion bool // its two versions are measured apart while both run
 	component backout.ComponentID
 	version   int
+	back      retreat
 }
 
 // drawDraft draws a change of a service that begins in a minute. Deployments
@@ -168,12 +169,13 @@ func (w *world) name() {
 func (d draft) from() backout.Version { return backout.Version(fmt.Sprintf("1.%d.0", d.version-1)) }
 func (d draft) to() backout.Version   { return backout.Version(fmt.Sprintf("1.%d.0", d.version)) }
 
-// observations are what the sources report by the end: one for each stage.
+// observations are what the sources report by the end of what is measured: one for each
+// stage.
 func (w *world) observations() []backout.Observation {
 	var out []backout.Observation
 	for _, d := range w.drafts {
 		for i, s := range d.stages {
-			if s.minute <= w.end {
+			if s.minute <= w.end+w.beyond {
 				out = append(out, backout.Observation{Source: "delivery", NativeID: fmt.Sprintf("%s/%s/%d", d.component, d.to(), i), At: w.when(s.minute),
 					Component: d.component, From: d.from(), To: d.to(), Share: s.share})
 			}

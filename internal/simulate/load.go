@@ -12,8 +12,9 @@ type load struct {
 	wander, wanderPhase float64
 }
 
-// rise is demand that goes up within some minutes and stays.
-type rise struct{ begin, lasts, by float64 }
+// rise is demand that goes up within some minutes and stays, or falls again as fast
+// from a minute on.
+type rise struct{ begin, lasts, by, until float64 }
 
 // drawLoad draws the hour's demand: the day's curve, sometimes a peak that builds up
 // before or during the incident, sometimes a jump that hurts nobody; and the surge.
@@ -22,12 +23,12 @@ func (w *world) drawLoad() load {
 	minutes := float64(w.at.Sub(w.at.Truncate(24*time.Hour))) / float64(time.Minute)
 	l := load{phase: 2 * math.Pi * (minutes - w.end - 60*9) / (24 * 60), swing: .15 + .25*r.Float64(), wander: .03 * r.Float64(), wanderPhase: 7 * r.Float64()}
 	if r.Float64() < .25 {
-		l.rises = append(l.rises, rise{-60 + 50*r.Float64(), 20 + 30*r.Float64(), .2 + .3*r.Float64()})
+		l.rises = append(l.rises, rise{begin: -60 + 50*r.Float64(), lasts: 20 + 30*r.Float64(), by: .2 + .3*r.Float64()})
 	}
 	if w.cause.class == ClassSurge {
-		l.rises = append(l.rises, rise{-1 - r.Float64(), 2 + 4*r.Float64(), .5 + .8*r.Float64()})
+		l.rises = append(l.rises, rise{begin: -1 - r.Float64(), lasts: 2 + 4*r.Float64(), by: .5 + .8*r.Float64()})
 	} else if r.Float64() < .15 {
-		l.rises = append(l.rises, rise{-6 + 10*r.Float64(), 1 + 4*r.Float64(), .3 + .4*r.Float64()})
+		l.rises = append(l.rises, rise{begin: -6 + 10*r.Float64(), lasts: 1 + 4*r.Float64(), by: .3 + .4*r.Float64()})
 	}
 	return l
 }
@@ -35,7 +36,11 @@ func (w *world) drawLoad() load {
 func (l load) at(t float64) float64 {
 	f := 1 + l.swing*math.Sin(l.phase+2*math.Pi*t/(24*60)) + l.wander*math.Sin(l.wanderPhase+t/9)
 	for _, r := range l.rises {
-		f *= 1 + r.by*max(0, min(1, (t-r.begin)/r.lasts))
+		k := max(0, min(1, (t-r.begin)/r.lasts))
+		if r.until > 0 {
+			k *= max(0, min(1, 1-(t-r.until)/r.lasts))
+		}
+		f *= 1 + r.by*k
 	}
 	return f
 }

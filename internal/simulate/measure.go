@@ -52,12 +52,13 @@ type measurement struct {
 
 // measure draws the samples of everything that is measured.
 func (w *world) measure() backout.Window {
-	n := int(math.Round((calm + window) / w.step))
+	n := int(math.Round((calm + window + w.beyond) / w.step))
 	step := time.Duration(w.step * float64(time.Minute))
+	after := int(math.Round(w.beyond / w.step)) // of them lie after the end
 	m := measurement{world: w, ticks: make([]float64, n), signals: Signals(), load: make([]float64, n),
-		out: backout.Window{From: w.at.Add(-time.Duration(n) * step), Now: w.at, Step: step, Missing: map[backout.SignalName]string{}}}
+		out: backout.Window{From: w.at.Add(-time.Duration(n-after) * step), Now: w.at.Add(time.Duration(after) * step), Step: step, Missing: map[backout.SignalName]string{}}}
 	for i := range m.ticks {
-		m.ticks[i] = w.end - (float64(n-i)-.5)*w.step
+		m.ticks[i] = w.end - (float64(n-after-i)-.5)*w.step
 		m.load[i] = w.load.at(m.ticks[i])
 	}
 	for u, x := range w.nodes {
@@ -123,7 +124,10 @@ func (m *measurement) arms(d draft, x *node) {
 		slow, fail := m.trouble(x)
 		share := make([]float64, len(m.ticks))
 		for i, t := range m.ticks {
-			if share[i] = exposed(d.stages, t); !treated {
+			if share[i] = exposed(d.stages, t); len(d.back.stages) > 0 {
+				share[i] *= 1 - d.back.at(t)
+			}
+			if !treated {
 				share[i] = 1 - share[i]
 			}
 			if own && t >= 0 {

@@ -154,6 +154,9 @@ func headline(inc backout.Incident) string {
 	if f := inc.Forecast; f != nil && f.CostNow.P90.Minor > 0 && !inc.State.Terminal() {
 		fmt.Fprintf(&b, " Costs %s.", render.Rate(f.CostNow))
 	}
+	if end := render.Expected(inc); end != "" {
+		fmt.Fprintf(&b, " %s.", end)
+	}
 	return b.String()
 }
 

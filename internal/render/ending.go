@@ -1,0 +1,87 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/backout-dev/backout"
+)
+
+// ending is the expected end of what waits or runs; nil where nothing does.
+func ending(inc backout.Incident) *backout.ETA {
+	switch inc.State {
+	case backout.StateExecuting, backout.StateApproved:
+		return inc.ETA
+	case backout.StateWaiting:
+		if inc.Plan != nil && len(inc.Plan.Waves) > 0 {
+			return inc.ETA
+		}
+	}
+	return nil
+}
+
+// Ends says when the trouble is expected to be over: if the diagnosis is right, and how
+// likely that is, never one of them alone.
+func Ends(e backout.ETA) string {
+	if len(e.Stays) > 0 {
+		return "no end in sight: " + strings.Join(e.Stays, ", ") + " gets more work than it does, so what waits there does not drain"
+	}
+	early, middle, late := e.Ends()
+	return fmt.Sprintf("back by about %s (%s-%s) if the diagnosis is right (%s)", Clock(middle), Clock(early), Clock(late), Percent(e.Right))
+}
+
+// Expected is one sentence about when it is over, without its full stop; "" where no plan
+// waits or runs, or nobody foresaw its end.
+func Expected(inc backout.Incident) string {
+	e := ending(inc)
+	switch {
+	case e == nil:
+		return ""
+	case inc.State == backout.StateWaiting:
+		return capital(after(*e))
+	}
+	return capital(Ends(*e))
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// after is what [Ends] says of a plan that waits: as long as nobody says yes nothing ends.
+func after(e backout.ETA) string {
+	if len(e.Stays) > 0 {
+		return Ends(e)
+	}
+	return fmt.Sprintf("back about %s after a yes (%s-%s) if the diagnosis is right (%s)", Span(e.P50.Std()), Span(e.P10.Std()), Span(e.P90.Std()), Percent(e.Right))
+}
+
+// recovery is the whole answer, for who looks closely.
+func recovery(e backout.ETA, waits bool) string {
+	said := Ends(e)
+	if waits {
+		said = after(e)
+	}
+	text := "  " + said + "\n"
+	if len(e.Stays) > 0 {
+		return text
+	}
+	parts := fmt.Sprintf("acting %s, showing %s, proving %s", Span(e.Parts.Acting.Std()), Span(e.Parts.Effect.Std()), Span(e.Parts.Verifying.Std()))
+	if e.Parts.Draining > 0 {
+		parts += ", draining " + Span(e.Parts.Draining.Std())
+	}
+	text += "  " + parts + "; " + basis(e.Fitted, "recovery") + "\n"
+	switch {
+	case e.Any90 != nil:
+		return text + fmt.Sprintf("  right or not: in %s with 50 %%, in %s with 90 %%\n", Span(e.Any50.Std()), Span(e.Any90.Std()))
+	case e.Any50 != nil:
+		return text + fmt.Sprintf("  right or not: in %s with 50 %%; with 90 %% no end can be foreseen\n", Span(e.Any50.Std()))
+	}
+	return text + "  right or not: no end can be foreseen\n"
+}
+
+// basis says what foretold times rest on.
+func basis(fitted int, what string) string {
+	all := map[string]string{"hit": "past hits", "recovery": "past recoveries"}[what]
+	if fitted == 0 {
+		return fmt.Sprintf("times are a prior: fewer than 9 %s are known", all)
+	}
+	return fmt.Sprintf("times are fitted to %d %s", fitted, all)
+}
