@@ -1,11 +1,14 @@
 // Command detection measures what the detector really reaches: the run length
-// between false findings next to the one stated, the delay of shifts, the cost,
-// and the same for the rule everybody has (three samples in a row above three
-// standard deviations). All draws are seeded; the numbers repeat.
+// between false findings next to the one stated, the delay of shifts, a fleet over a
+// month, the cost at 100,000 series, and beside it three sigma, CUSUM and SPOT
+// with their thresholds set to the same run length. All draws are seeded; the
+// numbers repeat but for those of time.
 //
-//	go run ./bench/detection            a table
-//	go run ./bench/detection -o json    for machines
-//	go run ./bench/detection -runs 200  more demo-like runs
+//	go run ./bench/detection                     a table
+//	go run ./bench/detection -o json             for machines
+//	go run ./bench/detection -seed 7 -fleets 6   other draws, more months
+//	go run ./bench/detection -detail -runs 200   every noise and mode, demo-like runs
+//	go run ./bench/detection -fetch 100000       asking a Prometheus server for so many
 package main
 
 import (
@@ -14,20 +17,21 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
-	"time"
 
-	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/detect"
 )
 
 // report is everything measured.
 type report struct {
-	Short          modeReport `json:"short"`
-	Seasonal       modeReport `json:"seasonal"`
-	Demo           []demo     `json:"demo"`
-	TickMS         float64    `json:"tick_ms"`
-	BytesPerSeries int        `json:"bytes_per_series"`
+	bars
+	Detail *detail `json:"detail,omitempty"`
+}
+
+// detail is what each mode reaches on each noise.
+type detail struct {
+	Short    modeReport `json:"short"`
+	Seasonal modeReport `json:"seasonal"`
+	Demo     []demo     `json:"demo"`
 }
 
 type modeReport struct {
@@ -40,22 +44,65 @@ type modeReport struct {
 func main() {
 	output := flag.String("o", "text", "text or json")
 	runs := flag.Int("runs", 10, "demo-like runs for each overlap")
+	seed := flag.Uint64("seed", 1, "seed of all draws")
+	series := flag.Int("series", 300, "series that run length and delays are measured on")
+	days := flag.Int("days", 14, "days that each of them is watched")
+	fleets := flag.Int("fleets", 3, "fleets of fifty services, a month each")
+	costs := flag.Bool("cost", true, "measure time and memory at 100,000 series")
+	details := flag.Bool("detail", false, "measure every noise and mode too")
+	fetched := flag.Int("fetch", 0, "measure instead what it costs to ask for so many series")
+	serving := flag.Int("serve", 0, "be the server that -fetch asks")
 	flag.Parse()
-	r, err := measure(*runs)
-	if err == nil && *output == "json" {
-		enc := json.NewEncoder(os.Stdout)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(r)
-	} else if err == nil {
-		show(r)
+	if *serving > 0 {
+		fmt.Fprintln(os.Stderr, serve(*serving))
+		os.Exit(1)
 	}
-	if err != nil {
+	if err := run(*output, *runs, *seed, *series, *days, *fleets, *costs, *details, *fetched); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func measure(runs int) (r report, err error) {
+func run(output string, runs int, seed uint64, series, days, fleets int, costs, details bool, fetched int) error {
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	if fetched > 0 {
+		f, err := measureFetch(fetched)
+		if err != nil {
+			return err
+		}
+		return enc.Encode(f)
+	}
+	if series < 1 || days < 1 || fleets < 1 {
+		return fmt.Errorf("measure detection: %d series, %d days, %d fleets: expected one of each at least", series, days, fleets)
+	}
+	var r report
+	var err error
+	if r.bars, err = measureBars(seed, series, days, fleets); err != nil {
+		return err
+	}
+	if costs {
+		if r.TickMS100k, r.BytesPer, err = measureCost100k(); err != nil {
+			return err
+		}
+	}
+	if details {
+		if r.Detail, err = measureDetail(runs); err != nil {
+			return err
+		}
+	}
+	if output == "json" {
+		return enc.Encode(r)
+	}
+	r.show()
+	if r.Detail != nil {
+		r.Detail.show()
+	}
+	return nil
+}
+
+func measureDetail(runs int) (r *detail, err error) {
+	r = &detail{}
 	if r.Short, err = measureMode(append(plainSources(), shopSources()...), detect.Config{ARL: 1e3}, 50, 1400, 300, 300); err != nil {
 		return r, err
 	}
@@ -69,8 +116,7 @@ func measure(runs int) (r report, err error) {
 		}
 		r.Demo = append(r.Demo, d)
 	}
-	r.TickMS, r.BytesPerSeries, err = measureCost()
-	return r, err
+	return r, nil
 }
 
 // measureMode takes run lengths at the configuration's ARL, which is low so that
@@ -99,28 +145,26 @@ func measureMode(from []source, c detect.Config, warm, horizon, many, shifted in
 	return m, nil
 }
 
-func measureCost() (ms float64, bytes int, err error) {
-	const many = 1000
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	b, err := newBank(detect.Config{}, repeat(plainSources()[1], many), 1, time.Second)
-	if err != nil {
-		return 0, 0, err
+func (b bars) show() {
+	fmt.Printf("%s: ARL stated %.0f, measured %.0f (99 %%: at least %.0f); median delay of 4, 2, 1 sd: %s, %s, %s samples\n",
+		b.Noise, b.ARLStated, b.ARLMeasured, b.ARLAtLeast, steps(b.Delay4), steps(b.Delay2), steps(b.Delay1))
+	for _, p := range peers() {
+		m := b.Baselines[p.name]
+		fmt.Printf("  %-12s ARL %.0f at threshold %.2f, without a season: %s, %s, %s (found of 1 sd: %.2f)\n", p.name, m.Measured, m.Threshold, steps(m.Delay4), steps(m.Delay2), steps(m.Delay1), m.Found1)
 	}
-	b.run(60, 0)
-	start := time.Now()
-	b.run(20, 0)
-	ms = float64(time.Since(start).Microseconds()) / 1e3 / 20
-	b.sources, b.w = nil, backout.Window{}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	bytes = int(int64(after.HeapAlloc)-int64(before.HeapAlloc)) / many
-	runtime.KeepAlive(b)
-	return ms, bytes, nil
+	for _, l := range append(b.OtherNoise, b.SparseRun) {
+		fmt.Printf("%-20s ARL stated %.0f, measured %.0f (99 %%: at least %.0f)\n", l.Noise, l.Stated, l.Measured, l.AtLeast)
+	}
+	for _, d := range b.Sparse {
+		fmt.Printf("two orders a minute, %.0f %% lost: median %s, p90 %s samples\n", 100*d.Shift, steps(d.Median), steps(d.P90))
+	}
+	f := b.Fleet
+	fmt.Printf("%d fleets of %d services, 30 days: %.2f false incidents each (95 %%: at most %.2f; most %d); median delay of 4, 2, 1 sd: %s, %s, %s samples\n",
+		f.Fleets, f.Services, f.FalsePer30Days, f.Upper, f.Most, steps(f.Delay4), steps(f.Delay2), steps(f.Delay1))
+	fmt.Printf("tick of 100,000 series %.0f ms, %d bytes a series\n", b.TickMS100k, b.BytesPer)
 }
 
-func show(r report) {
+func (r *detail) show() {
 	for _, m := range []struct {
 		name string
 		modeReport
@@ -142,7 +186,6 @@ func show(r report) {
 		fmt.Printf("demo-like, overlap %d: %d series, %d steps to learn, %d watched: %.1f %% of %d runs with a false finding %v\n",
 			d.Overlap, d.Series, d.Warm, d.Watched, 100*d.WithFalse, d.Runs, d.ByNoise)
 	}
-	fmt.Printf("tick of 1000 series %.2f ms, %d bytes a series\n", r.TickMS, r.BytesPerSeries)
 }
 
 func steps(n int) string {

@@ -19,6 +19,7 @@ type bank struct {
 	w       backout.Window
 	sources []func(float64) (float64, float64)
 	now     time.Time
+	shifts  func(i int) bool // which series are shifted; nil: all
 }
 
 func newBank(c detect.Config, from []source, seed uint64, step time.Duration) (*bank, error) {
@@ -41,7 +42,11 @@ func (b *bank) step(shift float64) []backout.Finding {
 	b.w.From, b.now = b.now, b.now.Add(b.w.Step)
 	b.w.Now = b.now
 	for i, next := range b.sources {
-		v, n := next(shift)
+		by := shift
+		if b.shifts != nil && !b.shifts(i) {
+			by = 0
+		}
+		v, n := next(by)
 		b.w.Series[i].Samples[0] = backout.Sample{At: b.now, Value: v, Total: n}
 	}
 	return b.d.Tick(b.w)
@@ -69,7 +74,11 @@ type runLength struct {
 }
 
 func measureRunLength(c detect.Config, s source, many, warm, horizon int, seed uint64) (runLength, error) {
-	b, err := newBank(c, repeat(s, many), seed, time.Second)
+	return measureRunLengthAt(c, s, many, warm, horizon, seed, time.Second)
+}
+
+func measureRunLengthAt(c detect.Config, s source, many, warm, horizon int, seed uint64, step time.Duration) (runLength, error) {
+	b, err := newBank(c, repeat(s, many), seed, step)
 	if err != nil {
 		return runLength{}, err
 	}
@@ -88,9 +97,13 @@ func measureRunLength(c detect.Config, s source, many, warm, horizon int, seed u
 
 // poissonUpper is about the 99 % upper bound of a Poisson mean after n events
 // (Wilson and Hilferty).
-func poissonUpper(n int) float64 {
+func poissonUpper(n int) float64 { return poissonBelow(n, 2.326) }
+
+func poissonUpper95(n int) float64 { return poissonBelow(n, 1.645) }
+
+func poissonBelow(n int, quantile float64) float64 {
 	k := float64(n + 1)
-	v := 1 - 1/(9*k) + 2.326/(3*math.Sqrt(k))
+	v := 1 - 1/(9*k) + quantile/(3*math.Sqrt(k))
 	return k * v * v * v
 }
 
@@ -106,7 +119,11 @@ type delay struct {
 
 // measureDelay shifts after warm-up by what shift says at each step from 1 on.
 func measureDelay(c detect.Config, s source, many, warm, patience int, seed uint64, size float64, shift func(int) float64) (delay, error) {
-	b, err := newBank(c, repeat(s, many), seed, time.Second)
+	return measureDelayAt(c, s, many, warm, patience, seed, size, shift, time.Second)
+}
+
+func measureDelayAt(c detect.Config, s source, many, warm, patience int, seed uint64, size float64, shift func(int) float64, step time.Duration) (delay, error) {
+	b, err := newBank(c, repeat(s, many), seed, step)
 	if err != nil {
 		return delay{}, err
 	}

@@ -138,11 +138,21 @@ func (a *App) openSignals(context.Context) error {
 		a.onClose("metrics", own.Close)
 	}
 	a.sampler = sampler
+	past := rememberedBy(a.cfg)
 	a.watch, err = watch.New(watch.Config{
-		Sampler: sampler, Signals: a.catalog.Signals, Step: a.cfg.Step, Snapshots: snapshots{a.store, a.has},
+		Sampler: sampler, Past: past, Signals: a.catalog.Signals, Step: a.cfg.Step, Snapshots: snapshots{a.store, a.has},
 		Report: a.report, Log: a.cfg.Log,
 	})
 	return err
+}
+
+// rememberedBy is how far back a metrics backend is worth asking. The embedded one
+// begins with backout and knows nothing from before.
+func rememberedBy(c Config) time.Duration {
+	if c.Prometheus == "" {
+		return 0
+	}
+	return 14 * 24 * time.Hour
 }
 
 func (a *App) openActing(ctx context.Context) (err error) {

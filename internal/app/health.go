@@ -134,6 +134,19 @@ func (a *App) Health(context.Context) backout.Health {
 	return h.Judge()
 }
 
+// Diagnose says besides how ready the series of each service are to be judged.
+func (a *App) Diagnose(ctx context.Context) backout.Diagnosis {
+	d := backout.Diagnosis{Format: 1, Health: a.Health(ctx), Services: a.watch.Services(), PastLearnt: a.watch.State().PastRatio, Unmeasured: []backout.ServiceID{}}
+	slices.SortFunc(d.Services, func(x, y backout.Readiness) int { return cmp.Compare(x.Name(), y.Name()) })
+	for _, s := range a.catalog.Graph.Services {
+		seen := slices.ContainsFunc(d.Services, func(r backout.Readiness) bool { return r.Service == s.ID })
+		if s.Kind == backout.ServiceOwn && !seen {
+			d.Unmeasured = append(d.Unmeasured, s.ID)
+		}
+	}
+	return d
+}
+
 // degraded is everything that can't be seen or done now but stuck loops: what the last
 // tick could not measure, what the last survey and the last look found.
 func (a *App) degraded() []backout.Degradation {

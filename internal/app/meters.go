@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -33,6 +34,8 @@ var (
 	loopBound   = prometheus.NewDesc("backout_run_loop_bound_seconds", "How long a loop's turn may take; older is stuck.", []string{"loop"}, nil)
 	alive       = prometheus.NewDesc("backout_run_alive_ratio", "1 while every loop turns within its bound, else 0.", nil, nil)
 	readiness   = prometheus.NewDesc("backout_run_ready_ratio", "1 while backout can decide, else 0.", nil, nil)
+	learntOf    = prometheus.NewDesc("backout_detect_service_learnt_ratio", "Share of a service's series by how well they are known: a baseline, a long history of their own, a season.", []string{"service", "known"}, nil)
+	pastLearnt  = prometheus.NewDesc("backout_detect_past_learnt_ratio", "Share of the metrics server's past that was learnt beside the work.", nil, nil)
 	degradedNow = prometheus.NewDesc("backout_see_degraded_sources", "What can't be seen or done now, by source.", []string{"source"}, nil)
 	incidentsBy = prometheus.NewDesc("backout_walk_open_incidents", "Open incidents by state.", []string{"state"}, nil)
 	undelivered = prometheus.NewDesc("backout_tell_undelivered_messages", "Messages that were tried and nobody acknowledged.", []string{"audience", "channel"}, nil)
@@ -83,7 +86,7 @@ func (m *meters) count(e backout.Entry) {
 
 // Describe meets Prometheus' collector.
 func (m *meters) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{loopAge, loopBound, alive, readiness, degradedNow, incidentsBy, undelivered} {
+	for _, d := range []*prometheus.Desc{loopAge, loopBound, alive, readiness, learntOf, pastLearnt, degradedNow, incidentsBy, undelivered} {
 		out <- d
 	}
 }
@@ -104,6 +107,7 @@ func (m *meters) Collect(out chan<- prometheus.Metric) {
 		gauge(loopAge, h.At.Sub(l.Last).Seconds(), l.Name)
 		gauge(loopBound, l.Bound.Std().Seconds(), l.Name)
 	}
+	m.collectLearnt(gauge)
 	sources := map[string]float64{}
 	for _, d := range h.Degraded {
 		sources[string(d.Source)]++
@@ -112,6 +116,20 @@ func (m *meters) Collect(out chan<- prometheus.Metric) {
 		gauge(degradedNow, n, s)
 	}
 	m.collectKept(ctx, gauge)
+}
+
+// collectLearnt says how ready each service's series are to be judged.
+func (m *meters) collectLearnt(gauge func(*prometheus.Desc, float64, ...string)) {
+	if m.app.watch == nil {
+		return // asked while starting
+	}
+	for _, s := range m.app.watch.Services() {
+		name := string(cmp.Or(backout.ServiceID(s.Journey), s.Service))
+		gauge(learntOf, s.Learnt, name, "baseline")
+		gauge(learntOf, float64(s.Seasonal)/float64(s.Opening), name, "history")
+		gauge(learntOf, float64(s.Seasons)/float64(s.Opening), name, "season")
+	}
+	gauge(pastLearnt, m.app.watch.State().PastRatio)
 }
 
 // countedMost is how many messages are counted at most.

@@ -64,11 +64,25 @@ func (a *App) prepareOnce(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	a.suspect(w)
 	all := respond.Ready(w, a.rules)
 	a.ready.mu.Lock()
 	defer a.ready.mu.Unlock()
 	a.ready.all, a.ready.at, a.ready.seen = all, now, seen
 	return nil
+}
+
+// suspect tells the watch which services a change has wholly reached.
+func (a *App) suspect(w backout.World) {
+	for _, c := range w.Changes {
+		component, ok := w.Graph.Component(c.Component)
+		for _, s := range c.Exposure.Stages {
+			if ok && a.watch != nil && s.Share >= 1 && component.Service != "" {
+				a.watch.Exposed(component.Service, s.At)
+				break
+			}
+		}
+	}
 }
 
 // arrived hashes what was reported and is held.

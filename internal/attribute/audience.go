@@ -53,9 +53,9 @@ func hypotheses(c backout.Change) []exposed {
 
 // fainter is the blast of a fault that only one audience meets.
 func fainter(b blast) blast {
-	out := blast{badCalls: slices.Clone(b.badCalls), readings: slices.Clone(b.readings)}
+	out := blast{stops: b.stops, badCalls: slices.Clone(b.badCalls), readings: slices.Clone(b.readings)}
 	for i := range out.readings {
-		out.readings[i].a *= faint
+		out.readings[i].visible *= faint
 	}
 	for i := range out.badCalls {
 		out.badCalls[i].p *= faint

@@ -9,11 +9,15 @@ import (
 // through is how a cause would show in one reading.
 type through struct {
 	reading int
+	stop    int     // index of the service among the blast's stops; -1 for journeys and the whole product
+	visible float64 // the chance that the reading shows it, if the service has caught it
+	fits    float64 // how much likelier the size of what it shows is, beside what the trouble comes from
 	grasp
 }
 
 // blast is everything in which a cause would show.
 type blast struct {
+	stops    []stop
 	readings []through
 	// badCalls are single callers' views of callees that the cause leaves healthy.
 	badCalls []badCall
@@ -32,32 +36,54 @@ func everywhere(l backout.Location) bool {
 // blastOf finds the readings that a cause at these services could touch. A cause
 // in one location shows only there and in series that tell no location.
 func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, loc backout.Location) blast {
-	reached := rs.reachSeveral(origins)
-	var out blast
-	for i, r := range p.readings {
-		if !everywhere(loc) && r.at.location != "" && r.at.location != loc {
+	out := blast{stops: rs.spread(origins)}
+	reached := map[backout.ServiceID]stop{}
+	here := func(r reading) bool { return everywhere(loc) || r.at.location == "" || r.at.location == loc }
+	sizes := make([]float64, len(out.stops)) // of the ill
+	for i, s := range out.stops {
+		reached[s.service] = s
+		from := 0.0
+		for _, l := range s.links {
+			from = max(from, sizes[l.stop])
+		}
+		for _, k := range p.of[s.service] {
+			if !here(p.readings[k]) {
+				continue
+			}
+			visible := 1.0
+			if len(s.links) == 0 {
+				visible = ownVisible
+				if p.readings[k].seen {
+					visible = seenByCallers
+				}
+			}
+			sizes[i] = max(sizes[i], p.readings[k].size)
+			if s.a > negligible {
+				out.readings = append(out.readings, through{k, i, visible, sizeFits(p.readings[k].size, from), s.grasp})
+			}
+		}
+	}
+	for _, k := range p.broad {
+		r := p.readings[k]
+		if !here(r) {
 			continue
 		}
-		at := reached[r.at.service]
-		switch {
-		case r.at.journey != "":
-			at = grasp{}
+		var at grasp
+		if r.at.journey != "" {
 			for _, j := range g.Journeys {
 				if j.ID == r.at.journey {
 					at = journeyReach(j.Services, reached, 0.6)
 				}
 			}
-		case r.at.service == "": // a KPI of the whole product
+		} else { // a KPI of the whole product
 			var all []backout.ServiceID
 			for _, j := range g.Journeys {
 				all = append(all, j.Services...)
 			}
 			at = journeyReach(all, reached, 0.3)
-		case at.hops == 0 && at.a == ownVisible && r.seen:
-			at.a = seenByCallers
 		}
 		if at.a > negligible {
-			out.readings = append(out.readings, through{i, at})
+			out.readings = append(out.readings, through{k, -1, 1, 1, at})
 		}
 	}
 	for _, o := range origins {
@@ -68,10 +94,10 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 
 // badCallsOf are the calls of a service to callees that it does not make ill: a
 // faulty caller may show in nothing else.
-func (p *panel) badCallsOf(o backout.ServiceID, reached map[backout.ServiceID]grasp, loc backout.Location) []badCall {
+func (p *panel) badCallsOf(o backout.ServiceID, reached map[backout.ServiceID]stop, loc backout.Location) []badCall {
 	var out []badCall
-	for _, k := range p.callOrder {
-		if k.caller != o || (!everywhere(loc) && k.location != "" && k.location != loc) {
+	for _, k := range p.callsBy[o] {
+		if !everywhere(loc) && k.location != "" && k.location != loc {
 			continue
 		}
 		if q := badCalls * (1 - reached[k.callee].a); q > negligible {
@@ -82,37 +108,117 @@ func (p *panel) badCallsOf(o backout.ServiceID, reached map[backout.ServiceID]gr
 }
 
 // evidence is Λ(t0) for each minute: the log evidence of a cause with this blast
-// over the background.
+// over the background. Services are looked at from the cause outward, and each says
+// how likely trouble went on from it: from one that is seen ill it goes on as the
+// road tells, from a quiet one hardly at all. So one quiet service speaks against
+// a cause once, not again with everybody behind it, and a far one that is ill speaks for
+// it as much as the way there is seen to be ill. It is a filter, exact where the ways
+// form a tree.
 func (p *panel) evidence(b blast) []float64 {
-	out := make([]float64, p.clock.n)
-	prod := make([]float64, p.clock.n) // multiplied up, its logarithm taken now and then
-	for i := range prod {
-		prod[i] = 1
-	}
-	apply := func(a float64, ratio []float64) {
-		for i := range prod {
-			prod[i] *= 1 - a + a*ratio[i]
-			if prod[i] > 1e150 || prod[i] < 1e-150 {
-				out[i] += math.Log(prod[i])
-				prod[i] = 1
+	n := p.clock.n
+	acc := accumulator{make([]float64, n), repeat(1, n)}
+	p.filter(b, 0, n, acc.times)
+	for _, t := range b.readings {
+		if t.stop < 0 {
+			ratio := p.readings[t.reading].hop(t.hops)
+			for i, r := range ratio {
+				acc.times(i, 1+t.a*t.visible*(r-1))
 			}
 		}
 	}
-	for _, t := range b.readings {
-		apply(t.a, p.readings[t.reading].hops[t.hops])
-	}
 	for _, bc := range b.badCalls {
-		apply(bc.p, p.calls[bc.call].hops[0])
+		for i, r := range p.calls[bc.call].hop(0) {
+			acc.times(i, 1-bc.p+bc.p*r)
+		}
 	}
-	for i := range out {
-		out[i] += math.Log(prod[i])
-	}
-	return out
+	return acc.logs()
 }
 
-// contribution is what one reading adds to the evidence at minute t0.
-func (p *panel) contribution(t through, t0 int) float64 {
-	return math.Log1p(t.a * (p.readings[t.reading].hops[t.hops][t0] - 1))
+// accumulator multiplies factors up by minute and takes logarithms now and then.
+type accumulator struct{ sum, product []float64 }
+
+func (a accumulator) times(i int, f float64) {
+	a.product[i] *= f
+	if a.product[i] > 1e150 || a.product[i] < 1e-150 {
+		a.sum[i] += math.Log(a.product[i])
+		a.product[i] = 1
+	}
+}
+
+func (a accumulator) logs() []float64 {
+	for i := range a.sum {
+		a.sum[i] += math.Log(a.product[i])
+	}
+	return a.sum
+}
+
+// filter passes the minutes from..to of the onset through the stops of a blast and
+// calls each with the factor of every stop. It returns how likely each stop had
+// caught the trouble, by the stops before it, in the last of these minutes.
+func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) []float64 {
+	n := to - from
+	ill := make([]float64, n*len(b.stops)) // the chance that a stop is ill, its own readings seen
+	before := make([]float64, len(b.stops))
+	like := make([]float64, n)
+	k := 0
+	for s, at := range b.stops {
+		q := ill[s*n : (s+1)*n]
+		if len(at.links) == 0 {
+			for i := range q {
+				q[i] = at.a
+			}
+		} else {
+			for i := range q {
+				q[i] = 1
+			}
+			for _, l := range at.links {
+				w := ill[l.stop*n : (l.stop+1)*n]
+				for i := range q {
+					q[i] *= 1 - l.p*w[i]
+				}
+			}
+			for i := range q {
+				q[i] = 1 - q[i]
+			}
+		}
+		before[s] = q[n-1]
+		first := true
+		for ; k < len(b.readings) && b.readings[k].stop == s; k++ {
+			t := b.readings[k]
+			ratio := p.readings[t.reading].hop(t.hops)[from:to]
+			seen := t.visible * t.fits
+			for i, r := range ratio {
+				if first {
+					like[i] = 1
+				}
+				like[i] *= 1 - t.visible + seen*r
+			}
+			first = false
+		}
+		if first {
+			continue // not measured
+		}
+		for i := range q {
+			f := 1 - q[i] + q[i]*like[i]
+			q[i] *= like[i] / f
+			each(i, f)
+		}
+	}
+	return before
+}
+
+// contributions are what each reading of a blast adds to the evidence at minute t0.
+func (p *panel) contributions(b blast, t0 int) []float64 {
+	caught := p.filter(b, t0, t0+1, func(int, float64) {})
+	out := make([]float64, len(b.readings))
+	for k, t := range b.readings {
+		a := t.a
+		if t.stop >= 0 {
+			a = caught[t.stop]
+		}
+		out[k] = math.Log1p(a * t.visible * (t.fits*p.readings[t.reading].hop(t.hops)[t0] - 1))
+	}
+	return out
 }
 
 // surgeEvidence is the evidence of more demand than capacity: services ill here
@@ -120,42 +226,62 @@ func (p *panel) contribution(t through, t0 int) float64 {
 // not clearly ill must not speak for it: a hundred series that are all up by a trifle
 // are one trifle, not a hundred witnesses.
 func (p *panel) surgeEvidence(g backout.Graph) []float64 {
-	var b blast
 	external := map[backout.ServiceID]bool{}
 	for _, s := range g.Services {
 		external[s.ID] = s.Kind == backout.ServiceExternal
 	}
-	for i, r := range p.readings {
-		if r.at.service != "" && !external[r.at.service] {
-			b.readings = append(b.readings, through{reading: i, grasp: grasp{surgeReach, 0}})
-		}
-	}
 	out := make([]float64, p.clock.n)
-	for _, t := range b.readings {
-		clear := p.readings[t.reading].ill()
-		for i := range out {
-			if c := p.contribution(t, i); clear || c < 0 {
+	for k := range p.readings {
+		r := &p.readings[k]
+		if r.at.service == "" || external[r.at.service] {
+			continue
+		}
+		clear := r.ill()
+		for i, ratio := range r.hop(0) {
+			if c := math.Log1p(surgeReach * (ratio - 1)); clear || c < 0 {
 				out[i] += c
 			}
 		}
 	}
+	if up := p.demand(g); up != nil {
+		for i, x := range up {
+			out[i] += logAdd(math.Log(1-surgeTraffic), math.Log(surgeTraffic)+x)
+		}
+	}
+	return out
+}
+
+// demand is the log ratio by minute of "demand rose with the trouble" over "as it does
+// anyhow"; nil where it is not measured. All entries share one demand, so however many
+// show that it rose, it is one witness, and that demand rises and hurts nobody is common.
+func (p *panel) demand(g backout.Graph) []float64 {
 	entry := entries(g)
-	seen, up := 0, make([]float64, len(out))
+	seen, up := 0, make([]float64, p.clock.n)
 	for _, at := range p.trafficOrder {
 		if at.service != "" && !entry[at.service] {
 			continue
 		}
 		seen++
-		for i, x := range p.traffic[at].ratio {
-			up[i] += logAdd(math.Log(1-surgeTraffic), math.Log(surgeTraffic)+x)
+		for i, x := range p.traffic[at] {
+			up[i] += x
 		}
 	}
-	for i := range out {
-		if seen > 0 {
-			out[i] += up[i] / math.Sqrt(float64(seen)) // entries share one demand
-		}
+	if seen == 0 {
+		return nil
 	}
-	return out
+	for i := range up {
+		up[i] /= math.Sqrt(float64(seen))
+	}
+	up = shrink(up)
+	for i := range up {
+		up[i] = math.Exp(up[i])
+	}
+	rise := newReading(place{}, track{up, 1})
+	anyhow := 1 - anyRise + anyRise*total(up)/float64(len(up))
+	for i, x := range rise.hop(0) {
+		up[i] = math.Log(x / anyhow)
+	}
+	return up
 }
 
 // entries are the services that nobody of ours calls.

@@ -100,10 +100,13 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 	var ill, quiet, alien []string
 	illBF, quietBF, alienBF := 0.0, 0.0, 0.0
 	reached := map[int]bool{}
-	for _, th := range c.blast.readings {
-		reached[th.reading] = true
-		r := t.panel.readings[th.reading]
-		lr := tempering * t.panel.contribution(th, onset)
+	adds := t.panel.contributions(c.blast, onset)
+	for k, th := range c.blast.readings {
+		r := &t.panel.readings[th.reading]
+		if r.ill() {
+			reached[th.reading] = true
+		}
+		lr := tempering * adds[k]
 		switch {
 		case lr >= telling && r.ill():
 			ill, illBF = append(ill, r.at.name()), illBF+lr
@@ -113,8 +116,8 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 			alien, alienBF = append(alien, r.at.name()+" (at another time)"), alienBF+lr
 		}
 	}
-	for i, r := range t.panel.readings {
-		if !reached[i] && r.ill() && !t.throughCalls(c, r.at, onset) {
+	for _, i := range t.panel.ill {
+		if r := &t.panel.readings[i]; !reached[i] && !t.throughCalls(c, r.at, onset) {
 			alien, alienBF = append(alien, r.at.name()), alienBF-tempering*min(r.peak, 8)
 		}
 	}
@@ -134,7 +137,7 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 // throughCalls says that a place looks ill only in the calls this cause makes.
 func (t *trial) throughCalls(c *cause, at place, onset int) bool {
 	for _, b := range c.blast.badCalls {
-		if b.call.callee == at.service && t.panel.calls[b.call].hops[0][onset] > 1 {
+		if b.call.callee == at.service && t.panel.calls[b.call].hop(0)[onset] > 1 {
 			return true
 		}
 	}
@@ -152,8 +155,8 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 		}
 		callee := b.call.callee
 		others, failing := 0, 0
-		for _, k := range t.panel.callOrder {
-			if k.callee != callee || k.location != b.call.location || slices.Contains(c.change.Services, k.caller) {
+		for _, k := range t.panel.callsTo[callee] {
+			if k.location != b.call.location || slices.Contains(c.change.Services, k.caller) {
 				continue
 			}
 			others++
@@ -161,7 +164,7 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 				failing++
 			}
 		}
-		bf := tempering * math.Log1p(b.p*(mine.hops[0][onset]-1))
+		bf := tempering * math.Log1p(b.p*(mine.hop(0)[onset]-1))
 		switch {
 		case failing > 0:
 			out = append(out, backout.Evidence{Kind: backout.EvidenceSpace, LogBF: -tempering * min(8, mine.peak) * float64(failing),
@@ -175,8 +178,8 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 }
 
 func (t *trial) healthyTo(callee backout.ServiceID, c *cause) bool {
-	for _, k := range t.panel.callOrder {
-		if k.callee == callee && !slices.Contains(c.change.Services, k.caller) && t.panel.calls[k].ill() {
+	for _, k := range t.panel.callsTo[callee] {
+		if !slices.Contains(c.change.Services, k.caller) && t.panel.calls[k].ill() {
 			return false
 		}
 	}
@@ -274,7 +277,7 @@ func restText(n int) string {
 
 func (t *trial) surgeText() string {
 	up := slices.ContainsFunc(t.panel.trafficOrder, func(at place) bool {
-		return slices.Max(t.panel.traffic[at].ratio) > math.Log(20)
+		return slices.Max(t.panel.traffic[at]) > math.Log(600)
 	})
 	switch {
 	case len(t.panel.trafficOrder) == 0:
@@ -288,12 +291,10 @@ func (t *trial) surgeText() string {
 // callersSee is a clause about what its callers see of a service.
 func (t *trial) callersSee(s backout.ServiceID) string {
 	fail, all := 0, 0
-	for _, k := range t.panel.callOrder {
-		if k.callee == s {
-			all++
-			if t.panel.calls[k].ill() {
-				fail++
-			}
+	for _, k := range t.panel.callsTo[s] {
+		all++
+		if t.panel.calls[k].ill() {
+			fail++
 		}
 	}
 	switch {

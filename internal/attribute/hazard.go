@@ -18,13 +18,14 @@ var delayEdges = [...]float64{0, 1, 2, 5, 10, 20, 40, horizon}
 const priorDelays = 20.0
 
 // delayBefore is the probability that trouble starts within d minutes of the
-// exposure that causes it: three quarters soon (mean 3 minutes), a quarter any
-// time within 90.
+// exposure that causes it: most soon (mean 3 minutes), a fifth
+// within a quarter of an hour or so, where caches, pools and rare requests must come first,
+// and a fifth any time within 90.
 func delayBefore(d float64) float64 {
 	if d <= 0 {
 		return 0
 	}
-	return 0.75*-math.Expm1(-d/3) + 0.25*min(d, horizon)/horizon
+	return 0.6*-math.Expm1(-d/3) + 0.2*-math.Expm1(-d/15) + 0.2*min(d, horizon)/horizon
 }
 
 // delays is the delay of one kind of change: the formula, its bins re-weighted by

@@ -96,9 +96,9 @@ func (t *trial) unexplained(i int) float64 {
 	}
 	onset := bestOf(c.weight)
 	sum := 0.0
-	for k, r := range t.panel.readings {
-		if r.ill() && !reached[k] && !t.throughCalls(&c, r.at, onset) {
-			sum -= r.never
+	for _, k := range t.panel.ill {
+		if r := &t.panel.readings[k]; !reached[k] && !t.throughCalls(&c, r.at, onset) {
+			sum -= math.Log(r.never)
 		}
 	}
 	return sum
@@ -110,7 +110,7 @@ func leftOver(first, second blast) blast {
 	for _, th := range first.readings {
 		taken[th.reading] = th.a >= reachedEnough
 	}
-	var out blast
+	out := blast{stops: second.stops}
 	for _, th := range second.readings {
 		if !taken[th.reading] {
 			out.readings = append(out.readings, th)

@@ -25,47 +25,60 @@ type call struct {
 
 const maxHops = 6
 
-// reading is what was seen of one place. Ratios are evidence over background.
+// reading is what was seen of one place: evidence over background.
 type reading struct {
 	at    place
-	ratio []float64              // log, by the minute the place turned worse
-	hops  [maxHops + 1][]float64 // the same, not logarithmic, by the minute of the cause h hops away
-	never float64                // log ratio if it did not turn worse within the window
-	peak  float64                // largest log ratio: how clearly it is ill
+	track                        // by the minute the place turned worse
+	hops  [maxHops + 1][]float64 // by the minute of the cause h hops away; see hop
+	peak  float64                // logarithm of the largest ratio: how clearly it is ill
 	seen  bool                   // by callers, not only by itself
+	size  float64                // if ill: how far off it is since it turned, in standard deviations; else 0
 }
 
 // panel is everything that was measured, read and ordered.
 type panel struct {
 	clock        clock
 	readings     []reading
-	calls        map[call]reading // single callers' views, for faults of one caller
+	of           map[backout.ServiceID][]int // readings of each service
+	broad        []int                       // readings of journeys and of the whole product
+	calls        map[call]*reading           // single callers' views, for faults of one caller
 	callOrder    []call
-	traffic      map[place]track // demand, for surges
+	callsBy      map[backout.ServiceID][]call // those a service makes, in that order
+	callsTo      map[backout.ServiceID][]call // those it answers
+	ill          []int                        // readings that look ill
+	traffic      map[place][]float64          // demand, for surges: log evidence of a shift by minute
 	trafficOrder []place
-	where        []backout.Location // distinct locations, "" excluded
+	series       map[place][]armSums // what places are read from, themselves and as their callers see them
+	where        []backout.Location  // distinct locations, "" excluded
 }
 
 // gathering collects series by what they are about before they are folded.
 type gathering struct {
-	own     map[place][][]float64
-	calls   map[call][][]float64
-	traffic map[place][][]float64
+	own     map[place][]factors
+	calls   map[call][]factors
+	traffic map[place][]factors
+	entries map[backout.ServiceID]bool
+	scratch *tails
+	series  map[place][]armSums
 }
 
 func newPanel(q Question) *panel {
 	n := q.minutes()
 	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n, until: q.until()}
-	g := gathering{map[place][][]float64{}, map[call][][]float64{}, map[place][][]float64{}}
+	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][]factors{}, entries(q.World.Graph), &tails{}, map[place][]armSums{}}
 	for _, r := range q.Residuals {
 		if r.Mode == backout.ModeWarming || r.ID.Subject.Client != "" || r.ID.Subject.Version != "" || r.Step <= 0 {
 			continue
 		}
 		g.add(r, c)
 	}
-	p := &panel{clock: c, calls: map[call]reading{}, traffic: map[place]track{}}
+	p := &panel{series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
-		p.traffic[k] = overBackground(shrink(anyOf(lbs)))
+		logs := make([][]float64, len(lbs))
+		for i, f := range lbs {
+			logs[i] = f.logarithms()
+		}
+		p.traffic[k] = shrink(anyOf(logs))
 		p.trafficOrder = append(p.trafficOrder, k)
 	}
 	slices.SortFunc(p.trafficOrder, comparePlaces)
@@ -75,11 +88,18 @@ func newPanel(q Question) *panel {
 
 func (g gathering) add(r backout.Residuals, c clock) {
 	s := r.ID.Subject
+	if r.Kind == backout.SignalTraffic && s.Service != "" && s.Caller == "" && s.Journey == "" && !g.entries[s.Service] {
+		return // demand is what comes in from outside
+	}
 	sums := c.sums(r)
 	if total(sums.n) == 0 {
 		return // silent about this window
 	}
-	lb := againstOffset(shiftEvidence(sums, believedPhi(r)))
+	lb := newFactors(sums, believedPhi(r), g.scratch)
+	if r.Kind != backout.SignalTraffic && s.Service != "" && s.Journey == "" {
+		at := place{service: s.Service, location: s.Location}
+		g.series[at] = append(g.series[at], armSums{sums, believedPhi(r)})
+	}
 	switch {
 	case s.Caller != "" && s.Service != "":
 		k := call{s.Caller, s.Service, s.Location}
@@ -110,20 +130,21 @@ func believedPhi(r backout.Residuals) float64 {
 func (p *panel) fold(g gathering) {
 	witnesses := map[place][]track{}
 	for at, lbs := range g.own {
-		witnesses[at] = append(witnesses[at], overBackground(shrink(anyOf(lbs))))
+		witnesses[at] = append(witnesses[at], overBackground(anyFactors(lbs)))
 	}
 	callers := make([]call, 0, len(g.calls))
 	views := map[call]track{}
 	for k, lbs := range g.calls {
 		callers = append(callers, k)
-		views[k] = overBackground(shrink(anyOf(lbs)))
-		p.calls[k] = newReading(place{service: k.callee, location: k.location}, views[k], 0)
+		views[k] = overBackground(anyFactors(lbs))
 	}
 	slices.SortFunc(callers, compareCalls)
 	p.callOrder = callers
+	seenBy := map[place][]call{}
 	for _, k := range callers {
 		at := place{service: k.callee, location: k.location}
-		witnesses[at] = append(witnesses[at], views[k])
+		p.callsBy[k.caller], p.callsTo[k.callee] = append(p.callsBy[k.caller], k), append(p.callsTo[k.callee], k)
+		witnesses[at], seenBy[at] = append(witnesses[at], views[k]), append(seenBy[at], k)
 	}
 	places := make([]place, 0, len(witnesses))
 	for at := range witnesses {
@@ -135,43 +156,96 @@ func (p *panel) fold(g gathering) {
 	slices.SortFunc(places, comparePlaces)
 	slices.Sort(p.where)
 	for _, at := range places {
-		r := newReading(at, foldWitnesses(witnesses[at]), maxHops)
-		r.seen = slices.ContainsFunc(callers, func(k call) bool { return k.callee == at.service && k.location == at.location })
+		all, without := foldWitnesses(witnesses[at])
+		own := len(witnesses[at]) - len(seenBy[at])
+		for i, k := range seenBy[at] {
+			p.calls[k] = badCallReading(k, views[k], without[own+i])
+		}
+		r := newReading(at, all)
+		r.seen = len(seenBy[at]) > 0
+		if at.service != "" && at.journey == "" {
+			p.of[at.service] = append(p.of[at.service], len(p.readings))
+		} else {
+			p.broad = append(p.broad, len(p.readings))
+		}
+		if r.ill() {
+			r.size = sizeOf(p.series[at], bestOf(r.ratio))
+			p.ill = append(p.ill, len(p.readings))
+		}
 		p.readings = append(p.readings, r)
 	}
 }
 
-func foldWitnesses(seen []track) track {
-	if len(seen) == 1 {
-		return seen[0]
+// foldWitnesses joins what several saw of one place. What may go wrong by itself is the
+// place, whoever sees it: were the background held against each witness alone, a
+// service with an unrelated trouble of its own would weigh the more, the more callers
+// it has. The second result is, for each witness, the ratio by which the background
+// bears the others alone better than all of them.
+func foldWitnesses(seen []track) (track, []float64) {
+	if len(seen) == 1 { // nobody else tells that the place is ill
+		return seen[0], []float64{1}
 	}
-	out := track{ratio: make([]float64, len(seen[0].ratio))}
-	miss, see := math.Log(1-witness), math.Log(witness)
-	for _, t := range seen {
-		out.never += logAdd(miss, see+t.never)
+	n := len(seen[0].ratio)
+	out := track{repeat(1, n), 1}
+	parts := make([][]float64, len(seen))
+	for w, t := range seen {
+		parts[w] = make([]float64, n)
+		out.never *= notices(t.never, len(seen))
 		for i, r := range t.ratio {
-			out.ratio[i] += logAdd(miss, see+r)
+			parts[w][i] = notices(r, len(seen))
+			out.ratio[i] *= parts[w][i]
 		}
 	}
-	out.ratio = shrink(out.ratio)
-	return out
+	g := byItself(out.ratio)
+	without, rest := make([]float64, len(seen)), make([]float64, n)
+	for w := range seen {
+		for i, r := range out.ratio {
+			rest[i] = r / parts[w][i]
+		}
+		without[w] = byItself(rest) / g
+	}
+	out.never /= g
+	for i := range out.ratio {
+		out.ratio[i] /= g
+	}
+	return out, without
 }
 
-// newReading spreads evidence over the minutes of a cause up to so many hops away.
-func newReading(at place, t track, hops int) reading {
-	r := reading{at: at, ratio: t.ratio, never: t.never, peak: math.Inf(-1)}
-	lin := make([]float64, len(t.ratio))
-	for i, x := range t.ratio {
-		lin[i] = math.Exp(x)
-		if x > r.peak {
-			r.peak = x
-		}
+// mostWitnesses is how many witnesses may have their full say; more together have no
+// more, which also keeps their product within a float64.
+const mostWitnesses = 60
+
+// notices is what one of so many witnesses of an ill place adds, who may not notice.
+func notices(ratio float64, of int) float64 {
+	f := 1 - witness + witness*ratio
+	if of > mostWitnesses {
+		return math.Pow(f, mostWitnesses/float64(of))
 	}
-	for h := range hops + 1 {
-		k := hopKernel(h)
-		r.hops[h] = convolve(lin, k[:], math.Exp(t.never))
+	return f
+}
+
+// badCallReading is what one caller's view says of a fault in this caller's calls alone:
+// its view then is the fault's doing, and what the others see of the callee is not.
+func badCallReading(k call, view track, without float64) *reading {
+	t := track{make([]float64, len(view.ratio)), view.never * without}
+	for i, x := range view.ratio {
+		t.ratio[i] = x * without
 	}
-	return r
+	r := newReading(place{service: k.callee, location: k.location}, t)
+	r.peak = math.Log(slices.Max(view.ratio))
+	return &r
+}
+
+func newReading(at place, t track) reading {
+	return reading{at: at, track: t, peak: math.Log(slices.Max(t.ratio))}
+}
+
+// hop spreads the evidence over the minutes of a cause so many hops away.
+func (r *reading) hop(h int) []float64 {
+	if r.hops[h] == nil {
+		r.hops[h] = convolve(r.ratio, hopKernels[h][:], r.never)
+	}
+	return r.hops[h]
 }
 
 // hopMinutes is how much later than its cause a place may turn worse.
@@ -180,6 +254,13 @@ const hopMinutes = 24
 // straggling is the share of places that turn worse at any time within those
 // minutes: pools drain and queues fill at their own pace.
 const straggling = 0.2
+
+var hopKernels = func() (out [maxHops + 1][hopMinutes]float64) {
+	for h := range out {
+		out[h] = hopKernel(h)
+	}
+	return out
+}()
 
 // hopKernel says how many minutes after its cause a place h hops away turns
 // worse: around 0.6 minutes a hop, ever less certain, or some time later.
@@ -199,16 +280,20 @@ func hopKernel(h int) (k [hopMinutes]float64) {
 	return k
 }
 
+// convolve looks from each minute ahead; what lies beyond the window is the same for
+// all minutes there.
 func convolve(x, kernel []float64, beyond float64) []float64 {
 	out := make([]float64, len(x))
 	for i := range out {
-		for d, k := range kernel {
-			if i+d < len(x) {
-				out[i] += k * x[i+d]
-			} else {
-				out[i] += k * beyond
-			}
+		ahead := x[i:min(len(x), i+len(kernel))]
+		sum := 0.0
+		for d, y := range ahead {
+			sum += kernel[d] * y
 		}
+		if len(ahead) < len(kernel) {
+			sum += beyond * total(kernel[len(ahead):])
+		}
+		out[i] = sum
 	}
 	return out
 }

@@ -42,7 +42,7 @@ type Question struct {
 // public cases of docs/EVALUATION.md, and held against the generated worlds.
 const (
 	defaultMinutes = 60
-	tempering      = 0.6  // η: exponent of the evidence, for witnesses are dependent
+	tempering      = 0.8  // η: exponent of the evidence, for witnesses are dependent
 	priorShare     = 0.02 // ε: share of the answer that stays with time and prior alone
 	background     = 0.03 // b: an unrelated series is ill at the same time
 	ownVisible     = 0.8  // a(o,o): the origin itself shows it
@@ -66,6 +66,7 @@ const (
 	afterOnset     = 1e-6 // delay density of a change that came after the trouble
 	clockSkew      = 1e-3 // the same, within one minute: clocks differ
 	surgeReach     = 0.35 // a surge makes a service ill
+	anyRise        = 0.2  // demand rises some time within the window and hurts nobody
 	surgeTraffic   = 0.7  // a surge shows in the traffic of one entry
 )
 

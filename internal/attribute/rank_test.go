@@ -332,28 +332,14 @@ func TestKindRisk_isCapped(t *testing.T) {
 
 func TestReach_noisyOr(t *testing.T) {
 	g := backout.Graph{Dependencies: []backout.Dependency{{From: "b", To: "a", Hard: true}, {From: "c", To: "a", Hard: true}, {From: "d", To: "b", Hard: true}, {From: "d", To: "c", Hard: true}}}
-	got := newRoads(g, backout.Priors{}, []call{{caller: "d", callee: "b"}, {caller: "e", callee: "d"}}).reach("a")
-	want := map[backout.ServiceID]grasp{"a": {0.8, 0}, "b": {0.65, 1}, "c": {0.65, 1}, "d": {1 - math.Pow(1-0.65*0.65, 2), 2}, "e": {0.65 * (1 - math.Pow(1-0.65*0.65, 2)), 3}}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(grasp{}), cmp.Comparer(func(x, y float64) bool { return math.Abs(x-y) < 1e-12 })); d != "" {
+	got := newRoads(g, backout.Priors{}, []call{{caller: "d", callee: "b"}, {caller: "e", callee: "d"}}).spread([]backout.ServiceID{"a"})
+	want := map[backout.ServiceID]grasp{"a": {1, 0}, "b": {0.65, 1}, "c": {0.65, 1}, "d": {1 - math.Pow(1-0.65*0.65, 2), 2}, "e": {0.65 * (1 - math.Pow(1-0.65*0.65, 2)), 3}}
+	reached := map[backout.ServiceID]grasp{}
+	for _, s := range got {
+		reached[s.service] = s.grasp
+	}
+	if d := cmp.Diff(want, reached, cmp.AllowUnexported(grasp{}), cmp.Comparer(func(x, y float64) bool { return math.Abs(x-y) < 1e-12 })); d != "" {
 		t.Error(d)
-	}
-}
-
-func BenchmarkRank(b *testing.B) {
-	s := newScene()
-	g := &s.q.World.Graph
-	for i := range 50 {
-		id := backout.ServiceID(fmt.Sprintf("s%02d", i))
-		g.Services = append(g.Services, backout.Service{ID: id, Kind: backout.ServiceOwn})
-		if i > 0 {
-			g.Dependencies = append(g.Dependencies, backout.Dependency{From: backout.ServiceID(fmt.Sprintf("s%02d", i/2)), To: id, Hard: true},
-				backout.Dependency{From: backout.ServiceID(fmt.Sprintf("s%02d", i/3)), To: id, Hard: true})
-		}
-		s.ship(backout.KindDeployment, fmt.Sprintf("x%d", i), id, float64(i), 0.5, float64(i+2), 1)
-	}
-	s.measure(levels{"s40": step(45, 8), "s20": step(46, 6), "s10": step(46, 5), "s05": step(47, 4)}, nil)
-	for b.Loop() {
-		Rank(s.q)
 	}
 }
 

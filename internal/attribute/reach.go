@@ -60,68 +60,67 @@ func priorTransmission(s backout.Spread) float64 {
 	return 0.65
 }
 
-// grasp is how likely and how far away a cause reaches one service.
+// grasp is how likely and how far away a cause reaches one service, before anything
+// is measured.
 type grasp struct {
 	a    float64
 	hops int
 }
 
-// reach follows the roads out of origin breadth first: a service is reached
-// unless every nearer one fails to pass the trouble on. The origin itself shows
-// it with probability 0.8.
-func (rs roads) reach(origin backout.ServiceID) map[backout.ServiceID]grasp {
-	out := map[backout.ServiceID]grasp{origin: {1, 0}}
-	front := []backout.ServiceID{origin}
-	for hop := 1; len(front) > 0 && hop <= maxHops; hop++ {
-		missed := map[backout.ServiceID]float64{}
-		var next []backout.ServiceID
-		for _, v := range front {
-			for _, r := range rs[v] {
-				if _, known := out[r.to]; known {
-					continue
-				}
-				m, seen := missed[r.to]
-				if !seen {
-					m = 1
-					next = append(next, r.to)
-				}
-				missed[r.to] = m * (1 - r.p*out[v].a)
-			}
-		}
-		front = front[:0]
-		for _, u := range next {
-			if a := 1 - missed[u]; a > negligible {
-				out[u] = grasp{a, hop}
-				front = append(front, u)
-			}
-		}
-	}
-	out[origin] = grasp{ownVisible, 0}
-	return out
+// stop is a service on the ways out of a cause, nearer ones first.
+type stop struct {
+	service backout.ServiceID
+	grasp
+	links []link // from where trouble comes to it; none where it begins
 }
 
-// reachSeveral is the reach of a change that alters several services, each with
-// probability 0.7.
-func (rs roads) reachSeveral(origins []backout.ServiceID) map[backout.ServiceID]grasp {
-	if len(origins) == 1 {
-		return rs.reach(origins[0])
-	}
-	out := map[backout.ServiceID]grasp{}
+// link is one of those ways, with the chance that it is taken.
+type link struct {
+	stop int // of the nearer one
+	p    float64
+}
+
+// spread follows the roads out of the origins breadth first: a service is reached
+// unless every nearer one fails to pass the trouble on. The only origin is ill for
+// sure; of several each is with probability 0.7.
+func (rs roads) spread(origins []backout.ServiceID) []stop {
+	var out []stop
+	at := map[backout.ServiceID]int{}
 	for _, o := range origins {
-		for s, g := range rs.reach(o) {
-			old, ok := out[s]
-			if !ok {
-				old = grasp{0, g.hops}
-			}
-			out[s] = grasp{1 - (1-old.a)*(1-severalTargets*g.a), min(old.hops, g.hops)}
+		if _, twice := at[o]; !twice {
+			at[o] = len(out)
+			out = append(out, stop{service: o, grasp: grasp{a: 1}})
 		}
+	}
+	for i := range out {
+		if len(out) > 1 {
+			out[i].a = severalTargets
+		}
+	}
+	for begin, hop := 0, 1; begin < len(out) && hop <= maxHops; hop++ {
+		end := len(out)
+		for v := begin; v < end; v++ {
+			for _, r := range rs[out[v].service] {
+				u, known := at[r.to]
+				if !known {
+					u = len(out)
+					at[r.to] = u
+					out = append(out, stop{service: r.to, grasp: grasp{hops: hop}})
+				}
+				if u >= end {
+					out[u].links = append(out[u].links, link{v, r.p})
+					out[u].a = 1 - (1-out[u].a)*(1-r.p*out[v].a)
+				}
+			}
+		}
+		begin = end
 	}
 	return out
 }
 
 // journeyReach is how a cause reaches a journey: through any service on its
 // critical path, one hop later.
-func journeyReach(services []backout.ServiceID, of map[backout.ServiceID]grasp, theta float64) grasp {
+func journeyReach(services []backout.ServiceID, of map[backout.ServiceID]stop, theta float64) grasp {
 	missed, hops := 1.0, math.MaxInt
 	for _, s := range services {
 		if g, ok := of[s]; ok {

@@ -208,25 +208,6 @@ func together(metrics [][]float64) []float64 {
 	return out
 }
 
-// track is the log ratio of evidence over background for each minute at which a
-// shift may have begun, and the same for "not within the window".
-type track struct {
-	ratio []float64
-	never float64
-}
-
-// overBackground divides by g = 1 − b + b·mean BF: what the series shows if it is
-// none of the cause's doing.
-func overBackground(lb []float64) track {
-	mean := logSum(lb) - math.Log(float64(len(lb)))
-	g := logAdd(math.Log1p(-background), math.Log(background)+mean)
-	out := track{make([]float64, len(lb)), -g}
-	for i, x := range lb {
-		out.ratio[i] = x - g
-	}
-	return out
-}
-
 func logAdd(a, b float64) float64 {
 	if a < b {
 		a, b = b, a

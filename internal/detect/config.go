@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -8,9 +9,14 @@ import (
 // Config sets up a Detector. The zero value works.
 type Config struct {
 	// ARL is the number of samples between false findings that is accepted for
-	// each series on average, the A of the package comment. 0 means 1,000,000:
-	// 150 series then give a false finding about every 6,700 steps.
+	// each series on average, the A of the package comment. 0 means 1,000,000 while
+	// a series has a short history: 150 series then give a false finding about every
+	// 6,700 steps.
 	ARL float64
+	// LongARL is the same for series with a long history. 0 means ARL where that is
+	// set, else 10,000,000: fifty services of three series each then give two false
+	// findings in three months of minutes.
+	LongARL float64
 	// Warm is the number of samples before a series is judged; 0 means 40, the
 	// least is 20.
 	Warm int
@@ -27,6 +33,9 @@ type Config struct {
 }
 
 func (c Config) checked() (Config, error) {
+	if c.LongARL == 0 {
+		c.LongARL = cmp.Or(c.ARL, 1e7)
+	}
 	if c.ARL == 0 {
 		c.ARL = 1e6
 	}
@@ -45,6 +54,8 @@ func (c Config) checked() (Config, error) {
 	switch {
 	case !(c.ARL >= 10 && c.ARL <= 1e12):
 		return c, fmt.Errorf("check detector configuration: ARL is %v, expected 10 to 1e12 samples", c.ARL)
+	case !(c.LongARL >= 10 && c.LongARL <= 1e12):
+		return c, fmt.Errorf("check detector configuration: LongARL is %v, expected 10 to 1e12 samples", c.LongARL)
 	case c.Warm < 20 || c.Warm > 1000:
 		return c, fmt.Errorf("check detector configuration: Warm is %d, expected 20 to 1000 samples", c.Warm)
 	case c.Full < 500 || c.Full < c.Warm:

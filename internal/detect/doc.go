@@ -25,13 +25,25 @@
 //     short history it comes from Student's t; later from the series' own past:
 //     ranks for the bulk (conformal), a generalised Pareto law for the tail
 //     (peaks over threshold; Siffer et al., KDD 2017).
-//  5. Evidence. The p-value becomes a bet e = k*p^(k-1) at five powers k, each
-//     with mean one while healthy, and the bets feed a Shiryaev-Roberts
+//  5. Evidence. The p-value becomes five bets, each with mean one while healthy: with a
+//     short history e = k*p^(k-1) at five powers k, with a long one likelihood
+//     ratios of five shifts on the normal score of p, and of five rates where a
+//     handful of events is usual. The bets feed a Shiryaev-Roberts
 //     e-detector M = (1 + M)*e (Shin, Ramdas and Rinaldo, 2023). M minus the
-//     number of samples is a martingale, so raising a finding when the mean of
+//     number of samples is a supermartingale, so raising a finding when the mean of
 //     the five reaches A means that false findings are at least A samples apart
 //     on average: ARL >= A. At the default A no single sample suffices, however
-//     wild.
+//     wild. The series of a service are judged together as well (see group).
+//
+// The bound is exact for p-values that are true. These come from estimates, so
+// bench/detection measures what is reached.
+//
+// # After the alarm
+//
+// A finding made by few samples that is over at once went away; one about the mean of
+// a service whose segments are all as usual comes from other customers and opens
+// nothing. Unusual names what is unusual among all series (e-d-BH). After a change
+// has reached everybody, evidence of its service counts more for hours, decaying.
 //
 // # Modes
 //

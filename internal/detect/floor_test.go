@@ -9,7 +9,7 @@ import (
 // Forty calm samples of few requests don't show how much their mean latency wanders;
 // of many requests they do. A long history speaks for itself.
 func TestScaleFloor_fewRequestsTellBadly(t *testing.T) {
-	var s series
+	s := series{about: &about{}}
 	s.kind, s.Mode, s.Requests = kindOf(backout.SignalLatency), short, 4
 	few := s.scaleFloor()
 	s.Requests = 10_000

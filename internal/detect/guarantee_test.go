@@ -63,11 +63,11 @@ func TestTailFit_findsTheLaw(t *testing.T) {
 	for range many {
 		g := tail{U: 2}
 		for i := range g.Ex {
-			g.Ex[i] = float32(2 + .5/.2*(math.Pow(r.Float64(), -.2)-1))
+			g.Ex[i] = int16(parts * (2 + .5/.2*(math.Pow(r.Float64(), -.2)-1)))
 		}
 		g.Seen = exceedances
 		g.fit(2)
-		xi, sigma = xi+g.Xi/many, sigma+g.Sigma/many
+		xi, sigma = xi+float64(g.Xi)/many, sigma+float64(g.Sigma)/many
 	}
 	if math.Abs(xi-.2) > .06 || math.Abs(sigma-.5) > .05 {
 		t.Errorf("xi %v sigma %v on average, expected 0.2 and 0.5", xi, sigma)
@@ -92,6 +92,7 @@ func pValues(t *testing.T, n int) []float64 {
 		w := ser.innovation(st.z, 1)
 		p, _ := ser.pValue(up, w, st)
 		out = append(out, math.Pow(p, 1/.96))
+		ser.push(1, st.z, w)
 		ser.learn(o, st, w, 1, false)
 		ser.Previous = st.z
 	}

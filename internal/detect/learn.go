@@ -9,36 +9,87 @@ import (
 // with N six hours of minutes.
 const steadyMemory = 361.0
 
+// seasonMemory is the same once a season takes the day away: what is left for the
+// level to follow is slow, and the less it wanders the longer the promise holds.
+const seasonMemory = 721.0
+
+// memory is how many samples the baseline comes from.
+func (s *series) memory() float64 {
+	if s.SeasonOn {
+		return math.Min(float64(s.Healthy), seasonMemory)
+	}
+	return math.Min(float64(s.Healthy), steadyMemory)
+}
+
 const ratioMemory = 2000.0 // samples that the error ratio remembers
 
+// lag is how many samples a long history waits before it learns one. A shift of
+// one standard deviation takes about as long to be found; learnt at once, it would
+// have moved the baseline by a third on the way and hidden itself.
+const lag = 64
+
+// phiMemory is how many samples a long history takes correlation from.
+const phiMemory = 2000.0
+
+// ago is the residual k samples before the newest, NaN when it is missing or older
+// than the end of the last finding.
+func (s *series) ago(k int64) float64 {
+	if s.Head-1-k < s.Well || k >= ringSize {
+		return math.NaN()
+	}
+	return unpack(s.Levels[(s.Head-1-k)%ringSize])
+}
+
 // learn moves the baseline towards a healthy sample; slow is set while the
-// evidence is suspicious.
+// evidence is suspicious. The sample's residual and innovation are in the rings.
 func (s *series) learn(o observation, st standing, w float64, d int, slow bool) {
 	s.Healthy++
-	n := math.Min(float64(s.Healthy), steadyMemory)
-	rate := 1.0
+	n, rate := s.memory(), 1.0
 	if slow {
 		rate = .1
 	}
-	if s.kind == ratio {
+	before, now, memory := s.Previous, st.z, n
+	switch {
+	case s.kind == ratio:
 		s.learnRatio(o, rate)
-	} else {
-		s.learnLevel(st, w, rate/n*levelGain(n))
+	case s.Mode == seasonal && !st.exact:
+		before, now, memory, d = s.ago(lag+1), s.ago(lag), math.Min(float64(s.Healthy), phiMemory), 1
+		if v := unpack(s.Novelty[(s.Head+ringSize-1-lag)%ringSize]); !math.IsNaN(now) && !math.IsNaN(v) {
+			s.learnLevel(standing{z: now, precision: 1}, v, rate/n*s.levelGain(n))
+		}
+	default:
+		s.learnLevel(st, w, rate/n*s.levelGain(n))
 	}
-	if d == 1 && !math.IsNaN(s.Previous) {
-		s.learnPhi(st.z, n, rate)
+	if d == 1 && !math.IsNaN(before) && !math.IsNaN(now) {
+		s.learnPhi(before, now, memory, rate)
 	}
 	s.Requests += rate * (o.n - s.Requests) / n
 	// The innovation is kept however suspicious the moment: leaving out the wild
 	// ones would make the tail too light and the promise false.
 	s.History.add(w)
-	s.Tail[up].add(w, func() float64 { return s.History.quantile(tailShare) })
-	s.Tail[down].add(-w, func() float64 { return -s.History.quantile(1 - tailShare) })
+	first, last := s.sides()
+	for i := first; i <= last; i++ {
+		s.remember(i, w)
+	}
+}
+
+// remember keeps an innovation in the tail of a direction.
+func (s *series) remember(side int, w float64) {
+	if side == up {
+		s.side(up).Tail.add(w, func() float64 { return s.History.quantile(tailShare) })
+		return
+	}
+	s.side(down).Tail.add(-w, func() float64 { return -s.History.quantile(1 - tailShare) })
 }
 
 // levelGain is 1 while averaging and tends to 2, the gain of an exponential
 // average, as the memory fills up.
-func levelGain(n float64) float64 { return 1 + n/steadyMemory }
+func (s *series) levelGain(n float64) float64 {
+	if s.SeasonOn {
+		return 1 + n/seasonMemory
+	}
+	return 1 + n/steadyMemory
+}
 
 func (s *series) learnLevel(st standing, w, gain float64) {
 	move := gain * s.Scale * clip(st.z) / math.Max(st.precision, .3)
@@ -62,15 +113,23 @@ func (s *series) learnSeason(o observation, step time.Duration) {
 		return
 	}
 	if s.season == nil {
-		if time.Duration(o.at-s.First) >= seasonStart {
-			s.season, s.SeasonFrom, s.Slow = &season{}, o.at, o.x
+		if time.Duration(o.at-s.Began) >= seasonStart {
+			s.season, s.Began, s.Slow = &season{}, o.at, o.x
 		}
 		return
 	}
-	memory := 1 + float64(min(time.Duration(o.at-s.SeasonFrom), seasonAge))/float64(step)
-	s.Slow += (o.x - s.Slow) / memory
-	s.season.learn(o.at, step, o.x-s.Slow)
-	if !s.SeasonOn && time.Duration(o.at-s.SeasonFrom) >= seasonAge {
+	age := time.Duration(o.at - s.Began)
+	s.Slow += (o.x - s.Slow) / (1 + float64(min(age, week))/float64(step))
+	middle := s.Slow
+	switch {
+	case age < day: // the average of part of a day is none: a morning would look like noon
+		middle = 0
+	case !s.Centred:
+		s.season.centre(s.Slow)
+		s.Centred = true
+	}
+	s.season.learn(o.at, step, o.x-middle)
+	if !s.SeasonOn && age >= seasonAge {
 		s.Level -= s.season.at(o.at) // the sum stays where it is
 		s.SeasonOn = true
 	}
@@ -86,16 +145,16 @@ func (s *series) learnRatio(o observation, rate float64) {
 	s.Past += rate * o.n
 }
 
-func (s *series) learnPhi(z, n, rate float64) {
-	a, b := clip(s.Previous), clip(z)
+func (s *series) learnPhi(before, now, n, rate float64) {
+	a, b := clip(before), clip(now)
 	s.C0 += rate / n * ((a*a+b*b)/2 - s.C0)
 	s.C1 += rate / n * (a*b - s.C1)
 	if s.kind == ratio && s.Events < 10 {
 		return
 	}
 	if s.kind == ratio {
-		s.Phi = math.Max(s.Floor, math.Max(s.Phi*(1-rate/n), lower(s.C0, s.C1, n)))
+		s.Phi = math.Max(float64(s.Floor), math.Max(s.Phi*(1-rate/n), lower(s.C0, s.C1, n)))
 		return
 	}
-	s.Phi = math.Max(s.Floor, upper(s.C0, s.C1, n))
+	s.Phi = math.Max(float64(s.Floor), upper(s.C0, s.C1, n))
 }

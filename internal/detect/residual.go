@@ -112,7 +112,7 @@ func (d *Detector) blank(s, base *series, at time.Time) backout.Residuals {
 func (d *Detector) whole(arm *series) *series {
 	id := arm.id
 	id.Subject.Version = ""
-	if s := d.series[id]; s != nil {
+	if s := d.known(id); s != nil {
 		return s
 	}
 	for _, s := range d.order {
@@ -186,7 +186,7 @@ func (d *Detector) chosen(ids []backout.SeriesID) []*series {
 	}
 	var out []*series
 	for _, id := range ids {
-		if s := d.series[id]; s != nil {
+		if s := d.known(id); s != nil {
 			out = append(out, s)
 		}
 	}
@@ -198,7 +198,7 @@ func (d *Detector) chosen(ids []backout.SeriesID) []*series {
 func (d *Detector) Standing() []backout.Finding {
 	var out []backout.Finding
 	for _, s := range d.order {
-		if s.Alarm && s.opens {
+		if s.Alarm && s.alert.Opens {
 			out = append(out, *s.alert)
 		}
 	}

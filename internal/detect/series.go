@@ -27,45 +27,64 @@ const (
 )
 
 // state is everything numeric that a series knows: of fixed size, so that it
-// can be written and read back bit by bit.
+// can be written and read back bit by bit, and small, since there may be 100,000.
 type state struct {
-	Mode            mode
-	First, Last     int64 // Unix nanoseconds of the first and the newest sample
-	Seen, Healthy   int64
+	Began, Last     int64   // Unix nanoseconds of the first and the newest sample; once a season is learnt, of its first
 	Level, Scale    float64 // of residuals, transformed units; not for ratios
 	Phi             float64 // upper bound in use
-	Floor           float64 // of Phi, from the overlap of the windows
 	C0, C1          float64 // moments of neighbouring residuals
 	Requests        float64 // usual number behind a sample
 	Events, Past    float64 // ratios: errors and requests seen while healthy
 	Dispersion      float64 // ratios: variance over that of independent errors
 	Previous        float64 // standardised residual of the newest sample, NaN after a gap
 	Slow            float64 // average since the start, against which seasons are learnt
-	SeasonOn        bool
-	SeasonFrom      int64 // Unix nanoseconds
-	Alarm           bool
-	AlarmAt, Onset  int64
-	Calm            int32
-	Accepted        int32
-	Ladder          [2]ladder
+	Head, Well      int64   // entries ever written to the rings, and up to the end of the last finding
+	Seen, Healthy   uint32
+	Newest          float32 // number behind the newest sample
+	Floor           float32 // of Phi, from the overlap of the windows
+	Since           float32 // what the bets of the calm samples since the finding multiply to
+	Calm, Accepted  uint16
+	Mode            mode
+	SeasonOn, Alarm bool
+	Centred         bool // the season is
 	History         past
-	Tail            [2]tail
-	Head            int64 // entries ever written to the rings
 	Levels, Novelty [ringSize]int8
 }
 
 // series is one subject of one signal.
 type series struct {
-	id     backout.SeriesID
-	kind   kind
-	signal backout.SignalKind
-	worse  backout.Direction
-	opens  bool
+	id backout.SeriesID
+	*about
+	group *group
 	state
+	own    side             // of the one direction that is worse, or of up
+	other  *side            // of down, where both are worse
 	warm   []observation    // until the baseline is there
 	season *season          // from six hours on
 	raw    *rawRing         // arms only
 	alert  *backout.Finding // while it stands
+}
+
+// about is what all series of a signal have in common.
+type about struct {
+	kind   kind
+	signal backout.SignalKind
+	worse  backout.Direction
+	opens  bool
+}
+
+// side is what is known of one direction in which a series can be worse.
+type side struct {
+	Ladder ladder
+	Tail   tail
+}
+
+// side gives one of the directions that sides names.
+func (s *series) side(i int) *side {
+	if i == down && s.other != nil {
+		return s.other
+	}
+	return &s.own
 }
 
 func (s *series) arm() bool { return s.id.Subject.Version != "" }
@@ -84,11 +103,14 @@ func (s *series) sides() (first, last int) {
 
 // evidence is the mean over the ladders in use; a mean of e-detectors is one.
 func (s *series) evidence() float64 {
-	first, last := s.sides()
-	if first == last {
-		return s.Ladder[first].mean()
+	w := &equally
+	if s.Mode == seasonal {
+		w = &mainly
 	}
-	return (s.Ladder[up].mean() + s.Ladder[down].mean()) / 2
+	if s.other == nil {
+		return s.own.Ladder.mean(w)
+	}
+	return (s.own.Ladder.mean(w) + s.other.Ladder.mean(w)) / 2
 }
 
 // sign turns residuals so that worse is positive.
@@ -107,6 +129,8 @@ type standing struct {
 	expected  float64 // transformed
 	residual  float64 // transformed, 0 for ratios
 	precision float64 // 1, less for samples with few requests behind them
+	// of few events: how many are expected, and variance over that of a Poisson count
+	mean, dispersion float64
 }
 
 const manyEvents = 15.0 // expected events above which a count is as good as normal
@@ -145,8 +169,8 @@ func (s *series) fewEvents(o observation, st *standing) {
 	if mean >= manyEvents*dispersion || mean <= 0 {
 		return
 	}
-	n := math.Min(float64(s.Healthy), steadyMemory)
-	st.exact = true
+	n := s.memory()
+	st.exact, st.mean, st.dispersion = true, mean, dispersion
 	st.up, st.down = predictive(o.value, 1, mean*n+.5*dispersion, n, dispersion)
 	st.z = middleScore(st)
 }
@@ -201,27 +225,27 @@ func (s *series) pValue(side int, w float64, st standing) (p, least float64) {
 	if s.Mode == seasonal {
 		p, least = s.ownPast(side, z), leastFull
 	} else {
-		p, least = s.student(z), leastShort
+		p, least = doubt(s.student(z)), leastShort
 	}
 	if st.exact {
 		if s.Phi == 0 && s.Mode == short {
-			p = exact
+			p = doubt(exact)
 		} else {
 			p = math.Max(p, exact)
 		}
 	}
-	return doubt(p), least
+	return p, least
 }
 
 // mostNu caps the degrees of freedom, since noise isn't normal. Evidence starts
 // at nothing, so the first minutes can afford a lighter tail, and need it for
 // their delay; run for hours on noise like t5, only 8 keeps the promise.
-func mostNu(healthy int64) float64 {
-	return 12 - 4*math.Min(1, math.Max(0, float64(healthy-200)/200))
+func mostNu(healthy uint32) float64 {
+	return 12 - 4*math.Min(1, math.Max(0, (float64(healthy)-200)/200))
 }
 
 func (s *series) student(z float64) float64 {
-	n := math.Min(float64(s.Healthy), steadyMemory)
+	n := s.memory()
 	if s.kind == ratio {
 		return statistics.StudentSurvival(z, mostNu(s.Healthy))
 	}
@@ -229,17 +253,28 @@ func (s *series) student(z float64) float64 {
 }
 
 func (s *series) ownPast(side int, z float64) float64 {
-	g := &s.Tail[side]
-	if z > g.U {
-		return math.Max(g.p(z, tailShare), 1e-9)
+	g := &s.side(side).Tail
+	rank := s.History.above(z)
+	if side == down {
+		rank = s.History.below(-z)
 	}
-	if side == up {
-		return s.History.above(z)
+	enough := ranked / float64(s.History.N)
+	if z > float64(g.U) && (rank < enough || z > histogramMost-binWidth) {
+		return math.Min(enough, doubtTail(math.Max(g.p(z, tailShare), 1e-9)))
 	}
-	return s.History.below(-z)
+	return rank
 }
 
-// doubt raises small p-values: level, scale and correlation are estimates, and
-// noise has heavier tails than any model. 1e-5 becomes 1.6e-5, one half 0.51;
-// bench/detection shows that the stated run length then holds.
+// ranked is how many worse samples of the past make a rank that needs no law.
+const ranked = 10
+
+// doubt raises the small p-values of a short history: level, scale and correlation
+// are estimates, and noise has heavier tails than any model. 1e-5 becomes 1.6e-5,
+// one half 0.51; bench/detection shows that the stated run length then holds.
 func doubt(p float64) float64 { return math.Pow(p, .96) }
+
+// doubtTail raises those that a law fitted to 64 exceedances gives, which is too light by
+// half where it reaches beyond them. The bulk is ranks, which need no doubt.
+func doubtTail(p float64) float64 {
+	return p * (1 + .5*math.Min(1, math.Log(tailShare/p)/math.Ln10))
+}

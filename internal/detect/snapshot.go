@@ -18,7 +18,7 @@ var ErrSnapshot = errors.New("not a readable detector snapshot")
 
 const (
 	snapshotMagic   = "backout-detect\n"
-	snapshotVersion = 1
+	snapshotVersion = 2
 )
 
 // header is the readable part of one series.
@@ -31,6 +31,8 @@ type header struct {
 	Warm   int                `json:"warm"`
 	Season bool               `json:"season"`
 	Raw    bool               `json:"raw"`
+	// Exposed is when a change last reached everybody who uses the service.
+	Exposed int64 `json:"exposed,omitempty"`
 }
 
 // Snapshot writes everything the detector knows, except its configuration.
@@ -50,11 +52,17 @@ func (d *Detector) Snapshot() ([]byte, error) {
 	for _, s := range d.order {
 		h := header{ID: s.id, Signal: s.signal, Worse: s.worse, Opens: s.opens,
 			Warm: len(s.warm), Season: s.season != nil, Raw: s.raw != nil, Alert: s.alert}
+		if s.group != nil {
+			h.Exposed = s.group.exposed
+		}
 		j, err := json.Marshal(h)
 		if err != nil {
 			return nil, fmt.Errorf("write snapshot of %v: %w", s.id, err)
 		}
-		parts := []any{uint32(len(j)), j, &s.state}
+		parts := []any{uint32(len(j)), j, &s.state, &s.own}
+		if s.other != nil {
+			parts = append(parts, s.other)
+		}
 		for _, o := range s.warm {
 			parts = append(parts, o.at, o.value, o.n)
 		}
@@ -87,14 +95,12 @@ func (d *Detector) Restore(snapshot []byte) error {
 	if version != snapshotVersion {
 		return fmt.Errorf("restore detector: %w: version %d, expected %d", ErrSnapshot, version, snapshotVersion)
 	}
-	fresh := Detector{config: d.config, step: time.Duration(step), series: map[backout.SeriesID]*series{}}
+	fresh := Detector{config: d.config, step: time.Duration(step)}
+	fresh.clear()
 	for range count {
-		s, err := readSeries(r)
-		if err != nil {
+		if err := fresh.readSeries(r); err != nil {
 			return err
 		}
-		fresh.series[s.id] = s
-		fresh.order = append(fresh.order, s)
 	}
 	*d = fresh
 	return nil
@@ -109,52 +115,76 @@ func get(r *bytes.Reader, vs ...any) error {
 	return nil
 }
 
-func readSeries(r *bytes.Reader) (*series, error) {
-	var size uint32
-	if err := get(r, &size); err != nil {
-		return nil, err
+func (d *Detector) readSeries(r *bytes.Reader) error {
+	h, err := readHeader(r)
+	if err != nil {
+		return err
 	}
-	if int64(size) > int64(r.Len()) {
-		return nil, fmt.Errorf("restore detector: %w: cut short", ErrSnapshot)
+	s := &series{id: h.ID, alert: h.Alert}
+	d.admit(s)
+	d.describe(s, about{kindOf(h.Signal), h.Signal, h.Worse, h.Opens})
+	if s.group != nil {
+		s.group.exposed = max(s.group.exposed, h.Exposed)
 	}
-	j := make([]byte, size)
-	var h header
-	if err := get(r, j); err != nil {
-		return nil, err
+	if err := get(r, &s.state, &s.own); err != nil {
+		return err
 	}
-	if err := json.Unmarshal(j, &h); err != nil {
-		return nil, fmt.Errorf("restore detector: %w: %w", ErrSnapshot, err)
-	}
-	s := &series{id: h.ID, kind: kindOf(h.Signal), signal: h.Signal, worse: h.Worse, opens: h.Opens}
-	s.alert = h.Alert
-	if h.Warm > 1<<20 || h.Warm < 0 {
-		return nil, fmt.Errorf("restore detector: %w: %v has %d samples to warm up", ErrSnapshot, h.ID, h.Warm)
-	}
-	if err := get(r, &s.state); err != nil {
-		return nil, err
-	}
-	for range h.Warm {
-		var o observation
-		if err := get(r, &o.at, &o.value, &o.n); err != nil {
-			return nil, err
+	if s.other != nil {
+		if err := get(r, s.other); err != nil {
+			return err
 		}
-		o, ok := observe(s.kind, o.at, o.value, o.n)
-		if !ok {
-			return nil, fmt.Errorf("restore detector: %w: %v holds a sample that can't be", ErrSnapshot, h.ID)
-		}
-		s.warm = append(s.warm, o)
+	}
+	if s.Alarm && s.alert == nil {
+		return fmt.Errorf("restore detector: %w: %v stands without a finding", ErrSnapshot, h.ID)
+	}
+	if s.warm, err = readWarm(r, s.kind, h.Warm); err != nil {
+		return err
 	}
 	if h.Season {
 		s.season = &season{}
 		if err := get(r, s.season); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if h.Raw {
 		s.raw = &rawRing{}
-		if err := get(r, s.raw); err != nil {
+		return get(r, s.raw)
+	}
+	return nil
+}
+
+func readHeader(r *bytes.Reader) (h header, err error) {
+	var size uint32
+	if err := get(r, &size); err != nil {
+		return h, err
+	}
+	if int64(size) > int64(r.Len()) {
+		return h, fmt.Errorf("restore detector: %w: cut short", ErrSnapshot)
+	}
+	j := make([]byte, size)
+	if err := get(r, j); err != nil {
+		return h, err
+	}
+	if err := json.Unmarshal(j, &h); err != nil {
+		return h, fmt.Errorf("restore detector: %w: %w", ErrSnapshot, err)
+	}
+	if h.Warm > 1<<20 || h.Warm < 0 {
+		return h, fmt.Errorf("restore detector: %w: %v has %d samples to warm up", ErrSnapshot, h.ID, h.Warm)
+	}
+	return h, nil
+}
+
+func readWarm(r *bytes.Reader, k kind, many int) (out []observation, err error) {
+	for range many {
+		var o observation
+		if err := get(r, &o.at, &o.value, &o.n); err != nil {
 			return nil, err
 		}
+		o, ok := observe(k, o.at, o.value, o.n)
+		if !ok {
+			return nil, fmt.Errorf("restore detector: %w: it holds a sample that can't be", ErrSnapshot)
+		}
+		out = append(out, o)
 	}
-	return s, nil
+	return out, nil
 }

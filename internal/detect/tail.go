@@ -37,16 +37,18 @@ func normalScore(above float64) float64 {
 const (
 	histogramBins = 32
 	histogramMost = 4.0
-	histogramKeep = 5000 // samples that the histogram remembers
+	binWidth      = 2 * histogramMost / histogramBins
+	histogramKeep = 8000 // samples that the histogram remembers at the most
 	exceedances   = 64
 	tailShare     = .02
 	refitEvery    = 16
 )
 
-// past is what a series has seen of its own innovations.
+// past is what a series has seen of its own innovations. When it is full all
+// counts are halved, so that the memory is between half of it and all.
 type past struct {
-	Bins [histogramBins]float32
-	N    float64
+	Bins [histogramBins]uint16
+	N    uint16
 }
 
 func bin(z float64) (i int, part float64) {
@@ -57,11 +59,11 @@ func bin(z float64) (i int, part float64) {
 
 func (h *past) add(z float64) {
 	if h.N >= histogramKeep {
-		keep := float32(1 - 1.0/histogramKeep)
-		for i := range h.Bins {
-			h.Bins[i] *= keep
+		h.N = 0
+		for i, b := range h.Bins {
+			h.Bins[i] = (b + 1) / 2
+			h.N += h.Bins[i]
 		}
-		h.N *= float64(keep)
 	}
 	i, _ := bin(z)
 	h.Bins[i]++
@@ -76,7 +78,7 @@ func (h *past) above(z float64) float64 {
 	for _, b := range h.Bins[i+1:] {
 		c += float64(b)
 	}
-	return (c + 1) / (h.N + 1)
+	return (c + 1) / (float64(h.N) + 1)
 }
 
 func (h *past) below(z float64) float64 {
@@ -85,12 +87,12 @@ func (h *past) below(z float64) float64 {
 	for _, b := range h.Bins[:i] {
 		c += float64(b)
 	}
-	return (c + 1) / (h.N + 1)
+	return (c + 1) / (float64(h.N) + 1)
 }
 
 // quantile is the z that the given share of the past lies above of.
 func (h *past) quantile(share float64) float64 {
-	want, c := share*h.N, 0.0
+	want, c := share*float64(h.N), 0.0
 	for i := histogramBins - 1; i >= 0; i-- {
 		b := float64(h.Bins[i])
 		if c+b >= want && b > 0 {
@@ -104,17 +106,21 @@ func (h *past) quantile(share float64) float64 {
 
 // tail is the generalised Pareto law of what lies above U.
 type tail struct {
-	U, Xi, Sigma float64
-	Seen, Since  int32
-	Ex           [exceedances]float32
+	U, Xi, Sigma float32
+	Seen         uint32
+	Since        uint16
+	Ex           [exceedances]int16 // in parts of a standard deviation
 }
+
+// parts of a standard deviation is how finely exceedances are kept.
+const parts = 256.0
 
 // add keeps an innovation when it lies in the tail, and refits now and then.
 func (g *tail) add(z float64, threshold func() float64) {
-	if z <= g.U {
+	if z <= float64(g.U) {
 		return
 	}
-	g.Ex[g.Seen%exceedances] = float32(z)
+	g.Ex[g.Seen%exceedances] = int16(math.Round(math.Min(z, 120) * parts))
 	g.Seen++
 	if g.Since++; g.Since >= refitEvery {
 		g.Since = 0
@@ -125,14 +131,14 @@ func (g *tail) add(z float64, threshold func() float64) {
 // fit estimates the law by probability weighted moments from the last exceedances that lie above u.
 func (g *tail) fit(u float64) {
 	over := make([]float64, 0, exceedances)
-	for _, z := range g.Ex[:min(int(g.Seen), exceedances)] {
-		if float64(z) > u {
-			over = append(over, float64(z)-u)
+	for _, q := range g.Ex[:min(int(g.Seen), exceedances)] {
+		if z := float64(q) / parts; z > u {
+			over = append(over, z-u)
 		}
 	}
-	g.U = u
+	g.U = float32(u)
 	if len(over) < 10 {
-		g.Xi, g.Sigma = .1, math.Max(g.Sigma, .5)
+		g.Xi, g.Sigma = .1, max(g.Sigma, .5)
 		return
 	}
 	law := statistics.FitParetoPWM(over)
@@ -140,11 +146,11 @@ func (g *tail) fit(u float64) {
 		law = statistics.Pareto{Xi: .1, Sigma: .5}
 	}
 	mean := law.Sigma / (1 - math.Min(law.Xi, .9))
-	g.Xi = math.Min(.5, math.Max(-.4, law.Xi))
-	g.Sigma = math.Max(mean*(1-g.Xi), 1e-3) // keeps the mean when xi was clipped
+	xi := math.Min(.5, math.Max(-.4, law.Xi))
+	g.Xi, g.Sigma = float32(xi), float32(math.Max(mean*(1-xi), 1e-3)) // keeps the mean when xi was clipped
 }
 
 // p is the chance of lying above z > U.
 func (g *tail) p(z, share float64) float64 {
-	return share * statistics.Pareto{Xi: g.Xi, Sigma: g.Sigma}.Survival(z-g.U)
+	return share * statistics.Pareto{Xi: float64(g.Xi), Sigma: float64(g.Sigma)}.Survival(z-float64(g.U))
 }

@@ -18,15 +18,17 @@ const secondMoment = 0.97760
 // are clean and much of the harm when they are not.
 func (s *series) begin(step time.Duration, overlap float64) {
 	obs := s.warm
-	s.Floor = 1 - 1/overlap
+	s.Floor = float32(1 - 1/overlap)
 	if s.kind == ratio {
 		s.beginRatio(obs, step)
 	} else {
 		s.beginLevel(obs, step)
 	}
-	s.Mode, s.Healthy, s.Head = short, int64(len(obs)), 0
-	s.Tail[up] = tail{U: 2.054, Xi: .1, Sigma: .5}
-	s.Tail[down] = s.Tail[up]
+	s.Mode, s.Healthy, s.Head, s.Well = short, uint32(len(obs)), 0, 0
+	s.own.Tail = tail{U: 2.054, Xi: .1, Sigma: .5}
+	if s.other != nil {
+		s.other.Tail = s.own.Tail
+	}
 	s.Previous = math.NaN()
 	var last int64
 	for _, o := range obs {
@@ -67,7 +69,7 @@ func (s *series) beginLevel(obs []observation, step time.Duration) {
 		r[i] = (x[i] - s.Level) * w
 	}
 	phi := s.correlate(obs, r, spread, step)
-	s.Phi = math.Max(phi, s.Floor)
+	s.Phi = math.Max(phi, float64(s.Floor))
 	w := innovations(obs, r, s.Phi, step)
 	n0 := float64(len(w))
 	spread = math.Max(1.4826*medianDistance(w, 0), s.scaleFloor())
@@ -101,7 +103,7 @@ func (s *series) beginRatio(obs []observation, step time.Duration) {
 		}
 		s.Dispersion = math.Min(10, math.Max(1, chi/float64(len(e)-1)))
 	}
-	s.Phi = s.Floor
+	s.Phi = float64(s.Floor)
 	// With hardly any errors the overlap of the queries' windows can't be seen
 	// in them; the requests show it.
 	z := make([]float64, len(obs))

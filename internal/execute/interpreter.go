@@ -294,6 +294,9 @@ func (x *Executor) ask(ctx context.Context, q Question) verdict {
 			}
 		case DecisionWait:
 			x.thaw(ctx, id, backout.Entry{Kind: backout.EntryGate, Stage: q.Round})
+			if left := q.Until.Sub(q.Now); left > 0 { // asked again as soon as the bake is over
+				longest = min(longest, left)
+			}
 		default:
 			if ctx.Err() == nil {
 				x.freeze(ctx, id, backout.Entry{Kind: backout.EntryGate, Stage: q.Round, Text: ans.Why})

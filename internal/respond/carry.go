@@ -85,7 +85,11 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		}
 		return now.Add(r.cfg.Step), errors.Join(locks, r.followFreeze(ctx, now, inc, run))
 	}
-	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(at.Plan, run)
+	w, err := r.cfg.Facts.World(ctx, now, false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(*at, run, w.Changes)
 	seal, err := run.Seal()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)

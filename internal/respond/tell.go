@@ -150,22 +150,26 @@ func facts(a backout.Audience, inc backout.Incident) backout.Facts {
 }
 
 // returned lists what a run left at the plan's target, from its journal: effects
-// whose outcome is done, the largest share each, without what was reversed. An
-// unknown outcome is not listed.
-func returned(p backout.Plan, run backout.Run) []backout.TakenBack {
-	share := map[string]float64{}
+// whose outcome is done, the largest share each, without what was reversed and without
+// what somebody else has moved since. An unknown outcome is not listed.
+func returned(attempt backout.Attempt, run backout.Run, changes []backout.Change) []backout.TakenBack {
+	share, at := map[string]float64{}, map[string]time.Time{}
 	for _, e := range run.Entries {
 		switch {
 		case e.Outcome != backout.OutcomeDone:
 		case e.Kind == backout.EntryEffect, e.Kind == backout.EntrySkipped:
-			share[e.Step] = max(share[e.Step], e.Share)
+			share[e.Step], at[e.Step] = max(share[e.Step], e.Share), e.At
 		case e.Kind == backout.EntryReversed:
 			delete(share, e.Step)
 		}
 	}
 	out := []backout.TakenBack{}
-	for _, s := range p.Steps() {
-		if share[s.ID] > 0 {
+	for _, s := range attempt.Plan.Steps() {
+		moved := slices.ContainsFunc(changes, func(c backout.Change) bool {
+			start := c.Exposure.Start()
+			return c.Component == s.Component && c.To != s.To && start.After(at[s.ID]) && start.After(attempt.StartedAt)
+		})
+		if share[s.ID] > 0 && !moved {
 			out = append(out, backout.TakenBack{Component: s.Component, Kind: s.Kind, Service: s.Service, From: s.From, To: s.To, Share: share[s.ID]})
 		}
 	}

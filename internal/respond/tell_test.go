@@ -139,15 +139,22 @@ func TestTell_whoHeardNothingHearsNoEnd(t *testing.T) {
 }
 
 func TestReturned_followsTheJournal(t *testing.T) {
-	p := backout.Plan{Waves: []backout.Wave{{Steps: []backout.Step{{ID: "a", Component: "x:a@p/e", From: "2", To: "1"}, {ID: "b"}, {ID: "c"}, {ID: "d", Component: "x:d@p/e"}}}}}
+	p := backout.Plan{Waves: []backout.Wave{{Steps: []backout.Step{{ID: "a", Component: "x:a@p/e", From: "2", To: "1"}, {ID: "b"}, {ID: "c"}, {ID: "d", Component: "x:d@p/e"},
+		{ID: "e", Component: "x:e@p/e", From: "2", To: "1"}}}}}
 	entry := func(k backout.EntryKind, step string, share float64, o backout.Outcome) backout.Entry {
-		return backout.Entry{Kind: k, Step: step, Share: share, Outcome: o}
+		return backout.Entry{Kind: k, Step: step, Share: share, Outcome: o, At: noon}
 	}
-	got := returned(p, backout.Run{Entries: []backout.Entry{
+	moved := func(id backout.ComponentID, to backout.Version, after time.Duration) backout.Change {
+		return backout.Change{Component: id, To: to, Exposure: backout.Exposure{Stages: []backout.ExposureStage{{At: noon.Add(after), Share: 1}}}}
+	}
+	got := returned(backout.Attempt{Plan: p, StartedAt: noon.Add(-time.Hour)}, backout.Run{Entries: []backout.Entry{
 		entry(backout.EntryIntent, "a", 1, ""), entry(backout.EntryEffect, "a", .3, backout.OutcomeDone), entry(backout.EntryEffect, "a", 1, backout.OutcomeDone),
 		entry(backout.EntryEffect, "b", 1, backout.OutcomeUnknown), entry(backout.EntryEffect, "c", 1, backout.OutcomeDone), entry(backout.EntryReversed, "c", 1, backout.OutcomeDone),
-		entry(backout.EntrySkipped, "d", 1, backout.OutcomeDone),
-	}})
+		entry(backout.EntrySkipped, "d", 1, backout.OutcomeDone), entry(backout.EntryEffect, "e", 1, backout.OutcomeDone),
+	}}, []backout.Change{
+		moved("x:e@p/e", "3", time.Minute), // since
+		moved("x:a@p/e", "2", -time.Minute), moved("x:d@p/e", "", time.Minute),
+	})
 	want := []backout.TakenBack{{Component: "x:a@p/e", From: "2", To: "1", Share: 1}, {Component: "x:d@p/e", Share: 1}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)

@@ -22,10 +22,7 @@
 //
 // An effect takes time to show, and the samples before it did speak against
 // recovery for ever if they were summed with the rest. So the recovery e-process
-// is a mixture over the moment at which the effect sets in: one process for each
-// possible start, the earlier ones with more of the first bet, since most effects
-// show at once. A mixture of e-processes is an e-process. Samples inside the warm-up
-// start none.
+// waits with its bets until a sample looks recovered (see recovered.go).
 //
 // What recovered means depends on how ill a metric was: below the margin, or with
 // most of its excess gone where that is more. To prove of what was twelve standard
@@ -378,35 +375,6 @@ const (
 	mostMargin = 2.5
 	mildMargin = 1.5
 )
-
-// logRecovered is the log e-value of "the mean is at least the margin", mixed
-// over the moment at which the effect sets in. Starts that have not come yet hold their
-// share of the bet at 1.
-func logRecovered(u stretch, phi, margin float64) float64 {
-	starts, left := max(0, len(u.levels)-u.warm), 1.0
-	logs := make([]float64, 0, starts+1)
-	for j := range starts {
-		flipped := make([]float64, 0, starts-j)
-		for _, x := range u.levels[u.warm+j:] {
-			flipped = append(flipped, margin-x)
-		}
-		logs, left = append(logs, logAbove(flipped, phi, 0, 1)+math.Log(bet(j))), left-bet(j)
-	}
-	logs = append(logs, math.Log(max(left, 1e-9)))
-	return statistics.LogMeanExp(logs) + math.Log(float64(len(logs)))
-}
-
-// bet is start j's share: half of all is spread evenly over the first horizon starts, for
-// what drains slowly, and half goes to early ones.
-func bet(j int) float64 {
-	early := .5 / float64((j+1)*(j+2))
-	if j < horizon {
-		return early + .5/horizon
-	}
-	return early
-}
-
-const horizon = 30
 
 // logAbove is the log e-value of "the mean of the levels is at most floor".
 // noise scales the variance of one sample.

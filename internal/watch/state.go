@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -24,7 +25,7 @@ func (w *Watch) restore(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
-		err = w.detector.Restore(b)
+		err = w.unpack(b)
 	}
 	if err != nil {
 		w.config.Log.Warn("the detector's snapshot can't be used; learning anew", "err", err)
@@ -39,7 +40,7 @@ func (w *Watch) save(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	w.mu.Lock()
-	b, err := w.detector.Snapshot()
+	b, err := w.pack()
 	at := w.last
 	w.mu.Unlock()
 	if at.IsZero() {
@@ -57,6 +58,59 @@ func (w *Watch) save(ctx context.Context, now time.Time) error {
 		w.config.Log.Error("save detector snapshot", "err", err)
 		return fmt.Errorf("save detector snapshot: %w", err)
 	}
+	return nil
+}
+
+// packed is how the detectors are kept. What was saved before there was a second one is
+// the first one's bytes alone.
+type packed struct {
+	Live   []byte    `json:"live"`
+	Taught bool      `json:"taught"`
+	Past   []byte    `json:"past,omitempty"`
+	From   time.Time `json:"from,omitzero"`
+	At     time.Time `json:"at,omitzero"`
+}
+
+// pack is called with mu held, as unpack is.
+func (w *Watch) pack() (b []byte, err error) {
+	p := packed{Taught: w.taught}
+	if p.Live, err = w.detector.Snapshot(); err != nil {
+		return nil, err
+	}
+	if w.past != nil {
+		w.past.mu.Lock()
+		defer w.past.mu.Unlock()
+		p.From, p.At = w.past.from, w.past.at
+		if p.Past, err = w.past.detector.Snapshot(); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(p)
+}
+
+func (w *Watch) unpack(b []byte) error {
+	p := packed{Live: b}
+	if b[0] == '{' {
+		p = packed{}
+		if err := json.Unmarshal(b, &p); err != nil {
+			return fmt.Errorf("read snapshot: %w", err)
+		}
+	}
+	if err := w.detector.Restore(p.Live); err != nil {
+		return err
+	}
+	w.taught = p.Taught
+	if len(p.Past) == 0 || w.config.Past <= 0 {
+		return nil
+	}
+	d, err := detect.New(w.config.Detector)
+	if err == nil {
+		err = d.Restore(p.Past)
+	}
+	if err != nil {
+		return fmt.Errorf("go on learning the past: %w", err)
+	}
+	w.past = &past{detector: d, from: p.From, at: p.At}
 	return nil
 }
 
@@ -99,13 +153,37 @@ func (w *Watch) Window(ctx context.Context, from time.Time) (backout.Window, err
 type State struct {
 	detect.State
 	Until time.Time `json:"until"` // what was seen ends here
+	// PastRatio is the share of the backend's memory that was learnt beside the work.
+	PastRatio float64 `json:"past_ratio"`
 }
 
 // State counts.
 func (w *Watch) State() State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return State{w.detector.State(), w.last}
+	return State{w.detector.State(), w.last, w.learnt()}
+}
+
+// Services says how ready each service is.
+func (w *Watch) Services() []backout.Readiness {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.detector.Services()
+}
+
+// Exposed says that a change of a service reached all of its users at a moment; see
+// [detect.Detector.Exposed].
+func (w *Watch) Exposed(service backout.ServiceID, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.detector.Exposed(service, at)
+}
+
+// Unusual names what is unusual now; see [detect.Detector.Unusual].
+func (w *Watch) Unusual(patience float64) []detect.Unusual {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.detector.Unusual(patience)
 }
 
 // Warm says that nine in ten of the series that may open incidents are judged;
@@ -128,6 +206,9 @@ func (s State) String() string {
 		text += fmt.Sprintf(" (%d series by their own long history)", s.Seasonal)
 	} else if s.Short > 0 {
 		text += " (short history)"
+	}
+	if s.PastRatio < 1 {
+		text += fmt.Sprintf(", %.0f %% of the backend's past learnt", 100*s.PastRatio)
 	}
 	if s.Standing > 0 {
 		text += fmt.Sprintf(", %d off their baseline", s.Standing)

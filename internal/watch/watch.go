@@ -15,6 +15,9 @@
 // that says since when, and never a finding: no data is not bad data. It is
 // asked again after one step, two, four, up to a minute.
 //
+// A backend that remembers more than the first window is asked for it beside the
+// work, piece by piece (past.go).
+//
 // The detector belongs to the goroutine in Run; a mutex lets others read
 // residuals and baselines between ticks. Its state is saved every five minutes
 // and at the end.
@@ -56,6 +59,11 @@ type Config struct {
 	// History is how many steps the first window reaches back; 0 means 2000, and
 	// a negative number none.
 	History int
+	// Past is how far back the detector is taught beside its work, by a backend that
+	// remembers it; 0 means that it isn't. PastPause is the least time between two
+	// questions about it; 0 means four seconds, which takes two weeks of a thousand
+	// series in well under ten minutes.
+	Past, PastPause time.Duration
 	// Overlap is passed to the detector when Detector.Overlap is 0.
 	Overlap  float64
 	Detector detect.Config
@@ -75,6 +83,9 @@ type Report struct {
 	Now      time.Time                     `json:"now"` // end of what was measured, or when it was tried
 	Findings []backout.Finding             `json:"findings"`
 	Missing  map[backout.SignalName]string `json:"missing"`
+	// Accepted names the series that stayed at a new level until it became their
+	// baseline.
+	Accepted []backout.SeriesID `json:"accepted,omitempty"`
 	// DegradedSince is when measuring began to fail; zero while it works. Why
 	// says what failed.
 	DegradedSince time.Time `json:"degraded_since,omitzero"`
@@ -87,9 +98,12 @@ type Report struct {
 type Watch struct {
 	config Config
 
-	mu       sync.Mutex // guards detector and last
+	mu       sync.Mutex // guards what follows, up to the empty line
 	detector *detect.Detector
-	last     time.Time // end of the newest window that was fed
+	last     time.Time         // end of the newest window that was fed
+	past     *past             // the one that learns the past, while it does; locked after mu
+	taught   bool              // there is nothing left to learn of it
+	untold   []backout.Finding // of the detector that took over
 
 	// The rest belongs to the goroutine in Run, or to the caller of Tick.
 	degraded time.Time
@@ -121,6 +135,12 @@ func New(c Config) (*Watch, error) {
 	if c.Timeout == 0 {
 		c.Timeout = max(30*time.Second, c.Step)
 	}
+	if c.PastPause == 0 {
+		c.PastPause = pauseLeast
+	}
+	if c.Past < 0 || c.PastPause < 0 {
+		return nil, fmt.Errorf("set up watch: past %s, pause %s: expected none negative", c.Past, c.PastPause)
+	}
 	if c.SaveEvery == 0 {
 		c.SaveEvery = 5 * time.Minute
 	}
@@ -141,6 +161,9 @@ func New(c Config) (*Watch, error) {
 // It gives an error only when that last state could not be kept.
 func (w *Watch) Run(ctx context.Context) error {
 	w.restore(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { w.learnPast(ctx) })
 	w.saved = time.Now().UTC()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -205,7 +228,11 @@ func (w *Watch) Tick(ctx context.Context, now time.Time) Report {
 	if win.Now.After(w.last) {
 		w.last = win.Now
 	}
-	r.Findings = append(r.Findings, found...)
+	r.Findings = append(append(r.Findings, w.untold...), found...)
+	w.untold, r.Accepted = nil, w.detector.Accepted()
+	for _, id := range r.Accepted {
+		w.config.Log.Info("level shift accepted as the new baseline", "signal", id.Signal, "service", id.Subject.Service, "journey", id.Subject.Journey)
+	}
 	return r
 }
 

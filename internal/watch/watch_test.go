@@ -113,6 +113,11 @@ var signals = []backout.Signal{{Name: "latency", Kind: backout.SignalLatency, Op
 // running starts a watch and gives a function that ends it.
 func running(t *testing.T, c Config) (*Watch, func()) {
 	t.Helper()
+	return runningAt(t, c, step)
+}
+
+func runningAt(t *testing.T, c Config, step time.Duration) (*Watch, func()) {
+	t.Helper()
 	c.Signals, c.Step = signals, step
 	w, err := New(c)
 	if err != nil {

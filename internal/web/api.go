@@ -57,6 +57,7 @@ func (s *Server) api() {
 	s.plansAPI(api)
 	s.tasksAPI(api)
 	s.controlsAPI(api)
+	s.doctorAPI(api)
 	huma.Get(api, "/api/v1/status", func(ctx context.Context, _ *struct{}) (*struct{ Body Status }, error) {
 		return &struct{ Body Status }{s.cfg.World.Status(ctx)}, nil
 	})

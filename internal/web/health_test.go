@@ -15,6 +15,10 @@ type patient struct{ h backout.Health }
 
 func (p *patient) Health(context.Context) backout.Health { return p.h.Judge() }
 
+func (p *patient) Diagnose(ctx context.Context) backout.Diagnosis {
+	return backout.Diagnosis{Format: 1, Health: p.Health(ctx), Services: []backout.Readiness{{Service: "checkout", Opening: 3, Judged: 2}}, Unmeasured: []backout.ServiceID{"mail"}}
+}
+
 // A live page hears it when something can't be seen any more, though no incident moved.
 func TestEvents_tellWhatCantBeSeen(t *testing.T) {
 	p, w := &patient{}, &fakeWorld{}
@@ -64,5 +68,19 @@ func TestHealth_probes(t *testing.T) {
 				t.Errorf("%s: %s: %d, want %d: %s", name, path, code, want, body)
 			}
 		}
+	}
+}
+
+func TestDoctor_answersWhatIsSeen(t *testing.T) {
+	p, w := &patient{h: backout.Health{At: time.Unix(1e9, 0), Degraded: []backout.Degradation{backout.Degraded(backout.DegradedMetrics, "errors", time.Now(), "refused")}}}, &fakeWorld{}
+	s, err := New(Config{Incidents: w, Decisions: w, World: w, Health: p, Token: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s)
+	defer srv.Close()
+	d, err := (&Client{URL: srv.URL}).Diagnose(t.Context())
+	if err != nil || !d.Mend() || len(d.Health.Degraded) != 1 || len(d.Services) != 1 || d.Services[0].Name() != "checkout" || len(d.Unmeasured) != 1 {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -68,6 +68,7 @@ type options struct {
 	write, dir     string
 	breakIt        string
 	kills, steps   int
+	breath         float64
 }
 
 func main() {
@@ -88,6 +89,7 @@ func main() {
 	flag.StringVar(&o.breakIt, "break", "", "give the workers a fault, which must be found: blind-retry or forget")
 	flag.IntVar(&o.kills, "kills", 0, "fewer kills than that prove nothing; 0 = 15, or 200 from an hour on")
 	flag.IntVar(&o.steps, "steps", 0, "fewer steps than that prove nothing; 0 = 300, or 5000 from an hour on")
+	flag.Float64Var(&o.breath, "breath", 0, "makes the pauses between strikes so many times as long; 0 = 1, for several replicas 1.5, or 3 from an hour on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -149,6 +151,21 @@ func (o *options) defaults() {
 	}
 }
 
+// breathOf is how many times as long as usual the pauses are. A replica that was killed
+// takes seconds to begin anew, and a database that was killed takes all of them with it:
+// without breath three quarters of an hour would go into starting.
+func (o options) breathOf(p Place) float64 {
+	switch {
+	case o.breath > 0:
+		return o.breath
+	case p.Replicas() == 1:
+		return 1
+	case o.seconds >= 3600:
+		return 3
+	}
+	return 1.5
+}
+
 func place(ctx context.Context, name, dir string) (Place, error) {
 	switch name {
 	case "sqlite":
@@ -180,6 +197,7 @@ func (o options) one(ctx context.Context, name string) (Result, error) {
 	}
 	defer targets.server.Close()
 	s := newStorm(p, targets, o.seed, o.breakIt, say)
+	s.breath = o.breathOf(p)
 	if err := s.blow(ctx, time.Duration(o.seconds)*time.Second, time.Duration(o.drain)*time.Second); err != nil {
 		return Result{}, err
 	}

@@ -48,6 +48,7 @@ type storm struct {
 	seed    uint64
 	breakIt string
 	say     func(format string, args ...any)
+	breath  float64 // makes pauses so many times as long
 
 	mu       sync.Mutex // guards everything below
 	rnd      *rand.Rand
@@ -65,7 +66,7 @@ type storm struct {
 
 func newStorm(p Place, t *Targets, seed uint64, breakIt string, say func(string, ...any)) *storm {
 	s := &storm{
-		place: p, targets: t, seed: seed, breakIt: breakIt, say: say, rnd: rand.New(rand.NewPCG(seed, 1<<40)),
+		place: p, targets: t, seed: seed, breakIt: breakIt, say: say, breath: 1, rnd: rand.New(rand.NewPCG(seed, 1<<40)),
 		plans: map[backout.AttemptID]*handed{}, armed: map[string]bool{}, at: map[string]int{}, troubles: map[string]int{},
 	}
 	for i := range p.Replicas() {
@@ -184,7 +185,7 @@ func (s *storm) again() {
 func (s *storm) strike(ctx context.Context) {
 	for turn := 0; ctx.Err() == nil; turn++ {
 		s.mu.Lock()
-		pause := time.Duration(600+s.rnd.IntN(3000)) * time.Millisecond
+		pause := time.Duration(s.breath * float64(time.Duration(600+s.rnd.IntN(3000))*time.Millisecond))
 		if s.rnd.IntN(3) > 0 {
 			s.armed[moments[turn%len(moments)]] = true
 		} else {
@@ -234,7 +235,7 @@ func (s *storm) called(what, worker string) {
 func (s *storm) trouble(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.mu.Lock()
-		pause := time.Duration(2+s.rnd.IntN(8)) * time.Second
+		pause := time.Duration(s.breath * float64(time.Duration(2+s.rnd.IntN(8))*time.Second))
 		rnd := rand.New(rand.NewPCG(s.rnd.Uint64(), 0))
 		s.mu.Unlock()
 		rest(ctx, pause)

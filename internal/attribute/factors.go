@@ -1,0 +1,221 @@
+package attribute
+
+import (
+	"math"
+	"slices"
+)
+
+// Bayes factors of nearly all series fit into a float64, and multiplying and adding
+// them up is ten times as fast as doing the same with logarithms. Where one does not,
+// everything about its series is done with logarithms instead.
+
+// factors are the Bayes factors of one series by minute: "worse from then on" against
+// "as ever".
+type factors struct {
+	bf   []float64 // nil where they don't fit
+	logs []float64 // then these are their logarithms
+}
+
+// mostExponent is the largest exponent that is not left to logarithms.
+const mostExponent = 300
+
+// deepTail is where erfc·exp is replaced by its asymptotic series.
+const deepTail = -25
+
+// newFactors is [shiftEvidence] with "worse in the whole window" taken into the null
+// hypothesis. The sum of a ramp's weights times z is the mean of r sums to the end of
+// the window, Σ_j T(τ+j)/r, and that of its squared weights is Σ_j (2j+1)·T(τ+j)/r²,
+// so sums of these tails give every minute in constant time.
+func newFactors(s minuteSums, phi float64, scratch *tails) factors {
+	bf, ok := s.bayesFactors(phi, scratch)
+	if !ok {
+		return factors{logs: againstOffset(shiftEvidence(s, phi))}
+	}
+	if len(bf) > 0 {
+		null := 2 / (1 + bf[0])
+		for i := range bf {
+			bf[i] *= null
+		}
+	}
+	return factors{bf: bf}
+}
+
+// tails are cumulated sums of minutes: to the end, of those, and of those times the
+// minute.
+type tails struct{ z, zz, n, nn, in []float64 }
+
+// of fills the tails of a series; what they held before is lost.
+func (t *tails) of(s minuteSums, longest int) {
+	n := len(s.sum)
+	for _, x := range []*[]float64{&t.z, &t.zz, &t.n, &t.nn, &t.in} {
+		if len(*x) < n+longest+1 {
+			*x = make([]float64, n+longest+1)
+		}
+		clear(*x)
+	}
+	for i := n - 1; i >= 0; i-- {
+		t.z[i], t.n[i] = t.z[i+1]+s.sum[i], t.n[i+1]+s.n[i]
+		t.zz[i], t.nn[i] = t.zz[i+1]+t.z[i], t.nn[i+1]+t.n[i]
+		t.in[i] = t.in[i+1] + float64(i)*t.n[i]
+	}
+}
+
+// bayesFactors reports false where one of them is too large for it.
+func (s minuteSums) bayesFactors(phi float64, t *tails) ([]float64, bool) {
+	phi = max(0, min(0.95, phi))
+	k, l2 := (1+phi)/(1-phi), shiftSD*shiftSD
+	ramps := s.shapes()
+	t.of(s, slices.Max(ramps))
+	out := make([]float64, len(s.sum))
+	for tau := range out {
+		if t.n[tau] == 0 {
+			out[tau] = 1
+			continue
+		}
+		for _, r := range ramps {
+			wz, ww, end, f := t.z[tau], t.n[tau], tau+r, float64(r)
+			if r > 1 {
+				wz = (t.zz[tau] - t.zz[end]) / f
+				ww = (2*(t.in[tau]-t.in[end]) + (1-2*float64(tau))*(t.nn[tau]-t.nn[end])) / (f * f)
+			}
+			q := 1 / (k + l2*ww)
+			x := wz * math.Sqrt(l2*q/k)
+			if x*x > 2*mostExponent && x > 0 {
+				return nil, false
+			}
+			out[tau] += math.Sqrt(k*q) * twiceMills(x)
+		}
+		out[tau] /= float64(len(ramps))
+	}
+	return out, true
+}
+
+// twiceMills is 2·Φ(x)·exp(x²/2), from a table by cubic Hermite interpolation (the
+// derivative is x times it plus 2/√2π) to a relative error below 1e-7, and as it is
+// defined beyond the table.
+func twiceMills(x float64) float64 {
+	switch {
+	case x < deepTail:
+		u := 1 / (x * x)
+		return 2 / (-x * math.Sqrt(2*math.Pi)) * (1 - u*(1-3*u*(1-5*u)))
+	case x >= millsEnd:
+		return exactMills(x)
+	}
+	at := (x - deepTail) * millsSteps
+	i := int(at)
+	t := at - float64(i)
+	p, q := millsTable[i], millsTable[i+1]
+	return p.value + t*(p.slope+t*(3*(q.value-p.value)-2*p.slope-q.slope+t*(2*(p.value-q.value)+p.slope+q.slope)))
+}
+
+func exactMills(x float64) float64 { return math.Erfc(-x/math.Sqrt2) * math.Exp(x*x/2) }
+
+const (
+	millsEnd   = 4
+	millsSteps = 64 // a unit of x
+)
+
+// millsTable has the values and slopes (a step) of [exactMills] from deepTail to millsEnd.
+var millsTable = func() (out [(millsEnd-deepTail)*millsSteps + 1]struct{ value, slope float64 }) {
+	for i := range out {
+		x := deepTail + float64(i)/millsSteps
+		out[i].value = exactMills(x)
+		out[i].slope = (x*out[i].value + 2/math.Sqrt(2*math.Pi)) / millsSteps
+	}
+	return out
+}()
+
+func (f factors) logarithms() []float64 {
+	if f.logs != nil {
+		return f.logs
+	}
+	out := make([]float64, len(f.bf))
+	for i, x := range f.bf {
+		out[i] = math.Log(x)
+	}
+	return out
+}
+
+// anyFactors are the Bayes factors of several metrics of one thing, [anyOf], at most e^60.
+func anyFactors(metrics []factors) []float64 {
+	if out := joinedFast(metrics); out != nil {
+		return out
+	}
+	logs := make([][]float64, len(metrics))
+	for i, m := range metrics {
+		logs[i] = m.logarithms()
+	}
+	out := slices.Clone(shrink(anyOf(logs)))
+	for i, x := range out {
+		out[i] = math.Exp(x)
+	}
+	return out
+}
+
+// joinedFast is nil where logarithms are needed.
+func joinedFast(metrics []factors) []float64 {
+	for _, m := range metrics {
+		if m.bf == nil || slices.Max(m.bf) > 1e60 {
+			return nil
+		}
+	}
+	out := metrics[0].bf
+	if len(metrics) > 1 {
+		later := make([][]float64, len(metrics))
+		for m := range metrics {
+			later[m] = meanFromHere(metrics[m].bf)
+		}
+		out = make([]float64, len(out))
+		for i := range out {
+			for m := range metrics {
+				bf := metrics[m].bf[i]
+				leads := bf / (bf + seenToLead)
+				term := bf / float64(len(metrics))
+				for k := range metrics {
+					if k != m {
+						term *= (1 + leads*later[k][i] + metrics[k].bf[i]) / (2 + leads)
+					}
+				}
+				out[i] += term
+			}
+		}
+	}
+	if slices.Max(out) > math.Exp(capLogBF) {
+		return nil
+	}
+	return out
+}
+
+// meanFromHere gives for each minute the mean of this and all later minutes.
+func meanFromHere(x []float64) []float64 {
+	out := make([]float64, len(x))
+	sum := 0.0
+	for i := len(x) - 1; i >= 0; i-- {
+		sum += x[i]
+		out[i] = sum / float64(len(x)-i)
+	}
+	return out
+}
+
+// byItself is the evidence that a place which is none of the cause's doing shows:
+// nothing, or trouble of its own from any minute on.
+func byItself(bf []float64) float64 {
+	return 1 - background + background*total(bf)/float64(len(bf))
+}
+
+// track is the ratio of evidence over background for each minute at which a shift may
+// have begun, and the same for "not within the window".
+type track struct {
+	ratio []float64
+	never float64
+}
+
+// overBackground divides by what the series shows if it is none of the cause's doing.
+func overBackground(bf []float64) track {
+	never := 1 / byItself(bf)
+	out := track{make([]float64, len(bf)), never}
+	for i, x := range bf {
+		out.ratio[i] = x * never
+	}
+	return out
+}

@@ -1,0 +1,183 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/detect"
+)
+
+// Learning the past beside the work. A detector that has seen two weeks knows days
+// and weekends and its own tails; one that has seen [Config].History steps does not.
+// So while the live one works, a second one is fed what the backend still has, in
+// pieces, slowly enough that nobody notices, and takes the place of the first when it has
+// caught up. It is saved with the first, so that a restart goes on where it was.
+
+// past is that second detector.
+type past struct {
+	mu       sync.Mutex
+	detector *detect.Detector // guarded by mu
+	from, at time.Time        // guarded by mu: where it began, up to where it has seen
+}
+
+const (
+	pieceSteps  = 720           // samples of a series in one question, at least
+	pieceSpan   = 3 * time.Hour // and the time it covers, at least
+	pauseLeast  = 4 * time.Second
+	pauseFailed = time.Minute
+)
+
+// learnPast feeds pieces until the past has been caught up with or ctx ends. It
+// rests between two questions for at least [Config].PastPause and as long as the last one
+// took, so that the backend is busy with it for half of the time at most.
+func (w *Watch) learnPast(ctx context.Context) {
+	if w.config.Past <= 0 || w.taughtAlready() {
+		return
+	}
+	for !w.seenAnything() { // the live detector comes first
+		if !pause(ctx, w.config.Step) {
+			return
+		}
+	}
+	for {
+		began := time.Now()
+		done, err := w.learnPiece(ctx, began.UTC())
+		if done || ctx.Err() != nil {
+			return
+		}
+		rest := max(w.config.PastPause, time.Since(began))
+		if err != nil {
+			w.config.Log.Warn("learning the past waits", "err", err)
+			rest = max(rest, pauseFailed)
+		}
+		if !pause(ctx, rest) {
+			return
+		}
+	}
+}
+
+// pause reports false when ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (w *Watch) taughtAlready() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.taught }
+
+func (w *Watch) seenAnything() bool { w.mu.Lock(); defer w.mu.Unlock(); return !w.last.IsZero() }
+
+// learnPiece asks for one piece and feeds it; done when nothing is left to learn.
+func (w *Watch) learnPiece(ctx context.Context, now time.Time) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
+	defer cancel()
+	p, err := w.oldest(ctx, now)
+	if err != nil {
+		return false, err
+	}
+	if p == nil {
+		w.mu.Lock()
+		w.taught = true
+		w.mu.Unlock()
+		return true, nil
+	}
+	w.mu.Lock()
+	live := w.last
+	w.mu.Unlock()
+	from := p.upTo()
+	to := from.Add(max(pieceSteps*w.config.Step, pieceSpan))
+	if to.After(live) {
+		to = live
+	}
+	win, err := w.config.Sampler.Sample(ctx, w.config.Signals, from, to, w.config.Step)
+	if err != nil {
+		return false, fmt.Errorf("ask for the past from %s: %w", from.Format(time.RFC3339), err)
+	}
+	p.mu.Lock()
+	p.detector.Tick(win)
+	p.at = to
+	p.mu.Unlock()
+	return w.takeOver(p), nil
+}
+
+func (p *past) upTo() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.at }
+
+// oldest begins where the backend's memory does, found by halving; nil when it knows
+// no more than the first window showed.
+func (w *Watch) oldest(ctx context.Context, now time.Time) (*past, error) {
+	w.mu.Lock()
+	p := w.past
+	w.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	known := time.Duration(max(w.config.History, 1)) * w.config.Step
+	for back := w.config.Past; back > known; back /= 2 {
+		at := now.Add(-back)
+		win, err := w.config.Sampler.Sample(ctx, w.config.Signals, at.Add(-w.config.Step), at, w.config.Step)
+		if err != nil {
+			return nil, fmt.Errorf("look how far back the backend remembers: %w", err)
+		}
+		if !slices.ContainsFunc(win.Series, func(s backout.Series) bool { return len(s.Samples) > 0 }) {
+			continue
+		}
+		d, err := detect.New(w.config.Detector)
+		if err != nil {
+			return nil, err
+		}
+		p := &past{detector: d, from: at, at: at}
+		w.mu.Lock()
+		w.past = p
+		w.mu.Unlock()
+		return p, nil
+	}
+	return nil, nil
+}
+
+// takeOver puts the detector that knows the past in the place of the live one, once
+// it has seen as much. What then stands and was not said before is said with the
+// next tick.
+func (w *Watch) takeOver(p *past) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.last.Sub(p.at) > late*w.config.Step {
+		return false
+	}
+	said := map[backout.SeriesID]bool{}
+	for _, f := range w.detector.Standing() {
+		said[f.ID] = true
+	}
+	for _, f := range p.detector.Standing() {
+		if !said[f.ID] {
+			w.untold = append(w.untold, f)
+		}
+	}
+	p.detector.Accepted() // long past
+	w.detector, w.last, w.past, w.taught = p.detector, p.at, nil, true
+	w.config.Log.Info("the past is learnt", "from", p.from, "series", w.detector.State().Series)
+	return true
+}
+
+// learnt is the share of the past that was taught, 1 when there is none to teach.
+func (w *Watch) learnt() float64 {
+	switch {
+	case w.config.Past <= 0 || w.taught:
+		return 1
+	case w.past == nil:
+		return 0
+	}
+	w.past.mu.Lock()
+	defer w.past.mu.Unlock()
+	return min(1, float64(w.past.at.Sub(w.past.from))/float64(max(w.last.Sub(w.past.from), 1)))
+}
