@@ -1,5 +1,5 @@
 // Package forecast answers "what is hit next, when, and what does it cost while
-// nobody acts".
+// nobody acts", and "when is it over".
 //
 // # The model in one page
 //
@@ -22,10 +22,22 @@
 // weight; when a few worlds hold all of it the weights are tempered until at
 // least fifty count.
 //
+// Trouble has a pace: one factor, drawn with each world, slows all ways of which little
+// is known. Times of hits weigh worlds by it, so that what has travelled fast is
+// expected to go on so. What the last nine or more forecasts missed their times by
+// rescales the intervals of the next.
+//
+// Callers that try again multiply the load of a service that fails. Where its
+// utilisation is known, what fails in the end is the fixed point of that circle, and
+// the moment from which on it closes is told as a warning.
+//
 // A journey is hit when any service of its critical path is; it loses its value
 // in proportion to how severe that is. Severity shrinks on each way travelled.
 // Probabilities, quantiles and money ranges are weighted quantiles over the worlds.
 //
-// Everything is a pure function of [Question], the seed among it. All times are
+// [Recover] is the other half: when a plan is carried out, when is it over? Its comment
+// has the model.
+//
+// Everything is a pure function of its question, the seed among it. All times are
 // multiples of the world's model minute.
 package forecast

@@ -41,6 +41,10 @@
 // changes, graph and samples everywhere else, which is how the tests know that
 // effects don't precede their cause and that silent culprits are silent.
 //
+// [Begin] lets the same world go on after its case, for whoever takes something back:
+// until then it shows what the case shows. [Day] is another kind of world: 24 hours in
+// which no change does harm.
+//
 // The difficulty was set by what trivial methods reach (bench/attribution -peers),
 // never by what our ranking does.
 package simulate
