@@ -192,6 +192,9 @@ func TestEffect_givenThatItHasNotShown(t *testing.T) {
 	if a, b := statistics.Median(got), statistics.Median(want); math.Abs(a-b) > .35 {
 		t.Errorf("median %.2f minutes, expected %.2f", a, b)
 	}
+	if a, b := statistics.Quantile(got, .9), statistics.Quantile(want, .9); math.Abs(a-b) > .15*b {
+		t.Errorf("one in ten takes more than %.2f minutes, expected %.2f", a, b)
+	}
 	if slices.Min(got) < 0 {
 		t.Error("the past")
 	}
