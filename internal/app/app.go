@@ -178,7 +178,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: wire.Incidents{Store: a.store, Channels: a.channels, Ended: a.anchors.due, Place: a.place}, Learner: wire.Learner{Store: a.store}, Facts: a.facts, Signals: a.watch, Runner: wire.Runner{Executor: a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
+		Store: wire.Incidents{Store: a.store, Channels: a.channels, Ended: a.anchors.due, Place: a.place}, Learner: wire.Learner{Store: a.store}, Memory: wire.Memory{Store: a.store}, Facts: a.facts, Signals: a.watch, Runner: wire.Runner{Executor: a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err

@@ -268,7 +268,7 @@ func TestConfidence_isThatOfOneChange(t *testing.T) {
 		"what contracts demand": {[]backout.Step{step("payment", "eu", "2", .5, false), step("ledger", "eu", "2", .9, true)}, .5},
 		"nothing":               {nil, 0},
 	} {
-		if got := confidence(backout.Plan{Waves: []backout.Wave{{Steps: c.steps}}}); got < c.want-1e-9 || got > c.want+1e-9 {
+		if got := Confidence(backout.Plan{Waves: []backout.Wave{{Steps: c.steps}}}); got < c.want-1e-9 || got > c.want+1e-9 {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

@@ -18,6 +18,7 @@ func (r *Responder) learn(ctx context.Context, now time.Time, inc backout.Incide
 		return err
 	}
 	review := reviewOf(now, w, inc, run)
+	r.remember(ctx, inc, &review)
 	if err := r.cfg.Learner.SaveReview(ctx, review); err != nil {
 		return fmt.Errorf("save review of %s: %w", inc.ID, err)
 	}
