@@ -173,3 +173,10 @@ type Calibration struct {
 	P1 float64 `json:"p1"`
 	P  float64 `json:"p"`
 }
+
+// Kept says what became of precedents that were handed in.
+type Kept struct {
+	New     int `json:"new"`
+	Changed int `json:"changed"` // were there with other content
+	Same    int `json:"same"`    // were there already
+}

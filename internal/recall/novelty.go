@@ -31,7 +31,7 @@ func (p *Past) novelty(s backout.Signature, self backout.PrecedentID) backout.Li
 	class := classOf(s)
 	for i := len(p.precedents) - 1; i >= 0 && len(same) < among; i-- {
 		q := p.precedents[i]
-		if q.Simulated || q.ID == self || parts(q.Signature) != parts(s) || parts(s) == [2]bool{} {
+		if q.Simulated || q.Imported() || q.ID == self || parts(q.Signature) != parts(s) || parts(s) == [2]bool{} {
 			continue
 		}
 		if len(all) < among {

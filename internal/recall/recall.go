@@ -23,9 +23,9 @@
 // # What is compared with what
 //
 // Signatures of which one was measured and the other told by people differ for that
-// reason alone. So p-values are taken only among backout's own or imported ones that know the
-// same parts (profile and services); neighbours may come from anywhere, imported ones
-// are marked. Simulated incidents are never compared.
+// reason alone. So p-values are taken only among backout's own incidents that know the same
+// parts (profile and services); neighbours may come from anywhere, imported ones are
+// marked. Simulated incidents are never compared.
 package recall
 
 import (

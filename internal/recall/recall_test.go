@@ -173,7 +173,7 @@ func TestLikeness_importedAreNeighboursOnly(t *testing.T) {
 	all := family(rand.New(rand.NewPCG(7, 8)), 30)
 	query := all[0].Signature
 	for i := range all {
-		all[i].Source, all[i].Signature.Profile = "wiki", nil
+		all[i].Source = "wiki"
 	}
 	l := New(all...).Likeness(query, "")
 	if l.Novelty != backout.NoveltyInsufficient || l.N != 0 || l.Imported != 30 || len(l.Nearest) != 3 || l.Nearest[0].Source != "wiki" {

@@ -10,21 +10,16 @@ import (
 	"github.com/backout-dev/backout"
 )
 
-// Kept says what became of precedents that were saved.
-type Kept struct {
-	New, Changed, Same int
-}
-
 // SavePrecedents keeps precedents, all of them or none. One that is there already, with
 // the same content, stays as it is; with other content it takes the old one's place.
 // Each change gets the next number, so that readers can ask for what is new to them.
-func (s *Store) SavePrecedents(ctx context.Context, all []backout.Precedent) (Kept, error) {
-	var k Kept
+func (s *Store) SavePrecedents(ctx context.Context, all []backout.Precedent) (backout.Kept, error) {
+	var k backout.Kept
 	err := s.within(ctx, func(tx *sql.Tx) error {
 		if err := s.lock(ctx, tx, "precedents"); err != nil {
 			return err
 		}
-		k = Kept{}
+		k = backout.Kept{}
 		var seq int64
 		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM precedent").Scan(&seq); err != nil {
 			return err
@@ -44,7 +39,7 @@ func (s *Store) SavePrecedents(ctx context.Context, all []backout.Precedent) (Ke
 	return k, explain(fmt.Sprintf("keep %d past incidents", len(all)), err)
 }
 
-func keep(ctx context.Context, tx *sql.Tx, p backout.Precedent, seq int64, k *Kept) (changed bool, err error) {
+func keep(ctx context.Context, tx *sql.Tx, p backout.Precedent, seq int64, k *backout.Kept) (changed bool, err error) {
 	body, err := encode(p)
 	if err != nil {
 		return false, err

@@ -16,20 +16,20 @@ func TestPrecedents_onceAndInOrder(t *testing.T) {
 	at := func(h int) time.Time { return time.Date(2026, 11, 1, h, 0, 0, 0, time.UTC) }
 	a := backout.Precedent{Format: 1, ID: "wiki:1", Source: "wiki", At: at(2), Label: backout.LabelChange, Outcome: backout.PrecedentTold, Signature: backout.Signature{Services: []backout.ServiceID{"pay"}}}
 	b := backout.Precedent{Format: 1, ID: "INC-1", At: at(1), Label: backout.LabelNone, Outcome: backout.PrecedentByItself}
-	save := func(want store.Kept, all ...backout.Precedent) {
+	save := func(want backout.Kept, all ...backout.Precedent) {
 		t.Helper()
 		if k, err := s.SavePrecedents(t.Context(), all); err != nil || k != want {
 			t.Fatalf("%+v, %v; want %+v", k, err, want)
 		}
 	}
-	save(store.Kept{New: 2}, a, b)
+	save(backout.Kept{New: 2}, a, b)
 	all, last, err := s.Precedents(t.Context(), 0)
 	if diff := cmp.Diff([]backout.Precedent{b, a}, all); diff != "" || last != 2 || err != nil {
 		t.Errorf("%d, %v (-want +got):\n%s", last, err, diff)
 	}
-	save(store.Kept{Same: 2}, b, a)
+	save(backout.Kept{Same: 2}, b, a)
 	b.Label = backout.LabelChange
-	save(store.Kept{Changed: 1, Same: 1}, a, b)
+	save(backout.Kept{Changed: 1, Same: 1}, a, b)
 	more, last, err := s.Precedents(t.Context(), last)
 	if diff := cmp.Diff([]backout.Precedent{b}, more); diff != "" || last != 3 || err != nil {
 		t.Errorf("%d, %v (-want +got):\n%s", last, err, diff)
