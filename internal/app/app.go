@@ -198,7 +198,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
 	mounts["GET /metrics"] = a.meters.handler()
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Controls: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Controls: a, Importer: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 

@@ -81,7 +81,9 @@ func (r record) at(field string) int {
 	return r.line
 }
 
-func (r record) text(field string) string { return strings.TrimSpace(strings.Join(r.fields[field], " ")) }
+func (r record) text(field string) string {
+	return strings.TrimSpace(strings.Join(r.fields[field], " "))
+}
 
 type reader struct {
 	file, source string

@@ -100,3 +100,12 @@ func Drifted(l backout.Likeness) string {
 func Calibrated(c backout.Calibration) string {
 	return fmt.Sprintf("when about %s was said, it was right in %s (%s-%s) of %s; decisions count the lower", Percent(c.Said), Percent(c.P), Percent(c.P0), Percent(c.P1), Plural(c.N, "incident"))
 }
+
+// past is everything that a short view says of the past.
+func past(inc backout.Incident) string {
+	text := "history: " + Likeness(*inc.Likeness, inc.Onset)
+	if d := Drifted(*inc.Likeness); d != "" {
+		text += "; " + d
+	}
+	return text
+}

@@ -50,7 +50,11 @@ type why struct {
 func (w *why) brief(text string) string {
 	most := []int{85, 130, 180, 400}[w.detail]
 	if r := []rune(text); len(r) > most {
-		return strings.TrimSpace(string(r[:most-1])) + "…"
+		cut := "…"
+		if w.ASCII {
+			cut = "..."
+		}
+		return strings.TrimSpace(string(r[:most-len([]rune(cut))])) + cut
 	}
 	return text
 }
@@ -58,7 +62,7 @@ func (w *why) brief(text string) string {
 func (w *why) answer() {
 	inc := w.a.Incident
 	glyph, word, ink := StateMark(inc.State)
-	fmt.Fprintf(&w, "%s  %s  since %s\n", w.Paint(InkBold, string(inc.ID)), w.Paint(ink, w.Glyph(glyph)+" "+word), inc.Onset.UTC().Format("2006-01-02 15:04:05 UTC"))
+	fmt.Fprintf(w, "%s  %s  since %s\n", w.Paint(InkBold, string(inc.ID)), w.Paint(ink, w.Glyph(glyph)+" "+word), inc.Onset.UTC().Format("2006-01-02 15:04:05 UTC"))
 	w.say(0, "", w.verdict())
 }
 
@@ -108,7 +112,7 @@ func (w *why) changed() {
 	if att == nil {
 		return
 	}
-	w.head("What changed, and what speaks for (+) and against (" + w.Glyph("−") + ") it; x3: three times as likely")
+	w.head("What changed; for (+) and against (" + w.Glyph("−") + ") it; x3: three times as likely")
 	w.name = Names(componentsOf(att.Suspects))
 	told, rest := false, 0.0
 	n := 0
@@ -217,12 +221,13 @@ func (w *why) mind() {
 		x := att.Suspects[0]
 		w.say(2, point, fmt.Sprintf("a fact %s times likelier if %s did it than if no change did would make both even", ratio(att.PNone, x.P), What(x.Component, x.To)))
 		if e := heaviest(x.Against); len(e) > 0 {
-			w.say(2, point, fmt.Sprintf("without \"%s\" %s would stand at %s", w.brief(e[0].Text), What(x.Component, x.To), Percent(without(x.P, e[0].LogBF))))
+			w.say(2, point, fmt.Sprintf("%s would stand at about %s without %s", What(x.Component, x.To), Percent(lacking(*att, 0, e[0].Kind)), drawnFrom[e[0].Kind]))
 		}
 		return
 	}
-	if e := heaviest(top.For); len(e) > 0 {
-		w.say(2, point, fmt.Sprintf("without \"%s\" it would stand at %s", w.brief(e[0].Text), Percent(without(top.P, e[0].LogBF))))
+	sources := evidenceKinds(top.For)
+	for _, k := range sources[:min(len(sources), max(1, w.detail-1))] {
+		w.say(2, point, fmt.Sprintf("it would stand at about %s without %s", Percent(lacking(*att, 0, k)), drawnFrom[k]))
 	}
 	next, p := "no change", att.PNone
 	if len(att.Suspects) > 1 && att.Suspects[1].P > p {
@@ -234,10 +239,43 @@ func (w *why) mind() {
 	}
 }
 
-// without is a probability with one piece of evidence left out.
-func without(p, logBF float64) float64 {
-	odds := p / max(1e-9, 1-p) * math.Exp(-logBF)
-	return odds / (1 + odds)
+// drawnFrom says what each kind of evidence is drawn from.
+var drawnFrom = map[backout.EvidenceKind]string{
+	backout.EvidenceTime: "the timing", backout.EvidenceSpace: "who is ill and who is not", backout.EvidenceArms: "old against new instances",
+	backout.EvidencePrior: "how often such changes hurt", backout.EvidenceOutcome: "what came of what was tried",
+}
+
+// evidenceKinds lists the kinds of evidence by their weight.
+func evidenceKinds(all []backout.Evidence) []backout.EvidenceKind {
+	var out []backout.EvidenceKind
+	for _, e := range heaviest(all) {
+		if !slices.Contains(out, e.Kind) {
+			out = append(out, e.Kind)
+		}
+	}
+	return out
+}
+
+// lacking is a suspect's probability had one kind of evidence told nothing about any of
+// them: every suspect's odds against "no change" without it, made to sum to one. What is
+// too slight to be listed stays in, so it is about right only.
+func lacking(att backout.Attribution, who int, kind backout.EvidenceKind) float64 {
+	none := math.Log(max(att.PNone, 1e-12))
+	logs, most := make([]float64, len(att.Suspects)), none
+	for i, x := range att.Suspects {
+		logs[i] = math.Log(max(x.P, 1e-12))
+		for _, e := range slices.Concat(x.For, x.Against) {
+			if e.Kind == kind {
+				logs[i] -= e.LogBF
+			}
+		}
+		most = max(most, logs[i])
+	}
+	sum := math.Exp(none - most)
+	for _, l := range logs {
+		sum += math.Exp(l - most)
+	}
+	return math.Exp(logs[who]-most) / sum
 }
 
 func ratio(a, b float64) string {
@@ -257,7 +295,7 @@ func (w *why) done() {
 	w.head("What was done, and what it taught")
 	any := false
 	for i, at := range inc.Attempts {
-		if at.StartedAt.IsZero() {
+		if at.StartedAt.IsZero() || i < len(inc.Attempts)-2-w.detail {
 			continue
 		}
 		any = true
@@ -279,9 +317,9 @@ func (w *why) done() {
 		w.say(2, w.Paint(ink, w.Glyph(mark))+" ", w.brief(text))
 	}
 	if !any {
-		w.say(2, w.Paint(InkMuted, w.Glyph("·"))+" ", "backout changed nothing. "+w.brief(inc.Why))
+		w.say(2, w.Paint(InkMuted, w.Glyph("·"))+" ", "backout changed nothing: "+w.brief(inc.Why))
 	}
-	for _, t := range inc.Tried {
+	for _, t := range inc.Tried[max(0, len(inc.Tried)-1-w.detail):] {
 		w.say(2, w.Paint(InkMuted, w.Glyph("·"))+" ", fmt.Sprintf("taking back %s of %s was %s: counted in the next answer", Percent(t.Share), Plural(len(t.Changes), "change"), t.Result))
 	}
 	w.say(2, w.Paint(InkMuted, w.Glyph("·"))+" ", lesson(w.a.Review, inc))
