@@ -164,3 +164,28 @@ func TestClose_labelsWhatIsKept(t *testing.T) {
 		t.Errorf("kept %+v", p)
 	}
 }
+
+// What was imported moves the priors and not how far backout may go by itself.
+func TestTaught_importsMoveThePriorsAndNotThePolicy(t *testing.T) {
+	imported := []backout.Precedent{}
+	for i := range 40 {
+		imported = append(imported, backout.Precedent{ID: backout.PrecedentID(fmt.Sprint("wiki:", i)), Source: "wiki", At: noon.Add(-60 * minute), Label: backout.LabelNone, Signature: backout.Signature{Tokens: []string{"power"}}})
+	}
+	plain, _ := remembering(t)
+	without := plain.until(plain.detect(), backout.StateExecuting)
+	tw, s := newTown(t, true, func(p *backout.Policy) { p.ColdStart = backout.ColdStartAsk }), &shelf{kept: imported}
+	c := tw.r.cfg
+	c.Memory = s
+	r, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tw.r = r
+	inc := tw.until(tw.detect(), backout.StateWaiting)
+	if !strings.Contains(inc.Why, "only 0 incidents are known") {
+		t.Errorf("%s: 40 imported incidents are taken for learnt ones", inc.Why)
+	}
+	if inc.Attribution.PNone <= without.Attribution.PNone {
+		t.Errorf("no change with %g, without the imports %g: 40 incidents that no change caused count for nothing", inc.Attribution.PNone, without.Attribution.PNone)
+	}
+}
