@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"":           {},
 	"statistics": {}, "execute/engine": {}, "remote/*": {},
 	"detect": {"root", "statistics"}, "attribute": {"root", "statistics"}, "attribute/coincide": {"statistics"}, "forecast": {"root", "statistics"},
-	"plan": {"root", "statistics"}, "verify": {"root", "statistics"}, "learn": {"root", "statistics"},
+	"plan": {"root", "statistics"}, "verify": {"root", "statistics"}, "learn": {"root", "statistics"}, "recall": {"root", "statistics"}, "postmortem": {"root", "recall"},
 	"plan/check": {"root"}, "permit": {"root"}, "catalog": {"root", "verify/analysis"}, "verify/analysis": {"root"}, "render": {"root"}, "render/report": {"root", "render", "render/picture"}, "ingest": {"root"},
 	"metrics": {"root"}, "store": {"root", "attest"}, "fleet": {"root", "store"}, "store/storetest": {"root", "store", "remote/postgrestest"}, "render/picture": {"root", "render"},
 	"execute": {"root", "execute/engine"}, "notify": {"root", "render"}, "web": {"root", "attest", "render", "render/picture", "render/report"},
@@ -37,10 +37,10 @@ var mayImport = map[string][]string{
 	"planfile": {"root"},
 	// Records are checked where they are read: from a file offline, or by whoever asks a server and does not trust it.
 	"attest":  {"root"},
-	"respond": {"root", "attribute", "forecast", "plan", "verify", "verify/analysis", "learn", "plan/check", "permit", "execute", "notify", "render"},
+	"respond": {"root", "attribute", "forecast", "plan", "verify", "verify/analysis", "learn", "recall", "plan/check", "permit", "execute", "notify", "render", "recall"},
 	"drill":   {"root", "respond", "catalog"},
 	"app":     {"root", "*", "!cli"}, "app/*": {"root", "*", "!cli"},
-	"cli": {"root", "app", "app/*", "attest", "planfile", "render", "render/picture", "render/report", "web"},
+	"cli": {"root", "app", "app/*", "attest", "planfile", "postmortem", "render", "render/picture", "render/report", "web"},
 }
 
 // adapters are children of the verb whose port they meet: they may import the
@@ -49,7 +49,7 @@ var adapters = map[string]bool{"metrics": true, "ingest": true, "execute": true,
 
 // pure packages decide: they read no clock, draw no unseeded number and touch
 // nothing outside their arguments, so that every decision can be replayed.
-var pure = []string{"", "statistics", "detect", "attribute", "attribute/coincide", "forecast", "plan", "plan/check", "planfile", "attest", "verify", "verify/analysis", "learn", "infer", "infer/migration", "infer/spec", "simulate"}
+var pure = []string{"", "statistics", "detect", "attribute", "attribute/coincide", "forecast", "plan", "plan/check", "planfile", "attest", "verify", "verify/analysis", "learn", "recall", "postmortem", "infer", "infer/migration", "infer/spec", "simulate"}
 
 var (
 	bannedImports = regexp.MustCompile(`^(os|net|database|log|math/rand|crypto/rand)(/|$)`)

@@ -75,18 +75,23 @@ type Incident struct {
 	Attribution *Attribution `json:"attribution,omitempty"`
 	Forecast    *Forecast    `json:"forecast,omitempty"`
 	// FirstForecast is the one made before anything was done, kept for scoring.
-	FirstForecast *Forecast     `json:"first_forecast,omitempty"`
-	ETA           *ETA          `json:"eta,omitempty"`       // of the waiting plan, or of the attempt that runs
-	FirstETA      *ETA          `json:"first_eta,omitempty"` // made when the attempt began, kept for scoring
-	Plan          *Plan         `json:"plan,omitempty"`
-	Fix           *Fix          `json:"fix,omitempty"` // the forward fix that was announced last
-	Attempts      []Attempt     `json:"attempts"`
-	TakeOver      *TakeOver     `json:"take_over,omitempty"` // set when a person carries on by hand
-	Tried         []Tried       `json:"tried"`
-	Degraded      []Degradation `json:"degraded"` // what backout can't see now; at the end, for an incident that has ended
-	Paused        bool          `json:"paused"`
-	Stop          *Stop         `json:"stop,omitempty"` // the kill switch, while it is on
-	Told          []Told        `json:"told"`           // the newest news of each audience and phase
+	FirstForecast *Forecast `json:"first_forecast,omitempty"`
+	ETA           *ETA      `json:"eta,omitempty"`       // of the waiting plan, or of the attempt that runs
+	FirstETA      *ETA      `json:"first_eta,omitempty"` // made when the attempt began, kept for scoring
+	Plan          *Plan     `json:"plan,omitempty"`
+	Fix           *Fix      `json:"fix,omitempty"` // the forward fix that was announced last
+	// Signature is what it looked like until the first attempt began, Likeness what the
+	// past says about that, and Calibration what the given probability was worth so far.
+	Signature   *Signature    `json:"signature,omitempty"`
+	Likeness    *Likeness     `json:"likeness,omitempty"`
+	Calibration *Calibration  `json:"calibration,omitempty"`
+	Attempts    []Attempt     `json:"attempts"`
+	TakeOver    *TakeOver     `json:"take_over,omitempty"` // set when a person carries on by hand
+	Tried       []Tried       `json:"tried"`
+	Degraded    []Degradation `json:"degraded"` // what backout can't see now; at the end, for an incident that has ended
+	Paused      bool          `json:"paused"`
+	Stop        *Stop         `json:"stop,omitempty"` // the kill switch, while it is on
+	Told        []Told        `json:"told"`           // the newest news of each audience and phase
 	// After is what the incident before has settled, when this trouble began while
 	// that one's attempt ran.
 	After *Settled `json:"after,omitempty"`

@@ -188,7 +188,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 		return err
 	}
 	a.responder, err = respond.New(respond.Config{
-		Store: wire.Incidents{Store: a.store, Channels: a.channels, Ended: a.anchors.due, Place: a.place}, Learner: wire.Learner{Store: a.store}, Facts: a.facts, Signals: a.watch, Runner: wire.Runner{Executor: a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
+		Store: wire.Incidents{Store: a.store, Channels: a.channels, Ended: a.anchors.due, Place: a.place}, Learner: wire.Learner{Store: a.store}, Memory: wire.Memory{Store: a.store}, Facts: a.facts, Signals: a.watch, Runner: wire.Runner{Executor: a.executor}, Permit: a.rules, Tasks: a.tasks, Deploys: a.store,
 		Step: a.cfg.Step, Minute: a.cfg.Minute, Seed: a.cfg.Seed, Log: a.cfg.Log,
 	})
 	return err
@@ -208,7 +208,7 @@ func (a *App) openWeb(ctx context.Context) (err error) {
 		mounts["GET /prometheus/"] = http.StripPrefix("/prometheus", a.embedded.Handler())
 	}
 	mounts["GET /metrics"] = a.meters.handler()
-	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Controls: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
+	a.handler, err = web.New(web.Config{Incidents: reading{a}, Decisions: a, World: reading{a}, Facts: reading{a}, Records: records{a.store, a.engine.DB()}, Contracts: reading{a}, Plans: a, Ahead: a, Tasks: a, Controls: a, Importer: a, Health: a, Token: a.token, Step: a.cfg.Step, Mounts: mounts, Log: a.cfg.Log})
 	return err
 }
 

@@ -89,7 +89,7 @@ func NewRecorded(ctx context.Context, c RecordedConfig) (_ *Recorded, err error)
 	}
 	r.facts.troubles = r.store.Troubles
 	r.responder, err = respond.New(respond.Config{
-		Store: wire.Incidents{Store: r.store}, Learner: wire.Learner{Store: r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
+		Store: wire.Incidents{Store: r.store}, Learner: wire.Learner{Store: r.store}, Memory: wire.Memory{Store: r.store}, Facts: r.facts, Signals: r.watch, Runner: nobody{}, Permit: rules,
 		Step: c.Step, Minute: c.Minute, Seed: c.Seed, Log: c.Log,
 	})
 	if err != nil {

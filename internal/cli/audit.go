@@ -184,6 +184,7 @@ func (e *env) auditExportCommand() *cobra.Command {
 type looker interface {
 	History(ctx context.Context, l web.Look) ([]backout.Past, error)
 	Timeline(ctx context.Context, id backout.IncidentID) ([]backout.TimelineEntry, error)
+	Why(ctx context.Context, id backout.IncidentID) (render.Account, error)
 }
 
 // look opens whichever was asked for; done gives it back.

@@ -56,6 +56,7 @@ func (e *env) historyCommand() *cobra.Command {
 			return err
 		},
 	}
+	cmd.AddCommand(e.historyImportCommand())
 	a.flags(cmd)
 	cmd.Flags().StringVar(&since, "since", "", "only incidents that were open since then, such as 30d or 36h; empty = all")
 	cmd.Flags().StringVar((*string)(&l.Service), "service", "", "only those that touched this service")

@@ -15,7 +15,7 @@
 // [Permit.Whole] is asked about a finished plan. Its [backout.Ruling] says
 // forbidden, automatic, or how many people must say yes; every condition that
 // spoke is a reason in words. A plan runs by itself only when no condition
-// objects: autonomy, proof and gaps, losses, cold start, confidence, bounds, the loop
+// objects: autonomy, proof and gaps, losses, cold start, novelty, confidence, bounds, the loop
 // breakers (attempts on the same change, age of the failure, settling, cooldown, what
 // would undo a rollback, budget), and the policy's own rules.
 //
@@ -32,7 +32,8 @@
 //	plan.confidence, plan.services, and plan.steps, each with component, kind,
 //	service, tier, from, to, p, demanded, loss, stages (a number), takes_s
 //	incident.id, incident.environment, incident.p_none, incident.attempts,
-//	incident.findings (numbers), incident.age_s
+//	incident.findings (numbers), incident.age_s, incident.novelty (insufficient,
+//	familiar, novel, or empty where nobody looked)
 //	now, a timestamp
 //
 // For example: plan.steps.all(s, s.kind != 'schema') && now.getHours() >= 8.
@@ -140,15 +141,19 @@ func variables(w backout.World, p backout.Plan, att backout.Attribution, inc bac
 			"p": s.P, "demanded": s.Demanded, "loss": string(s.Loss), "stages": int64(len(s.Stages)), "takes_s": s.Takes.Std().Seconds(),
 		})
 	}
+	novelty := ""
+	if inc.Likeness != nil {
+		novelty = string(inc.Likeness.Novelty)
+	}
 	return map[string]any{
 		"plan": map[string]any{
 			"action": string(p.Action), "summary": p.Summary, "safe": p.Certificate.Safe, "optimal": p.Certificate.Optimal, "gaps": p.Gaps,
 			"success": p.Success, "takes_s": p.Takes.Std().Seconds(), "cost_minor": p.Cost.Minor, "cost_nothing_minor": p.CostNothing.Minor,
-			"currency": p.CostNothing.Currency, "confidence": confidence(p), "services": int64(len(services(p))), "steps": steps,
+			"currency": p.CostNothing.Currency, "confidence": trusted(p, inc), "services": int64(len(services(p))), "steps": steps,
 		},
 		"incident": map[string]any{
 			"id": string(inc.ID), "environment": string(inc.Environment), "p_none": att.PNone, "attempts": int64(len(inc.Attempts)),
-			"findings": int64(len(inc.Findings)), "age_s": w.Now.Sub(inc.OpenedAt).Seconds(),
+			"findings": int64(len(inc.Findings)), "age_s": w.Now.Sub(inc.OpenedAt).Seconds(), "novelty": novelty,
 		},
 		"now": w.Now,
 	}

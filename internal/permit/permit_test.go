@@ -68,14 +68,27 @@ func TestWhole_conditions(t *testing.T) {
 		want  string // ask, forbidden or automatic
 		words string
 	}{
-		"ask":             {func(s *scene) { s.policy.Autonomy = backout.AutonomyAsk }, ask, "asks a person for every plan"},
-		"zero policy":     {func(s *scene) { s.policy = backout.Policy{} }, ask, "asks a person"},
-		"shadow":          {func(s *scene) { s.policy.Autonomy = backout.AutonomyShadow }, forbidden, "shadow mode"},
-		"planner asks":    {func(s *scene) { s.plan.Action = backout.ActionAsk }, ask, "leaves the choice"},
-		"unproven":        {func(s *scene) { s.plan.Certificate.Safe = false }, ask, "not proven safe"},
-		"gap":             {func(s *scene) { s.plan.Gaps = []string{"nobody saw x with y"} }, ask, "not proven: nobody saw x with y"},
-		"lossy":           {func(s *scene) { s.step(0).Loss, s.step(0).Lost = backout.LossSome, "orders" }, ask, "loses orders"},
-		"unknown loss":    {func(s *scene) { s.step(0).Loss = backout.LossUnknown }, ask, "nobody knows what"},
+		"ask":          {func(s *scene) { s.policy.Autonomy = backout.AutonomyAsk }, ask, "asks a person for every plan"},
+		"zero policy":  {func(s *scene) { s.policy = backout.Policy{} }, ask, "asks a person"},
+		"shadow":       {func(s *scene) { s.policy.Autonomy = backout.AutonomyShadow }, forbidden, "shadow mode"},
+		"planner asks": {func(s *scene) { s.plan.Action = backout.ActionAsk }, ask, "leaves the choice"},
+		"unproven":     {func(s *scene) { s.plan.Certificate.Safe = false }, ask, "not proven safe"},
+		"gap":          {func(s *scene) { s.plan.Gaps = []string{"nobody saw x with y"} }, ask, "not proven: nobody saw x with y"},
+		"lossy":        {func(s *scene) { s.step(0).Loss, s.step(0).Lost = backout.LossSome, "orders" }, ask, "loses orders"},
+		"unknown loss": {func(s *scene) { s.step(0).Loss = backout.LossUnknown }, ask, "nobody knows what"},
+		"novel":        {func(s *scene) { s.incident.Likeness = &backout.Likeness{Novelty: backout.NoveltyNovel, N: 43, P: .02} }, ask, "nothing like this in 43 incidents (p = 0.02)"},
+		"familiar": {func(s *scene) {
+			s.incident.Likeness = &backout.Likeness{Novelty: backout.NoveltyFamiliar, N: 43, P: .4}
+		}, "automatic", ""},
+		"insufficient history": {func(s *scene) { s.incident.Likeness = &backout.Likeness{Novelty: backout.NoveltyInsufficient, N: 3} }, "automatic", ""},
+		"worth less than said": {func(s *scene) {
+			s.incident.Calibration = &backout.Calibration{N: 120, Said: .85, P0: .6, P1: .7, P: .64}
+		}, ask, "to blame with 60 % (85 % was said, and what was said so has been worth that in 120 incidents), 80 % are needed"},
+		"of another plan": {func(s *scene) { s.incident.Calibration = &backout.Calibration{N: 120, Said: .5, P0: .3} }, "automatic", ""},
+		"never worth more": {func(s *scene) {
+			s.step(0).P = .7
+			s.incident.Calibration = &backout.Calibration{N: 120, Said: .7, P0: .95}
+		}, ask, "to blame with 70 %, 80 % are needed"},
 		"confidence":      {func(s *scene) { s.step(0).P = 0.7 }, ask, "to blame with 70 %, 80 % are needed"},
 		"none":            {func(s *scene) { s.att.PNone = 0.3 }, ask, "with 30 % no change did it"},
 		"steps":           {func(s *scene) { s.policy.MaxSteps = 1 }, ask, "2 steps, at most 1"},
@@ -268,7 +281,7 @@ func TestConfidence_isThatOfOneChange(t *testing.T) {
 		"what contracts demand": {[]backout.Step{step("payment", "eu", "2", .5, false), step("ledger", "eu", "2", .9, true)}, .5},
 		"nothing":               {nil, 0},
 	} {
-		if got := confidence(backout.Plan{Waves: []backout.Wave{{Steps: c.steps}}}); got < c.want-1e-9 || got > c.want+1e-9 {
+		if got := Confidence(backout.Plan{Waves: []backout.Wave{{Steps: c.steps}}}); got < c.want-1e-9 || got > c.want+1e-9 {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

@@ -2,6 +2,7 @@ package permit
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution
 		return r
 	}
 	for _, objections := range [][]string{
-		q.autonomy(), q.proof(), q.exposed(), q.coldStart(), q.certainty(), q.bounds(), q.breakers(), p.ruled(q),
+		q.autonomy(), q.proof(), q.exposed(), q.coldStart(), q.novelty(), q.certainty(), q.bounds(), q.breakers(), p.ruled(q),
 	} {
 		r.Reasons = append(r.Reasons, objections...)
 	}
@@ -166,11 +167,32 @@ func (q question) coldStart() []string {
 	return out
 }
 
-// confidence is the probability of the likeliest change that is taken back on
+// novelty asks a person about what is unlike anything before. That there are too few
+// incidents to say so is no objection of its own: a fresh installation acts within what
+// coldStart allows (decision 400).
+func (q question) novelty() []string {
+	l := q.incident.Likeness
+	if l == nil || l.Novelty != backout.NoveltyNovel {
+		return nil
+	}
+	return []string{fmt.Sprintf("there was nothing like this in %d incidents (p = %.2f): what was learnt from them may not hold", l.N, l.P)}
+}
+
+// trusted is the confidence to act on: what the probability that was given has been
+// worth so far, once that is known, and never more than was given.
+func trusted(p backout.Plan, inc backout.Incident) float64 {
+	c, said := inc.Calibration, Confidence(p)
+	if c == nil || math.Abs(c.Said-said) > 1e-9 {
+		return said
+	}
+	return min(said, c.P0)
+}
+
+// Confidence is the probability of the likeliest change that is taken back on
 // suspicion. It is not the sum over all of them: a plan that takes back two because
 // one of them did it takes an innocent one back for certain, and that is for a person
 // to choose. One version that went out in several locations is one change.
-func confidence(p backout.Plan) float64 {
+func Confidence(p backout.Plan) float64 {
 	type version struct {
 		kind    backout.ComponentKind
 		service backout.ServiceID
@@ -192,8 +214,12 @@ func confidence(p backout.Plan) float64 {
 
 func (q question) certainty() []string {
 	var out []string
-	if c := confidence(q.plan); c < q.policy.MinConfidence {
-		out = append(out, fmt.Sprintf("its likeliest target is to blame with %.0f %%, %.0f %% are needed", 100*c, 100*q.policy.MinConfidence))
+	if c, said := trusted(q.plan, q.incident), Confidence(q.plan); c < q.policy.MinConfidence {
+		was := ""
+		if c < said {
+			was = fmt.Sprintf(" (%.0f %% was said, and what was said so has been worth that in %d incidents)", 100*said, q.incident.Calibration.N)
+		}
+		out = append(out, fmt.Sprintf("its likeliest target is to blame with %.0f %%%s, %.0f %% are needed", 100*c, was, 100*q.policy.MinConfidence))
 	}
 	if q.att.PNone > q.policy.MaxPNone {
 		out = append(out, fmt.Sprintf("with %.0f %% no change did it, at most %.0f %% are allowed", 100*q.att.PNone, 100*q.policy.MaxPNone))
@@ -290,7 +316,7 @@ func (q question) fourEyes() string {
 
 // grounds says why a plan may run by itself.
 func (q question) grounds() string {
-	s := fmt.Sprintf("proven safe, nothing is lost, and its likeliest target is to blame with %.0f %%", 100*confidence(q.plan))
+	s := fmt.Sprintf("proven safe, nothing is lost, and its likeliest target is to blame with %.0f %%", 100*trusted(q.plan, q.incident))
 	if q.world.Priors.Incidents < enough {
 		s += "; history is short, but every step can be taken back at once or goes in stages"
 	}

@@ -67,7 +67,7 @@ func (w *sheet) readiness(d backout.Diagnosis) {
 	if series == 0 {
 		w.say(0, "", "No series that may open an incident has been seen yet: check that the metrics server has what the catalog's signals ask for.")
 	} else {
-		w.say(0, "", fmt.Sprintf("%d of %d series that may open an incident are judged.%s", judged, series, past(d.PastLearnt)))
+		w.say(0, "", fmt.Sprintf("%d of %d series that may open an incident are judged.%s", judged, series, learntOfPast(d.PastLearnt)))
 		width = min(width, 40)
 		head := fmt.Sprintf("%-*s  %6s  %-16s  %12s  %6s", width, "service", "series", "baseline", "long history", "season")
 		fmt.Fprintln(w, w.Paint(InkMuted, head))
@@ -95,8 +95,8 @@ func (w *sheet) readiness(d backout.Diagnosis) {
 	}
 }
 
-// past says how much of the backend's memory was learnt, until all is.
-func past(learnt float64) string {
+// learntOfPast says how much of the backend's memory was learnt, until all is.
+func learntOfPast(learnt float64) string {
 	if learnt >= 1 {
 		return ""
 	}

@@ -140,6 +140,9 @@ func Incident(inc backout.Incident, s Style, now time.Time) string {
 	if inc.Attribution != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "Who did it") + "\n" + Suspects(*inc.Attribution, s, 5))
 	}
+	if inc.Likeness != nil {
+		fmt.Fprintf(&b, "  %s\n", past(inc))
+	}
 	if inc.Forecast != nil {
 		b.WriteString("\n" + s.Paint(InkBold, "Where it goes") + "\n" + Cascade(*inc.Forecast, s, 10))
 	}

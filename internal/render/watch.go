@@ -134,6 +134,9 @@ func (v *view) facts(inc backout.Incident) {
 			v.add(v.label("cause") + none)
 		}
 	}
+	if inc.Likeness != nil {
+		v.wrap(0, v.label("past"), Likeness(*inc.Likeness, inc.Onset))
+	}
 	if f := inc.Forecast; f != nil && f.CostNow.P90.Minor > 0 && !inc.State.Terminal() {
 		minutes := float64(v.f.Now.Sub(inc.Onset)) / float64(cmp.Or(v.f.Minute, time.Minute))
 		sofar := backout.Money{Minor: int64(float64(f.CostNow.P50.Minor) * minutes), Currency: f.CostNow.P50.Currency}

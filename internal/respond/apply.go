@@ -28,15 +28,16 @@ func (r *Responder) Propose(ctx context.Context, now time.Time, id backout.Incid
 		return backout.Plan{}, fmt.Errorf("plan for %s: %w", id, err)
 	}
 	if !r.remembers(now, inc) {
-		att := r.rank(now, w, inc)
+		att := r.rank(now, r.taught(ctx, now, w, inc), inc)
 		fc := r.cascade(now, w, att, inc)
 		inc.Attribution, inc.Forecast = &att, &fc
+		r.liken(ctx, now, w, &inc)
 	}
 	p, err := r.plan(ctx, now, w, inc)
 	if err != nil {
 		return backout.Plan{Format: 1, Incident: id, MadeAt: now}, fmt.Errorf("plan for %s: %w", id, err)
 	}
-	p.Ruling = r.cfg.Permit.Whole(w, *p, *inc.Attribution, inc)
+	p.Ruling = r.whole(ctx, w, *p, &inc)
 	return *p, nil
 }
 
@@ -65,7 +66,7 @@ func (r *Responder) Apply(ctx context.Context, now time.Time, id backout.Inciden
 		return inc, err
 	}
 	if inc.State != backout.StateWaiting || inc.Plan == nil || inc.Plan.Digest != p.Digest {
-		inc = r.adopt(now, w, inc, p)
+		inc = r.adopt(ctx, now, w, inc, p)
 	}
 	yes := backout.Approval{By: by, At: now, Digest: p.Digest, Reason: reason, Yes: true}
 	if err := answerable(inc, yes); err != nil {
@@ -138,16 +139,17 @@ func movedWords(was, is []backout.Ground) string {
 }
 
 // adopt makes a plan from outside the one that the incident waits with.
-func (r *Responder) adopt(now time.Time, w backout.World, inc backout.Incident, p backout.Plan) backout.Incident {
+func (r *Responder) adopt(ctx context.Context, now time.Time, w backout.World, inc backout.Incident, p backout.Plan) backout.Incident {
 	if inc.Attribution == nil {
-		att := r.rank(now, w, inc)
+		att := r.rank(now, r.taught(ctx, now, w, inc), inc)
 		fc := r.cascade(now, w, att, inc)
 		inc.Attribution, inc.Forecast, inc.FirstForecast = &att, &fc, &fc
+		r.liken(ctx, now, w, &inc)
 	}
 	p = restated(w, p, *inc.Attribution)
 	p.Incident = inc.ID
 	p.Certificate, _ = check.Certify(w, p) // it passed a moment ago
-	p.Ruling = r.cfg.Permit.Whole(w, p, *inc.Attribution, inc)
+	p.Ruling = r.whole(ctx, w, p, &inc)
 	inc.State, inc.Plan, inc.Deadline = backout.StateWaiting, &p, r.deadline(now, w.Policy)
 	inc.Attempts = withAttempt(inc)
 	inc.Attempts[len(inc.Attempts)-1].FromFile = true

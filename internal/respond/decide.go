@@ -54,9 +54,10 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 		return r.reconsider(ctx, now, w, inc)
 	}
 	before := inc.Attribution
-	att := r.rank(now, w, inc)
+	att := r.rank(now, r.taught(ctx, now, w, inc), inc)
 	fc := r.cascade(now, w, att, inc)
 	inc.Attribution, inc.Forecast, inc.Onset = &att, &fc, att.Onset
+	r.liken(ctx, now, w, &inc)
 	if inc.State == backout.StateWaiting {
 		return r.reconsider(ctx, now, w, inc)
 	}
@@ -261,6 +262,7 @@ func (r *Responder) rollingOut(now time.Time, w backout.World, att backout.Attri
 // plan makes the way back and lets the independent checker look at it; a plan it
 // refuses is never shown as one, and only what it proves about cost is said.
 func (r *Responder) plan(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (*backout.Plan, error) {
+	w = r.taught(ctx, now, w, inc)
 	p, derived, err := plan.Derive(r.request(w, inc))
 	if err != nil {
 		return nil, fmt.Errorf("make plan: %w", err)

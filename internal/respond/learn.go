@@ -19,6 +19,7 @@ func (r *Responder) learn(ctx context.Context, now time.Time, inc backout.Incide
 	}
 	review := reviewOf(now, w, inc, run)
 	review.Hits, review.Recovery = missed(inc, r.cfg.Minute), overdue(inc, inc.Attempts[len(inc.Attempts)-1].EndedAt)
+	r.remember(ctx, inc, &review)
 	if err := r.cfg.Learner.SaveReview(ctx, review); err != nil {
 		return fmt.Errorf("save review of %s: %w", inc.ID, err)
 	}

@@ -174,7 +174,11 @@ func (r *Responder) save(ctx context.Context, now time.Time, inc backout.Inciden
 func (r *Responder) move(ctx context.Context, now time.Time, inc backout.Incident, to backout.State, why string) (backout.Incident, error) {
 	inc.State, inc.Why, inc.UpdatedAt = to, why, now
 	messages := r.tell(now, &inc, nil)
-	return r.save(ctx, now, inc, string(to)+": "+why, messages)
+	inc, err := r.save(ctx, now, inc, string(to)+": "+why, messages)
+	if err == nil && to.Terminal() {
+		r.remember(ctx, inc, nil)
+	}
+	return inc, err
 }
 
 // join adds findings about series that were not known yet; the first finding of

@@ -14,7 +14,7 @@ func (r *Responder) Attribute(ctx context.Context, now time.Time, inc backout.In
 	if err != nil {
 		return backout.Attribution{}, fmt.Errorf("attribute %s: %w", inc.ID, err)
 	}
-	return r.rank(now, w, inc), nil
+	return r.rank(now, r.taught(ctx, now, w, inc), inc), nil
 }
 
 // Prepare gives an incident as it would be if it had to be decided at a moment:
@@ -26,14 +26,15 @@ func (r *Responder) Prepare(ctx context.Context, now time.Time, inc backout.Inci
 	if err != nil {
 		return inc, fmt.Errorf("prepare %s: %w", inc.ID, err)
 	}
-	att := r.rank(now, w, inc)
+	att := r.rank(now, r.taught(ctx, now, w, inc), inc)
 	fc := r.cascade(now, w, att, inc)
 	inc.Attribution, inc.Forecast, inc.Onset, inc.Plan = &att, &fc, att.Onset, nil
+	r.liken(ctx, now, w, &inc)
 	p, err := r.plan(ctx, now, w, inc)
 	if err != nil {
 		return inc, fmt.Errorf("prepare %s: %w", inc.ID, err)
 	}
-	p.Ruling = r.cfg.Permit.Whole(w, *p, att, inc)
+	p.Ruling = r.whole(ctx, w, *p, &inc)
 	inc.Plan = p
 	return inc, nil
 }

@@ -88,7 +88,7 @@ type Tasks interface {
 }
 
 // Config is what a responder needs. Every field is required but Tasks (nil = nothing
-// is done by hand), Deploys, Seed and Log.
+// is done by hand), Memory, Deploys, Seed and Log.
 type Config struct {
 	Store   Store
 	Learner Learner
@@ -97,6 +97,7 @@ type Config struct {
 	Runner  Runner
 	Permit  *permit.Permit
 	Tasks   Tasks
+	Memory  Memory        // nil = no incident is compared with others
 	Deploys Deploys       // nil = nobody asks before deploying
 	Step    time.Duration // sampling step
 	Minute  time.Duration // length of a model minute
@@ -106,7 +107,8 @@ type Config struct {
 
 // Responder walks incidents along the path.
 type Responder struct {
-	cfg Config
+	cfg        Config
+	remembered remembered
 }
 
 // New checks the configuration.

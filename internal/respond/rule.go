@@ -26,7 +26,7 @@ func (r *Responder) rule(ctx context.Context, now time.Time, inc backout.Inciden
 	if err != nil {
 		return time.Time{}, err
 	}
-	p.Ruling = r.cfg.Permit.Whole(w, p, *inc.Attribution, inc)
+	p.Ruling = r.whole(ctx, w, p, &inc)
 	inc.Plan = &p
 	switch {
 	case w.Policy.Autonomy == backout.AutonomyShadow:
@@ -67,7 +67,7 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 	if err != nil {
 		return now.Add(r.minutes(1)), err
 	}
-	next.Ruling = r.cfg.Permit.Whole(w, *next, *inc.Attribution, inc)
+	next.Ruling = r.whole(ctx, w, *next, &inc)
 	if next.Action == backout.ActionNone && !lapsed(now, inc) {
 		return now.Add(r.minutes(1)), nil
 	}

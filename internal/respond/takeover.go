@@ -95,6 +95,11 @@ func (r *Responder) Close(ctx context.Context, now time.Time, id backout.Inciden
 	}
 	was := inc.State
 	inc, err = r.move(ctx, now, inc, c.As, fmt.Sprintf("%s closed it: %s", c.By.Name, c.Reason))
+	if err == nil && was != backout.StateRecovered {
+		ended := inc
+		ended.State = was // what came of it stays; the label is new
+		r.remember(ctx, ended, &review)
+	}
 	if err != nil || was == backout.StateRecovered {
 		return inc, err // its verified recovery has been learnt from
 	}

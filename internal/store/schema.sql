@@ -111,6 +111,16 @@ CREATE TABLE IF NOT EXISTS review (
     body     TEXT   NOT NULL
 );
 
+-- Past incidents as later ones are compared with them; seq is the number of the last
+-- change, so that a reader asks only for what it has not seen.
+CREATE TABLE IF NOT EXISTS precedent (
+    id   TEXT PRIMARY KEY,
+    seq  BIGINT NOT NULL,
+    at   BIGINT NOT NULL,
+    body TEXT   NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS precedent_seq ON precedent (seq);
+
 -- Snapshots of detectors, baselines, priors: one value under one name.
 CREATE TABLE IF NOT EXISTS document (
     name   TEXT PRIMARY KEY,

@@ -14,7 +14,7 @@
 //
 // The audit log of an incident is a chain: each entry's hash covers the one
 // before, and anchors cover the chains' heads; package attest checks both. Audit
-// entries, anchors, reviews and priors are never pruned.
+// entries, anchors, reviews, precedents and priors are never pruned.
 //
 // Nouns are stored in their JSON form. Persisted forms carry a format number;
 // a newer one than this program knows is refused, never guessed at.
@@ -46,7 +46,7 @@ import (
 var schema string
 
 // schemaVersion counts the shapes schema.sql has had.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // upgrades brings what an older schema kept into the present one's tables, which
 // exist by then.
@@ -57,6 +57,7 @@ var upgrades = map[int]string{
 	2: "SELECT 1", // attachment is new and begins empty
 	3: "SELECT 1", // so is deploy_lock
 	4: "SELECT 1", // anchors are new and begin empty: the first one covers all that is there
+	5: "SELECT 1", // precedents begin empty; incidents that have ended are drawn again
 }
 
 // Format is the format number of nouns written by this program.

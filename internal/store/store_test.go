@@ -348,7 +348,7 @@ func TestNew_refuses(t *testing.T) {
 		db         *sql.DB
 	}{
 		{"garbage", "not a SQLite database", open(t, garbage)},
-		{"newer schema", "schema 99 and this program knows 5", newer},
+		{"newer schema", "schema 99 and this program knows 6", newer},
 		{"read-only", "can't be written", open(t, "file:"+empty+"?mode=ro")},
 		{"no such folder", "can't be opened", open(t, filepath.Join(dir, "none", "x.db"))},
 	} {

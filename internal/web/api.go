@@ -52,6 +52,7 @@ func (s *Server) api() {
 	s.recordsAPI(api)
 	s.liveAPI(api)
 	s.reportAPI(api)
+	s.pastAPI(api)
 	s.contractsAPI(api)
 	s.fixAPI(api)
 	s.plansAPI(api)

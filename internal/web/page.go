@@ -44,6 +44,7 @@ func words() template.FuncMap {
 		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock, "sideEffect": render.SideEffect, "name": render.ShortName,
 		"span":    func(d backout.Duration) string { return render.Span(d.Std()) },
 		"what":    render.What,
+		"past":    func(inc backout.Incident) string { return render.Likeness(*inc.Likeness, inc.Onset) },
 		"serious": func(p float64) bool { return p >= .05 },
 		"short":   func(s string) string { return s[:min(8, len(s))] },
 		"mark": func(st backout.State) template.HTML {

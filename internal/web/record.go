@@ -22,6 +22,8 @@ type Records interface {
 	Messages(ctx context.Context, id backout.IncidentID) ([]backout.Delivery, error)
 	// Holds lists what may not be shipped at a time.
 	Holds(ctx context.Context, now time.Time) ([]backout.Hold, error)
+	// Review is what an incident turned out to be; not found where nobody has said it.
+	Review(ctx context.Context, id backout.IncidentID) (backout.Review, error)
 }
 
 // Archive answers questions about the past, for a server and for a data folder

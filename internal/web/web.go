@@ -85,7 +85,7 @@ type World interface {
 	Changes(ctx context.Context) ([]backout.Change, error)
 }
 
-// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Controls, Tasks, Health, Mounts and Log are required.
+// Config is what a server needs; all fields but Facts, Records, Contracts, Plans, Ahead, Controls, Importer, Tasks, Health, Mounts and Log are required.
 type Config struct {
 	Incidents Incidents
 	Decisions Decisions
@@ -98,6 +98,7 @@ type Config struct {
 	Health    Health    // nil = no probes are answered
 	Tasks     Tasks     // nil = nothing is done by hand
 	Controls  Controls  // nil = nothing can be stopped or held from here
+	Importer  Importer  // nil = no past incidents are taken in
 	Token     string
 	Step      time.Duration // how often live pages look for news
 	Mounts    map[string]http.Handler

@@ -59,6 +59,15 @@ type Learner struct{ *store.Store }
 // SaveHold keeps a hold.
 func (l Learner) SaveHold(ctx context.Context, h backout.Hold) error { return l.Hold(ctx, h) }
 
+// Memory meets respond's port for past incidents.
+type Memory struct{ *store.Store }
+
+// SavePrecedents keeps past incidents.
+func (m Memory) SavePrecedents(ctx context.Context, all []backout.Precedent) error {
+	_, err := m.Store.SavePrecedents(ctx, all)
+	return err
+}
+
 // Runner meets respond's port for attempts with the executor.
 type Runner struct{ *execute.Executor }
 
