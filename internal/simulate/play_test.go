@@ -12,7 +12,7 @@ import (
 
 // Until the case ends a play shows what the case shows, whatever is done afterwards.
 func TestPlay_beginsAsItsCase(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		c, truth := simulate.Generate(simulate.Train, seed)
 		p := simulate.Begin(simulate.Train, seed, 45*time.Minute)
 		if got := p.Truth(); got != truth {
@@ -105,7 +105,7 @@ func TestTakeBack_byShares(t *testing.T) {
 // A rollout that is held goes no further, and what was told before stays told.
 func TestHold_stopsARollout(t *testing.T) {
 	held := 0
-	for seed := range uint64(12) {
+	for seed := range uint64(9) {
 		p := simulate.Begin(simulate.Train, seed, 30*time.Minute)
 		all := p.Told(p.End())
 		changes, _ := backout.Fold(all)
@@ -126,7 +126,7 @@ func TestHold_stopsARollout(t *testing.T) {
 			break
 		}
 	}
-	if held < 8 {
+	if held < 6 {
 		t.Errorf("only %d rollouts in stages", held)
 	}
 }
@@ -135,7 +135,7 @@ func TestHold_stopsARollout(t *testing.T) {
 // blame for it: the services that break by themselves were left alone before.
 func TestDay_hasTroubleThatNoChangeMade(t *testing.T) {
 	classes, changes := map[simulate.Class]int{}, 0
-	const days = 25
+	const days = 20
 	for seed := range uint64(days) {
 		p, events := simulate.Day(simulate.Test, seed)
 		if truth := p.Truth(); truth.Culprit != "" || truth.Class != simulate.ClassCalm {
