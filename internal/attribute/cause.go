@@ -21,6 +21,7 @@ type cause struct {
 	blast    blast
 	evidence []float64 // Λ by minute
 	arms     comparison
+	dose     []float64 // log evidence by minute that the trouble grew with the exposure; nil = unknown
 	outcome  float64 // log likelihood of what came of actions taken
 	// weight is the logarithm of all parts multiplied, by minute.
 	weight []float64
@@ -84,6 +85,7 @@ func (t *trial) addChanges() {
 			}
 			if h.audience == "" {
 				x.arms = t.compare(*c, loc)
+				x.dose = t.panel.dose(c.Services, h.exposure, loc)
 			} else {
 				x.blast = fainter(sh.blast)
 				x.evidence, x.arms = t.panel.evidence(x.blast), t.clients.compare(h, h.exposure.Start())
@@ -199,6 +201,9 @@ func (t *trial) weigh(c *cause) {
 	c.weight = make([]float64, t.panel.clock.n)
 	for i := range c.weight {
 		w := t.noticed[i] + math.Log(c.prior) + math.Log(c.delay[i]) + tempering*c.evidence[i] + c.outcome
+		if c.dose != nil {
+			w += c.dose[i]
+		}
 		if c.arms.known && t.panel.clock.since(i, c.exposure.Start()) > 0 {
 			w += armsEvidence(c.arms.logBF[i])
 		}

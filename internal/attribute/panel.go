@@ -47,7 +47,8 @@ type panel struct {
 	ill          []int                        // readings that look ill
 	traffic      map[place][]float64          // demand, for surges: log evidence of a shift by minute
 	trafficOrder []place
-	where        []backout.Location // distinct locations, "" excluded
+	series       map[place][]armSums // what places are read from, themselves and as their callers see them
+	where        []backout.Location  // distinct locations, "" excluded
 }
 
 // gathering collects series by what they are about before they are folded.
@@ -57,19 +58,20 @@ type gathering struct {
 	traffic map[place][]factors
 	entries map[backout.ServiceID]bool
 	scratch *tails
+	series  map[place][]armSums
 }
 
 func newPanel(q Question) *panel {
 	n := q.minutes()
 	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n, until: q.until()}
-	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][]factors{}, entries(q.World.Graph), &tails{}}
+	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][]factors{}, entries(q.World.Graph), &tails{}, map[place][]armSums{}}
 	for _, r := range q.Residuals {
 		if r.Mode == backout.ModeWarming || r.ID.Subject.Client != "" || r.ID.Subject.Version != "" || r.Step <= 0 {
 			continue
 		}
 		g.add(r, c)
 	}
-	p := &panel{clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, traffic: map[place][]float64{}}
+	p := &panel{series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
 		logs := make([][]float64, len(lbs))
 		for i, f := range lbs {
@@ -93,6 +95,10 @@ func (g gathering) add(r backout.Residuals, c clock) {
 		return // silent about this window
 	}
 	lb := newFactors(sums, believedPhi(r), g.scratch)
+	if r.Kind != backout.SignalTraffic && s.Service != "" && s.Journey == "" {
+		at := place{service: s.Service, location: s.Location}
+		g.series[at] = append(g.series[at], armSums{sums, believedPhi(r)})
+	}
 	switch {
 	case s.Caller != "" && s.Service != "":
 		k := call{s.Caller, s.Service, s.Location}
