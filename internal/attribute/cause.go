@@ -22,7 +22,7 @@ type cause struct {
 	evidence []float64 // Λ by minute
 	arms     comparison
 	dose     []float64 // log evidence by minute that the trouble grew with the exposure; nil = unknown
-	outcome  float64 // log likelihood of what came of actions taken
+	outcome  float64   // log likelihood of what came of actions taken
 	// weight is the logarithm of all parts multiplied, by minute.
 	weight []float64
 }

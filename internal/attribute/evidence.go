@@ -11,6 +11,7 @@ type through struct {
 	reading int
 	stop    int     // index of the service among the blast's stops; -1 for journeys and the whole product
 	visible float64 // the chance that the reading shows it, if the service has caught it
+	fits    float64 // how much likelier the size of what it shows is, beside what the trouble comes from
 	grasp
 }
 
@@ -38,8 +39,13 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 	out := blast{stops: rs.spread(origins)}
 	reached := map[backout.ServiceID]stop{}
 	here := func(r reading) bool { return everywhere(loc) || r.at.location == "" || r.at.location == loc }
+	sizes := make([]float64, len(out.stops)) // of the ill
 	for i, s := range out.stops {
 		reached[s.service] = s
+		from := 0.0
+		for _, l := range s.links {
+			from = max(from, sizes[l.stop])
+		}
 		for _, k := range p.of[s.service] {
 			if !here(p.readings[k]) {
 				continue
@@ -51,8 +57,9 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 					visible = seenByCallers
 				}
 			}
+			sizes[i] = max(sizes[i], p.readings[k].size)
 			if s.a > negligible {
-				out.readings = append(out.readings, through{k, i, visible, s.grasp})
+				out.readings = append(out.readings, through{k, i, visible, sizeFits(p.readings[k].size, from), s.grasp})
 			}
 		}
 	}
@@ -76,7 +83,7 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 			at = journeyReach(all, reached, 0.3)
 		}
 		if at.a > negligible {
-			out.readings = append(out.readings, through{k, -1, 1, at})
+			out.readings = append(out.readings, through{k, -1, 1, 1, at})
 		}
 	}
 	for _, o := range origins {
@@ -179,11 +186,12 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 		for ; k < len(b.readings) && b.readings[k].stop == s; k++ {
 			t := b.readings[k]
 			ratio := p.readings[t.reading].hop(t.hops)[from:to]
+			seen := t.visible * t.fits
 			for i, r := range ratio {
 				if first {
 					like[i] = 1
 				}
-				like[i] *= 1 - t.visible + t.visible*r
+				like[i] *= 1 - t.visible + seen*r
 			}
 			first = false
 		}
@@ -208,7 +216,7 @@ func (p *panel) contributions(b blast, t0 int) []float64 {
 		if t.stop >= 0 {
 			a = caught[t.stop]
 		}
-		out[k] = math.Log1p(a * t.visible * (p.readings[t.reading].hop(t.hops)[t0] - 1))
+		out[k] = math.Log1p(a * t.visible * (t.fits*p.readings[t.reading].hop(t.hops)[t0] - 1))
 	}
 	return out
 }

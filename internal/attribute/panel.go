@@ -32,6 +32,7 @@ type reading struct {
 	hops  [maxHops + 1][]float64 // by the minute of the cause h hops away; see hop
 	peak  float64                // logarithm of the largest ratio: how clearly it is ill
 	seen  bool                   // by callers, not only by itself
+	size  float64                // if ill: how far off it is since it turned, in standard deviations; else 0
 }
 
 // panel is everything that was measured, read and ordered.
@@ -168,6 +169,7 @@ func (p *panel) fold(g gathering) {
 			p.broad = append(p.broad, len(p.readings))
 		}
 		if r.ill() {
+			r.size = sizeOf(p.series[at], bestOf(r.ratio))
 			p.ill = append(p.ill, len(p.readings))
 		}
 		p.readings = append(p.readings, r)
