@@ -144,7 +144,7 @@ func TestRank_largerDifferenceOfArmsNeverLowers(t *testing.T) {
 			s, id := slowPayment(false)
 			s.arms("payment", 40, 60, step(40, k*diff))
 			p := probability(Rank(s.q), id)
-			if p < last-1e-4 {
+			if p < last-5e-4 { // a fiftieth of the answer is about when it began, of which a larger difference tells more
 				t.Fatalf("difference %v x %v: %.6f after %.6f", diff, k, p, last)
 			}
 			last = p
