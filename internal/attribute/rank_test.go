@@ -200,7 +200,7 @@ func TestShiftEvidence_findsTheOnset(t *testing.T) {
 
 func TestShiftEvidence_golden(t *testing.T) {
 	// The closed form agrees with quadrature at m = 1, v = 0.1, λ = 6.
-	if got := statistics.LogBFShift(1, 0.1, shiftSD); math.Abs(got-2.734062905406) > 1e-9 {
+	if got := statistics.LogBFShift(1, 0.1, 6); math.Abs(got-2.734062905406) > 1e-9 {
 		t.Errorf("log BF %v, expected 2.734062905406", got)
 	}
 	// Of the last minute alone: every ramp sees one sample z of weight 1/r, which
