@@ -22,7 +22,7 @@
 //
 // which rewards an ill service that the cause reaches, and punishes a quiet one
 // that it should have reached. A service is seen by itself and by its callers;
-// both are folded into one reading, and a provider, which tells us nothing
+// both are folded into one reading, against which b is held once, and a provider, which tells us nothing
 // itself, is seen by its callers alone. On the way out of the origin each service
 // is looked at before the trouble is supposed to go on from it: from one that is seen
 // ill it goes on, from a quiet one or along calls that look healthy hardly at all. One caller failing where the others
@@ -31,9 +31,10 @@
 // A change that is live on some instances only has a control group: treated
 // against control gives B_c(t0), and equal arms speak strongly against it. So does
 // silence: a new version that answers nothing for minutes in which the old one does
-// may be dead on arrival. When the trouble was noticed, if known, says when it began. What
+// may be dead on arrival. A change that was exposed in stages should hurt in stages, and
+// trouble should fade on its way from where it began. When the trouble was noticed, if known, says when it began. What
 // came of actions already taken is evidence too. The parts multiply (tempered by
-// 0.6, because services that fail together are not independent witnesses), t0 is
+// 0.8, because services that fail together are not independent witnesses), t0 is
 // summed out, and the sum over all causes is normalised to 1.
 //
 // Everything is a pure function of [Question]: no clock, no randomness.

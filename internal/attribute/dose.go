@@ -48,6 +48,18 @@ func (p *panel) dose(services []backout.ServiceID, e backout.Exposure, loc backo
 	return out
 }
 
+// doseText tells dose evidence that is worth a sentence.
+func doseText(bf float64) backout.Evidence {
+	e := backout.Evidence{Kind: backout.EvidenceTime, LogBF: bf}
+	switch {
+	case bf >= telling:
+		e.Text = "what went wrong grew with its exposure, stage by stage"
+	case bf <= -telling:
+		e.Text = "what went wrong did not grow with its exposure"
+	}
+	return e
+}
+
 // shares is the share that a change had reached in the middle of each minute, and whether
 // it grew within the window.
 func (c clock) shares(e backout.Exposure) (out []float64, grows bool) {

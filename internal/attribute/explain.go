@@ -26,6 +26,9 @@ func (t *trial) explain(i, onset int) (pro, con []backout.Evidence) {
 	case c.arms.known:
 		all = append(all, t.armsText(c, onset))
 	}
+	if c.dose != nil {
+		all = append(all, doseText(c.dose[onset]))
+	}
 	if n := c.arms.silent; n > 0 && silenceEvidence(n) >= telling {
 		all = append(all, backout.Evidence{Kind: backout.EvidenceArms, LogBF: silenceEvidence(n),
 			Text: fmt.Sprintf("its new version has answered nothing for %s in which the old one did", count(n, "minute"))})
