@@ -47,8 +47,7 @@ func measureCost100k() (ms float64, bytes int, err error) {
 	if n := d.State(); n.Seasonal+n.Standing < many*99/100 || n.Seasons < many*99/100 {
 		return 0, 0, fmt.Errorf("measure cost: %d of %d series have a long history and %d a season", n.Seasonal, many, n.Seasons)
 	}
-	w, values = backout.Window{}, nil
-	runtime.GC()
+	runtime.GC() // the window and its values are not used any more, so they are gone
 	runtime.ReadMemStats(&after)
 	runtime.KeepAlive(d)
 	slices.Sort(took)

@@ -135,9 +135,7 @@ func (r *reader) readCSV(body []byte) {
 		rec.line, _ = c.FieldPos(0)
 		for i, text := range row {
 			rec.lines[head[i]], _ = c.FieldPos(i)
-			for _, part := range separated(head[i], text) {
-				rec.fields[head[i]] = append(rec.fields[head[i]], part)
-			}
+			rec.fields[head[i]] = append(rec.fields[head[i]], separated(head[i], text)...)
 		}
 		r.records = append(r.records, rec)
 	}

@@ -27,8 +27,9 @@ const (
 //   - tokens: 1 - Jaccard
 func Distance(a, b backout.Signature) (d, basis float64) {
 	w := newWords()
-	x, y := w.vector(a, true), w.vector(b, true)
-	x, y = w.vector(a, false), w.vector(b, false) // again, now that each knows all words
+	w.vector(a, true)
+	w.vector(b, true)
+	x, y := w.vector(a, false), w.vector(b, false) // again, now that each knows all words
 	w.weigh(&x)
 	w.weigh(&y)
 	return compare(&x, &y, w.idf, math.Inf(1))
