@@ -73,9 +73,9 @@ type incident struct {
 }
 
 func measureActing(o options) (acting, error) {
-	all, err := each(o.cases, func(i int) (incident, error) {
+	all, err := played.Each(o.cases, func(i int) (incident, error) {
 		seed := o.seed + uint64(i)
-		world := simulate.Begin(o.split(), seed, beyond)
+		world := simulate.Begin(played.Split(o.shifted, o.train), seed, beyond)
 		truth := world.Truth()
 		r, err := play(played.Config{World: world, Watched: truth.Onset.Add(-before).Truncate(world.Step()), Answer: -1, Alone: true, Seed: seed,
 			PerMinute: backout.Money{Minor: 20_000, Currency: "USD"}, Priors: backout.Priors{Incidents: float64(o.known)}})

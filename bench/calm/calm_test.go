@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/backout-dev/backout/bench/played"
 	"math"
 	"testing"
 
@@ -53,8 +54,8 @@ func TestShare_exactIntervals(t *testing.T) {
 
 func TestOptions_check(t *testing.T) {
 	good := options{days: 1, cases: 1, output: "json"}
-	if err := good.check(); err != nil || good.split() != simulate.Test {
-		t.Errorf("%v, %s", err, good.split())
+	if err := good.check(); err != nil || played.Split(good.shifted, good.train) != simulate.Test {
+		t.Errorf("%v, %s", err, played.Split(good.shifted, good.train))
 	}
 	for _, o := range []options{{days: 0, cases: 1, output: "json"}, {days: 1, cases: 1, output: "xml"}, {days: 1, cases: 1, output: "json", shifted: true, train: true}} {
 		if o.check() == nil {

@@ -54,9 +54,9 @@ const warm = 200 * time.Minute
 const late = 10 * time.Minute
 
 func measureCalm(o options) (calm, error) {
-	days, err := each(o.days, func(i int) (day, error) {
+	days, err := played.Each(o.days, func(i int) (day, error) {
 		seed := o.seed + uint64(i)
-		world, events := simulate.Day(o.split(), seed)
+		world, events := simulate.Day(played.Split(o.shifted, o.train), seed)
 		shipped, _ := backout.Fold(world.Told(world.End()))
 		r, err := play(played.Config{World: world, Watched: world.Start().Add(warm), Answer: -1, Seed: seed})
 		return day{seed, events, len(shipped), r}, err

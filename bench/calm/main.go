@@ -8,12 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/backout-dev/backout/bench/played"
-	"github.com/backout-dev/backout/internal/simulate"
 )
 
 // options are the command line.
@@ -55,16 +52,6 @@ func (o options) check() error {
 	return nil
 }
 
-func (o options) split() simulate.Split {
-	switch {
-	case o.shifted:
-		return simulate.Shifted
-	case o.train:
-		return simulate.Train
-	}
-	return simulate.Test
-}
-
 func run(out io.Writer, o options) error {
 	if err := o.check(); err != nil {
 		return err
@@ -93,26 +80,6 @@ func run(out io.Writer, o options) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
 	return e.Encode(got)
-}
-
-// each calls do for 0 to n-1 on every processor at hand, and gives the answers in order.
-func each[T any](n int, do func(i int) (T, error)) ([]T, error) {
-	out, errs := make([]T, n), make([]error, n)
-	todo := make(chan int)
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := range todo {
-				out[i], errs[i] = do(i)
-			}
-		})
-	}
-	for i := range n {
-		todo <- i
-	}
-	close(todo)
-	workers.Wait()
-	return out, errors.Join(errs...)
 }
 
 // play plays one world with the default policy that may act.

@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"time"
-
-	"github.com/backout-dev/backout/internal/simulate"
 )
 
 // options are the command line.
@@ -43,16 +41,6 @@ func (o options) check() error {
 		return fmt.Errorf("--cases %d: expected at least one", o.cases)
 	}
 	return nil
-}
-
-func (o options) split() simulate.Split {
-	switch {
-	case o.shifted:
-		return simulate.Shifted
-	case o.train:
-		return simulate.Train
-	}
-	return simulate.Test
 }
 
 func run(out io.Writer, o options) error {

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -114,22 +111,8 @@ const (
 
 // measure plays every case at every level.
 func measure(o options) ([]bill, error) {
-	out, errs := make([]bill, o.cases), make([]error, o.cases)
-	todo := make(chan int)
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := range todo {
-				out[i], errs[i] = one(o.split(), o.seed+uint64(i))
-			}
-		})
-	}
-	for i := range o.cases {
-		todo <- i
-	}
-	close(todo)
-	workers.Wait()
-	return out, errors.Join(errs...)
+	split := played.Split(o.shifted, o.train)
+	return played.Each(o.cases, func(i int) (bill, error) { return one(split, o.seed+uint64(i)) })
 }
 
 // one plays one case at all levels and reckons what each decider loses.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/backout-dev/backout/bench/played"
 	pic "github.com/backout-dev/backout/internal/render/picture"
 )
 
@@ -39,7 +40,7 @@ type mean struct {
 }
 
 func summarise(o options, bills []bill) result {
-	r := result{N: len(bills), Seed: o.seed, Split: string(o.split())}
+	r := result{N: len(bills), Seed: o.seed, Split: string(played.Split(o.shifted, o.train))}
 	for i, price := range levels {
 		l := level{PerMinute: price, Deciders: map[string]mean{}}
 		of := func(name string) []float64 {
