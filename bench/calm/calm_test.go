@@ -1,10 +1,10 @@
 package main
 
 import (
-	"github.com/backout-dev/backout/bench/played"
 	"math"
 	"testing"
 
+	"github.com/backout-dev/backout/bench/played"
 	"github.com/backout-dev/backout/internal/simulate"
 )
 
