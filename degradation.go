@@ -33,7 +33,7 @@ const (
 	DegradedChanges   DegradedSource = "changes"   // who reports what was changed
 	DegradedChannels  DegradedSource = "channels"  // ways to tell people
 	DegradedDatabase  DegradedSource = "database"  // what is kept
-	DegradedEngine    DegradedSource = "engine"    // runs that wait for a restart
+	DegradedEngine    DegradedSource = "engine"    // runs that can't go on
 	DegradedClock     DegradedSource = "clock"     // what time it is
 	DegradedReplicas  DegradedSource = "replicas"  // other processes on the same database
 	DegradedLoops     DegradedSource = "loops"     // what backout does again and again
@@ -49,7 +49,7 @@ var consequences = map[DegradedSource]consequence{
 	DegradedChanges:   {"a change that nobody reported is no suspect, so that no change did this is less sure than it looks", "check what reports changes there"},
 	DegradedChannels:  {"who is told there may not know", "mend the channel; backout notify test tries it"},
 	DegradedDatabase:  {"nothing is decided, changed or told until it can be written", "mend the database or free the disk; backout goes on by itself then"},
-	DegradedEngine:    {"this run does nothing more for now, and what it has moved stays moved", "start backout again, and it goes on from its journal; or take the incident over"},
+	DegradedEngine:    {"this run does nothing more for now, and what it has moved stays moved", "where its reason may pass it is tried again by itself, from its journal; else start backout again; or take the incident over"},
 	DegradedClock:     {"deadlines, holds and ages are off by as much", "set the clock of this machine"},
 	DegradedReplicas:  {"what it carried out waits until another one takes it over", "start it again"},
 	DegradedAnchors:   {"whoever rewrites the records from now on may not be noticed", "make the file writable, or look who changed it: backout audit verify"},

@@ -41,7 +41,7 @@ type Run struct {
 	Attempt AttemptID `json:"attempt"`
 	State   RunState  `json:"state"`
 	Why     string    `json:"why,omitempty"`
-	Parked  bool      `json:"parked,omitempty"` // it does nothing until backout is started again
+	Parked  bool      `json:"parked,omitempty"` // it does nothing for now; Why says what it waits for
 	Entries []Entry   `json:"entries"`
 }
 

@@ -269,7 +269,7 @@ func (v *vitals) clock(wall time.Time, monotonic time.Duration) []backout.Degrad
 	return []backout.Degradation{v.jumped}
 }
 
-// parked names the runs that do nothing until backout is started again.
+// parked names the runs that do nothing for now.
 func (a *App) parked(ctx context.Context) []backout.Degradation {
 	open, err := a.store.Incidents(ctx, store.Query{Open: true})
 	if err != nil {

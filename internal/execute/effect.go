@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute/engine"
 )
 
 // Reached reports whether a component is where an effect wants it: at least that
@@ -275,8 +276,8 @@ func (x *Executor) blind(ctx context.Context, p Proposal, why string) {
 // triedBefore says whether Do may have been called for a key.
 func (x *Executor) triedBefore(ctx context.Context, key string) bool {
 	var n int
-	if err := x.db.QueryRowContext(ctx, "SELECT count(*) FROM run_try WHERE key = $1", key).Scan(&n); err != nil && ctx.Err() == nil {
-		panic(fmt.Errorf("read tries of %s: %w", key, err)) // parks the run
+	if err := x.db.QueryRowContext(ctx, "SELECT count(*) FROM run_try WHERE key = $1", key).Scan(&n); err != nil {
+		engine.Park("read tries of "+key, err)
 	}
 	return n > 0
 }

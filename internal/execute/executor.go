@@ -283,12 +283,12 @@ func (x *Executor) tell(entries ...backout.Entry) {
 func (x *Executor) flow(f *engine.Flow, _ json.RawMessage) json.RawMessage {
 	var body string
 	err := x.db.QueryRow("SELECT request FROM run WHERE attempt = $1", f.ID).Scan(&body)
-	var r Request
-	if err == nil {
-		err = json.Unmarshal([]byte(body), &r)
-	}
 	if err != nil {
-		panic(fmt.Errorf("read attempt %s: %w", f.ID, err)) // parks the run: a program that can read it resumes
+		engine.Park("read attempt "+f.ID, err)
+	}
+	var r Request
+	if err := json.Unmarshal([]byte(body), &r); err != nil {
+		panic(fmt.Errorf("read attempt %s: %w", f.ID, err)) // a program that can read it resumes
 	}
 	(&interpreter{x: x, f: f, Request: r, share: map[string]float64{}}).run()
 	x.mu.Lock()

@@ -3,10 +3,10 @@ package execute
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/execute/engine"
 )
 
 // Fence keeps a process from acting once others may have taken over from it.
@@ -67,17 +67,17 @@ func (x *Executor) harmlessTwice(p Proposal) bool {
 }
 
 // mark notes that Do is about to be called, and that this process may still call
-// it. What can't be noted is not done: the panic parks the run.
+// it. What can't be noted is not done.
 func (x *Executor) mark(ctx context.Context, key string) {
 	if err := x.fenced(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO run_try (key) VALUES ($1) ON CONFLICT DO NOTHING", key)
 		return err
 	}); err != nil {
-		panic(fmt.Errorf("note try of %s: %w", key, err))
+		engine.Park("note try of "+key, err)
 	}
 	// Writing took time, in which the process may have been frozen for long.
 	if err := x.config.Fence.Held(); err != nil {
-		panic(fmt.Errorf("try %s: %w", key, err))
+		engine.Park("try "+key, err)
 	}
 }
 

@@ -91,7 +91,7 @@ func (x *Executor) Run(ctx context.Context, id backout.AttemptID) (backout.Run, 
 		return r, nil
 	}
 	if why := x.engine.Parked(string(id)); why != nil {
-		r.Parked, r.Why = true, fmt.Sprintf("waits for the next start of backout: %v", why)
+		r.Parked, r.Why = true, why.Error()
 	}
 	return x.givenUp(ctx, r)
 }

@@ -195,7 +195,7 @@ func (p *pair) comesBack() {
 		p.Error("the first one lives on")
 	}
 	if p.numb {
-		until(p.T, "the first one's run to be parked", 20*time.Second, func() bool { return p.first.engine.Parked("i/1") != nil })
+		until(p.T, "the first one's run to be refused", 20*time.Second, func() bool { return strings.Contains(p.said.String(), "flow was taken over") })
 	}
 	if err := p.first.replica.Held(); !errors.Is(err, fleet.ErrLost) {
 		p.Errorf("the first one still thinks that it may act: %v", err)

@@ -77,7 +77,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		_, err := r.save(ctx, now, inc, "told for whom the run waits", messages)
 		return now, err
 	}
-	// A parked run was told to abort as well, and does so when it is started again.
+	// A parked run was told to abort as well, and does so once it goes on.
 	if gone := run.Parked && inc.TakeOver != nil; !run.State.Terminal() && !gone {
 		locks := r.keepLocks(ctx, now, at.ID)
 		if told, err := r.expect(ctx, now, inc, run); told || err != nil {

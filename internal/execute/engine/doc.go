@@ -30,9 +30,11 @@
 //
 // Steps return values and no errors. An outcome, good or bad, is a value for the
 // flow to decide on. If the engine itself can't record one (a full disk, a lost
-// database), the flow is parked: it does nothing more, [Engine.Parked] says why,
-// and the next start of the process resumes it from the last record. This is
-// why a flow can't end half way by mistake.
+// database, a connection that was cut), the flow is parked: it does nothing more,
+// [Engine.Parked] says why, and after a while it is put up for anybody alive to
+// resume from the last record. A flow whose code panics waits for the next start
+// of the process, since only another program mends that. This is why a flow can't
+// end half way by mistake, and why none is left lying.
 //
 // There are no queues and no messages here. Queues poll, which costs a second of
 // latency; a message is consumed once and then as stale as any recorded answer.

@@ -58,7 +58,7 @@ type Engine struct {
 	mu     sync.Mutex
 	flows  map[string]FlowFunc      // guarded by mu; written before Launch only
 	after  []func() error           // guarded by mu; written before Launch only
-	parked map[string]error         // guarded by mu; by flow id
+	parked map[string]park          // guarded by mu; by flow id
 	ended  map[string]chan struct{} // guarded by mu; by flow id, closed when it ended here
 }
 
@@ -92,7 +92,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		log: c.Log, database: c.Database, executor: c.Executor, clock: c.Now,
-		flows: map[string]FlowFunc{}, parked: map[string]error{}, ended: map[string]chan struct{}{},
+		flows: map[string]FlowFunc{}, parked: map[string]park{}, ended: map[string]chan struct{}{},
 	}
 	if err := c.Database.Alone(ctx, "engine", e.open); err != nil {
 		return nil, fmt.Errorf("new engine on %s: %w", c.Database.Name, explain(err))
@@ -197,17 +197,6 @@ func (e *Engine) Start(name, id string, input any) error {
 	return nil
 }
 
-// Parked says why a flow of this process waits for the next start of it; nil
-// when it does not.
-func (e *Engine) Parked(id string) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.parked[id]
-}
-
-// errParked ends a flow's goroutine without ending the flow.
-var errParked = errors.New("flow is parked")
-
 // run is the one workflow DBOS knows; it looks up which flow is meant.
 func (e *Engine) run(ctx dbos.Context, j job) (out json.RawMessage, err error) {
 	id, err := dbos.GetWorkflowID(ctx)
@@ -222,34 +211,17 @@ func (e *Engine) run(ctx dbos.Context, j job) (out json.RawMessage, err error) {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
+		delete(e.parked, id)
 		closeOnce(e.endedLocked(id))
 	}()
 	e.mu.Lock()
 	fn := e.flows[j.Flow]
-	delete(e.parked, id)
+	e.unparkLocked(id)
 	e.mu.Unlock()
 	if fn == nil {
 		panic(fmt.Errorf("no flow is registered as %q in this version", j.Flow))
 	}
 	return fn(f, j.Input), nil
-}
-
-// wait parks a flow for the reason it panicked with. Returning an error here
-// would end the flow for good, so it blocks until the engine closes; DBOS leaves
-// a flow that ends by shutdown to be resumed.
-func (f *Flow) wait(reason any) error {
-	err, ok := reason.(error)
-	if !ok {
-		err = fmt.Errorf("%v", reason)
-	}
-	if !errors.Is(err, context.Canceled) && f.ctx.Err() == nil {
-		f.engine.log.Error("flow is parked until the next start", "flow", f.ID, "error", err)
-	}
-	f.engine.mu.Lock()
-	f.engine.parked[f.ID] = err
-	f.engine.mu.Unlock()
-	<-f.ctx.Done()
-	return errors.Join(errParked, context.Cause(f.ctx))
 }
 
 func (e *Engine) endedLocked(id string) chan struct{} {

@@ -26,7 +26,7 @@ type Tx = dbos.Tx
 func Step[T any](f *Flow, name string, fn func(ctx context.Context) T) T {
 	v, err := dbos.RunAsStep(f.ctx, func(ctx context.Context) (T, error) { return fn(ctx), nil }, dbos.WithStepName(name))
 	if err != nil {
-		panic(fmt.Errorf("step %s: %w", name, explain(err)))
+		Park("step "+name, err)
 	}
 	return v
 }
@@ -41,12 +41,12 @@ func Transaction[T any](f *Flow, name string, fn func(ctx context.Context, tx Tx
 		if err != nil {
 			// Returned, the error would be recorded as the step's answer for
 			// ever; as a panic it only rolls the transaction back.
-			panic(fmt.Errorf("transaction %s: %w", name, explain(err)))
+			Park("transaction "+name, err)
 		}
 		return v, nil
 	}, dbos.WithStepName(name))
 	if err != nil {
-		panic(fmt.Errorf("transaction %s: %w", name, explain(err)))
+		Park("transaction "+name, err)
 	}
 	return v
 }
@@ -61,21 +61,33 @@ type Task[T any] struct {
 // of the tasks, whichever ended first.
 func Together[T any](f *Flow, tasks []Task[T]) []T {
 	ch := make([]<-chan dbos.StepOutcome[T], len(tasks))
-	for i, t := range tasks {
-		c, err := dbos.Go(f.ctx, func(ctx context.Context) (T, error) { return t.Do(ctx), nil }, dbos.WithStepName(t.Name))
-		if err != nil {
-			panic(fmt.Errorf("step %s: %w", t.Name, explain(err)))
-		}
-		ch[i] = c
-	}
 	out := make([]T, len(tasks))
 	errs := make([]error, len(tasks))
+	parked := make([]any, len(tasks)) // what each panicked with, of which DBOS keeps the words only
+	for i, t := range tasks {
+		ch[i], errs[i] = dbos.Go(f.ctx, func(ctx context.Context) (T, error) {
+			defer func() {
+				if parked[i] = recover(); parked[i] != nil {
+					panic(parked[i])
+				}
+			}()
+			return t.Do(ctx), nil
+		}, dbos.WithStepName(t.Name))
+	}
+	// Whatever fails, nothing may be under way any more when the flow is resumed.
 	for i := range ch {
-		o := <-ch[i]
-		out[i], errs[i] = o.Result, o.Err
+		if errs[i] == nil {
+			o := <-ch[i]
+			out[i], errs[i] = o.Result, o.Err
+		}
+	}
+	for _, p := range parked {
+		if p != nil {
+			panic(p)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		panic(fmt.Errorf("steps together: %w", explain(err)))
+		Park("steps together", err)
 	}
 	return out
 }
@@ -83,7 +95,7 @@ func Together[T any](f *Flow, tasks []Task[T]) []T {
 // Sleep waits for d, across restarts: after one only the rest is waited for.
 func (f *Flow) Sleep(d time.Duration) {
 	if _, err := dbos.Sleep(f.ctx, d); err != nil {
-		panic(fmt.Errorf("sleep %s: %w", d, err))
+		Park(fmt.Sprintf("sleep %s", d), err)
 	}
 }
 
@@ -92,7 +104,7 @@ func (f *Flow) Sleep(d time.Duration) {
 func (f *Flow) Patch(name string) bool {
 	ok, err := dbos.Patch(f.ctx, name)
 	if err != nil {
-		panic(fmt.Errorf("patch %s: %w", name, err))
+		Park("patch "+name, err)
 	}
 	return ok
 }
