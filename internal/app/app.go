@@ -255,7 +255,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.prepareChanges(ctx) })
 	g.Go(func() error { return a.anchors.run(ctx) })
 	g.Go(func() error { return a.forget(ctx) })
-	return g.Wait()
+	return a.whyEnded(g.Wait())
 }
 
 // Environment that incidents belong to.

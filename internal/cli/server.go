@@ -32,12 +32,7 @@ func (e *env) serveCommand() *cobra.Command {
 				c.PlaygroundToken = strings.TrimSpace(string(b))
 			}
 			c.Database = cmp.Or(c.Database, os.Getenv("BACKOUT_DATABASE")) // not as the flag's default, which help would show
-			a, err := app.New(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(e.errs, "backout listens on %s\ntoken for writes: %s (also in %s)\n", a.URL(), a.Token(), a.TokenFile())
-			return a.Run(cmd.Context())
+			return e.serve(cmd.Context(), c)
 		},
 	}
 	f := cmd.Flags()

@@ -17,7 +17,7 @@
 //
 // A replica that could not renew for half its TTL does not know whether it is
 // thought dead. It cancels what it is doing ([Config].Lost), and [Replica.Run]
-// ends with [ErrLost]; whoever runs the program starts it anew, under a new name.
+// ends with [ErrLost]; the program is then started anew, under a new name.
 // The other half of the TTL is the time it has for this before another one acts.
 // A process that was frozen and goes on finds the same: [Replica.Held] goes by the
 // clock of the machine, asks nobody, and is asked right before each effect.

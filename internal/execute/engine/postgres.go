@@ -18,8 +18,8 @@ import (
 
 // What a replica of ours asks of PostgreSQL for each of its connections.
 const (
-	// connectTimeout bounds one attempt to connect.
-	connectTimeout = 5 * time.Second
+	// ConnectTimeout bounds one attempt to connect.
+	ConnectTimeout = 5 * time.Second
 	// idleInTransaction is how long a transaction may do nothing. A replica that
 	// was frozen inside one would else hold its rows' locks until it goes on.
 	idleInTransaction = 3 * time.Second
@@ -43,7 +43,7 @@ func openPostgres(ctx context.Context, address string) (*Database, error) {
 	if !u.Query().Has("pool_max_conns") {
 		c.MaxConns = connections
 	}
-	c.ConnConfig.ConnectTimeout = connectTimeout
+	c.ConnConfig.ConnectTimeout = ConnectTimeout
 	c.ConnConfig.RuntimeParams["application_name"] = "backout"
 	c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(idleInTransaction.Milliseconds())
 	pool, err := pgxpool.NewWithConfig(ctx, c)
@@ -107,7 +107,7 @@ func (d *Database) Lock(ctx context.Context, name string) (unlock func(), err er
 			select {
 			case <-held.Done():
 			case <-time.After(lockIdle / 6):
-				sign, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+				sign, cancel := context.WithTimeout(context.WithoutCancel(ctx), ConnectTimeout)
 				_ = conn.Ping(sign) // a lost session shows at the unlock
 				cancel()
 			}
@@ -116,7 +116,7 @@ func (d *Database) Lock(ctx context.Context, name string) (unlock func(), err er
 	return func() {
 		release()
 		<-done
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), ConnectTimeout)
 		defer cancel()
 		if _, err := conn.Exec(end, fmt.Sprintf("SELECT pg_advisory_unlock(%d); RESET idle_session_timeout", key)); err != nil {
 			_ = conn.Conn().Close(end) // ends the session, and the lock with it
