@@ -1,6 +1,9 @@
 package backout
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Analysis is a list of measurements with conditions that a product must meet, as Argo
 // Rollouts' AnalysisTemplate writes it. One that success criteria name must be
@@ -48,6 +51,7 @@ type AnalysisMetric struct {
 	// One of them is set.
 	Prometheus *PrometheusQuery `json:"prometheus,omitempty"`
 	Web        *WebRequest      `json:"web,omitempty"`
+	Job        *JobRun          `json:"job,omitempty"`
 }
 
 // PrometheusQuery is an instant query; its result is a list of numbers, or one number
@@ -67,6 +71,31 @@ type WebRequest struct {
 	Body     string            `json:"body,omitempty"`
 	JSONPath string            `json:"json_path,omitempty"`
 	Timeout  Duration          `json:"timeout"`
+}
+
+// JobRun is a Kubernetes Job that is run for one measurement. It is Successful when the
+// job completes and Failed when the job fails; until then there is no measurement.
+type JobRun struct {
+	Cluster     string            `json:"cluster,omitempty"` // as the catalog names it; "" = the only one
+	Namespace   string            `json:"namespace"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Spec        json.RawMessage   `json:"spec"` // a batch/v1 JobSpec
+}
+
+// JobOutcome is how a job ended.
+type JobOutcome struct {
+	Completed bool   `json:"completed"`
+	Job       string `json:"job"` // namespace/name
+	Why       string `json:"why,omitempty"`
+}
+
+// String says it in words.
+func (o JobOutcome) String() string {
+	if o.Completed {
+		return "that job " + o.Job + " completed"
+	}
+	return "that job " + o.Job + " failed: " + o.Why
 }
 
 // AnalysisPhase is what is known of a measurement, a metric or an analysis.

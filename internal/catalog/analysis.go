@@ -1,12 +1,18 @@
 package catalog
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/verify/analysis"
@@ -18,7 +24,7 @@ import (
 var filledIn = []string{"service", "component", "environment", "location", "from", "to"}
 
 // otherProviders are Argo's that we can't ask; to name them is kinder than "unknown field".
-var otherProviders = []string{"job", "datadog", "newRelic", "cloudWatch", "graphite", "influxdb", "skywalking", "wavefront", "kayenta", "plugin"}
+var otherProviders = []string{"datadog", "newRelic", "cloudWatch", "graphite", "influxdb", "skywalking", "wavefront", "kayenta", "plugin"}
 
 func readAnalysis(e *entity) {
 	a := backout.Analysis{Name: e.name, Args: []backout.AnalysisArg{}, Metrics: []backout.AnalysisMetric{}, File: e.at()}
@@ -84,7 +90,7 @@ func (e *entity) metric(x cursor) backout.AnalysisMetric {
 		"successCondition": condition(&m.SuccessCondition), "failureCondition": condition(&m.FailureCondition),
 		"failureLimit": limit(&m.FailureLimit, -1), "inconclusiveLimit": limit(&m.InconclusiveLimit, -1),
 		"consecutiveErrorLimit": limit(&m.ConsecutiveErrorLimit, -1), "consecutiveSuccessLimit": limit(&m.ConsecutiveSuccessLimit, 0),
-		"provider": func(c cursor) { readProvider(c, &m) },
+		"provider": func(c cursor) { e.readProvider(c, &m) },
 	})
 	if m.Name == "" {
 		x.wrong("name: expected a value")
@@ -92,13 +98,13 @@ func (e *entity) metric(x cursor) backout.AnalysisMetric {
 	if m.Count > 1 && m.Interval == 0 {
 		x.wrong("count %d without interval: expected both", m.Count)
 	}
-	if m.Prometheus == nil && m.Web == nil && !e.has(x.file, x.field+".provider") {
-		known := []string{x.field + ".provider.prometheus", x.field + ".provider.web"}
+	if m.Prometheus == nil && m.Web == nil && m.Job == nil && !e.has(x.file, x.field+".provider") {
+		known := []string{x.field + ".provider.prometheus", x.field + ".provider.web", x.field + ".provider.job"}
 		for _, p := range otherProviders {
 			known = append(known, x.field+".provider."+p)
 		}
 		if !slices.ContainsFunc(known, func(f string) bool { return e.has(x.file, f) }) {
-			x.wrong("provider: expected prometheus or web")
+			x.wrong("provider: expected prometheus, web or job")
 		}
 	}
 	return m
@@ -120,16 +126,17 @@ func condition(into *string) func(cursor) {
 	}
 }
 
-func readProvider(c cursor, m *backout.AnalysisMetric) {
+func (e *entity) readProvider(c cursor, m *backout.AnalysisMetric) {
 	known := map[string]func(cursor){
 		"prometheus": func(p cursor) { m.Prometheus = readPrometheus(p) },
 		"web":        func(w cursor) { m.Web = readWeb(w) },
+		"job":        func(j cursor) { m.Job = e.readJob(j) },
 	}
 	for _, name := range otherProviders {
-		known[name] = func(p cursor) { p.wrong("provider %s can't be asked: expected prometheus or web", name) }
+		known[name] = func(p cursor) { p.wrong("provider %s can't be asked: expected prometheus, web or job", name) }
 	}
 	c.fields(known)
-	if m.Prometheus != nil && m.Web != nil {
+	if m.Prometheus != nil && m.Web != nil || m.Job != nil && (m.Prometheus != nil || m.Web != nil) {
 		c.wrong("two providers: expected one")
 	}
 }
@@ -156,6 +163,66 @@ func readWeb(c cursor) *backout.WebRequest {
 		c.wrong("url: expected one that begins with http:// or https://")
 	}
 	return w
+}
+
+// readJob reads a Job as a manifest has it. It runs in the template's namespace, in the
+// cluster that its annotation backout.dev/cluster names.
+func (e *entity) readJob(c cursor) *backout.JobRun {
+	j := &backout.JobRun{Namespace: cmp.Or(e.namespace, "default")}
+	if at, named := e.annotations["cluster"]; named {
+		text(&j.Cluster)(at)
+	}
+	c.fields(map[string]func(cursor){
+		"metadata": func(m cursor) {
+			m.fields(map[string]func(cursor){"labels": pairs(&j.Labels), "annotations": pairs(&j.Annotations)})
+		},
+		"spec": func(s cursor) {
+			var whole any
+			err := s.node.Decode(&whole)
+			if err == nil {
+				j.Spec, err = json.Marshal(whole)
+			}
+			if err != nil {
+				s.wrong("expected the spec of a Job: %v", err)
+				return
+			}
+			s.jobSpec(j.Spec)
+		},
+	})
+	if j.Spec == nil && !e.has(c.file, c.field+".spec") {
+		c.wrong("spec: expected that of a Job (batch/v1)")
+	}
+	return j
+}
+
+// jobSpec checks what a cluster would refuse anyhow, when it is too late.
+func (c cursor) jobSpec(raw []byte) {
+	var spec batchv1.JobSpec
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&spec); err != nil {
+		c.wrong("expected the spec of a Job (batch/v1): %s", strings.TrimPrefix(err.Error(), "json: "))
+		return
+	}
+	pod := spec.Template.Spec
+	if len(pod.Containers) == 0 {
+		c.wrong("template.spec.containers: expected at least one")
+	}
+	if pod.RestartPolicy != corev1.RestartPolicyNever && pod.RestartPolicy != corev1.RestartPolicyOnFailure {
+		c.wrong("template.spec.restartPolicy: found %q: expected Never or OnFailure", pod.RestartPolicy)
+	}
+}
+
+// pairs reads a mapping of names to texts.
+func pairs(into *map[string]string) func(cursor) {
+	return func(c cursor) {
+		*into = map[string]string{}
+		c.each(func(name string, v cursor) {
+			var s string
+			text(&s)(v)
+			(*into)[name] = s
+		})
+	}
 }
 
 // seconds reads a number of seconds, from 1 to 60: a gate waits for the answer.
@@ -213,6 +280,9 @@ func (e *entity) arguments(a backout.Analysis) {
 		}
 		if m.Web != nil {
 			asked += fmt.Sprintln(m.Web.URL, m.Web.Body, m.Web.JSONPath, m.Web.Headers)
+		}
+		if m.Job != nil {
+			asked += fmt.Sprintln(m.Job.Labels, m.Job.Annotations, string(m.Job.Spec))
 		}
 		for _, found := range used.FindAllStringSubmatch(asked, -1) {
 			if !names[found[1]] {

@@ -53,6 +53,23 @@ spec:
           body: "{}"
           timeoutSeconds: 20
           jsonPath: "{$.data}"
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: orders, namespace: checks, annotations: {backout.dev/cluster: eu}}
+spec:
+  args: [{name: service}]
+  metrics:
+    - name: place-orders
+      provider:
+        job:
+          metadata: {labels: {team: shop}}
+          spec:
+            backoffLimit: 1
+            template:
+              spec:
+                restartPolicy: Never
+                containers: [{name: c, image: "checks:1", args: ["{{args.service}}"]}]
 `
 
 func TestLoad_analysisTemplatesAsTheyAre(t *testing.T) {
@@ -73,6 +90,12 @@ func TestLoad_analysisTemplatesAsTheyAre(t *testing.T) {
 			Name: "try-this", SuccessCondition: "result.ok && result.errors < 3", ConsecutiveErrorLimit: 1,
 			Web: &backout.WebRequest{Method: "POST", URL: "https://checks.example.com/run", Headers: map[string]string{"X-Token": "a"}, Body: "{}", JSONPath: "{$.data}", Timeout: d(20 * time.Second)},
 		}},
+	}, {
+		Name: "orders", File: "a.yaml:43", Args: []backout.AnalysisArg{{Name: "service"}},
+		Metrics: []backout.AnalysisMetric{{
+			Name: "place-orders", ConsecutiveErrorLimit: 4, Job: &backout.JobRun{Cluster: "eu", Namespace: "checks", Labels: map[string]string{"team": "shop"},
+				Spec: []byte(`{"backoffLimit":1,"template":{"spec":{"containers":[{"args":["{{args.service}}"],"image":"checks:1","name":"c"}],"restartPolicy":"Never"}}}`)},
+		}},
 	}}
 	if diff := cmp.Diff(want, c.Analyses); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -88,9 +111,14 @@ func TestLoad_saysWhatAnAnalysisLacks(t *testing.T) {
 	for name, c := range map[string]struct{ doc, want string }{
 		"no metric":             {doc("{metrics: []}"), "spec.metrics: expected at least one"},
 		"no name":               {doc("{metrics: [{" + provider + "}]}"), "x.yaml:4:spec.metrics[0]: name: expected a value"},
-		"no provider":           {metric("count: 1"), "x.yaml:4:spec.metrics[0]: provider: expected prometheus or web"},
-		"another provider":      {metric("provider: {datadog: {query: q}}"), "x.yaml:4:spec.metrics[0].provider.datadog: provider datadog can't be asked: expected prometheus or web"},
-		"a job":                 {metric("provider: {job: {spec: {}}}"), "spec.metrics[0].provider.job: provider job can't be asked"},
+		"no provider":           {metric("count: 1"), "x.yaml:4:spec.metrics[0]: provider: expected prometheus, web or job"},
+		"another provider":      {metric("provider: {datadog: {query: q}}"), "x.yaml:4:spec.metrics[0].provider.datadog: provider datadog can't be asked: expected prometheus, web or job"},
+		"a job of nothing":      {metric("provider: {job: {}}"), "x.yaml:4:spec.metrics[0].provider.job: spec: expected that of a Job (batch/v1)"},
+		"a job without a pod":   {metric("provider: {job: {spec: {}}}"), "x.yaml:4:spec.metrics[0].provider.job.spec: template.spec.containers: expected at least one"},
+		"a job that restarts":   {metric("provider: {job: {spec: {template: {spec: {containers: [{name: c, image: i}], restartPolicy: Always}}}}}"), `found "Always": expected Never or OnFailure`},
+		"a job's unknown field": {metric("provider: {job: {spec: {backofLimit: 1}}}"), `expected the spec of a Job (batch/v1): unknown field "backofLimit"`},
+		"a job and a call":      {metric("provider: {web: {url: 'http://x'}, job: {spec: {template: {spec: {containers: [{name: c, image: i}], restartPolicy: Never}}}}}"), "two providers: expected one"},
+		"a job's argument":      {metric("provider: {job: {spec: {template: {spec: {containers: [{name: c, image: 'i:{{args.tag}}'}], restartPolicy: Never}}}}}"), "{{args.tag}} is none of spec.args"},
 		"no provider of Argo's": {metric("provider: {oracle: {}}"), "spec.metrics[0].provider.oracle: unknown field"},
 		"two providers":         {metric("provider: {web: {url: 'http://x'}, prometheus: {address: 'http://p', query: up}}"), "spec.metrics[0].provider: two providers: expected one"},
 		"condition":             {metric("successCondition: 'result[0] >=', " + provider), `x.yaml:4:spec.metrics[0].successCondition: condition "result[0] >=": expected an expression of result`},

@@ -116,6 +116,7 @@ type entity struct {
 	cursor
 	name        string
 	title       string
+	namespace   string // only of what Kubernetes has in one
 	annotations map[string]cursor
 	spec        cursor
 }
@@ -161,13 +162,13 @@ func (l *loader) has(file, field string) bool {
 
 func (e *entity) metadata(c cursor) {
 	c.fields(map[string]func(cursor){
-		"name": text(&e.name), "title": text(&e.title), "namespace": nil, "description": nil,
+		"name": text(&e.name), "title": text(&e.title), "namespace": text(&e.namespace), "description": nil,
 		"labels": nil, "tags": nil, "links": nil,
 		"annotations": func(a cursor) {
 			a.each(func(name string, v cursor) {
 				short, isOurs := strings.CutPrefix(name, "backout.dev/")
-				if isOurs && !slices.Contains([]string{"tier", "holds", "soft", "async"}, short) {
-					v.wrong("unknown annotation: expected one of backout.dev/tier, /holds, /soft, /async")
+				if isOurs && !slices.Contains([]string{"tier", "holds", "soft", "async", "cluster"}, short) {
+					v.wrong("unknown annotation: expected one of backout.dev/tier, /holds, /soft, /async, /cluster")
 				}
 				if isOurs {
 					e.annotations[short] = v

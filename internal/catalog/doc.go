@@ -67,7 +67,9 @@
 // that are slower than it: a signal of kind errors whose query counts those requests.
 //
 // Argo Rollouts' AnalysisTemplate and ClusterAnalysisTemplate (apiVersion
-// argoproj.io/v1alpha1) are taken as they are, with the providers prometheus and web. An
+// argoproj.io/v1alpha1) are taken as they are, with the providers prometheus, web and job. A job
+// runs in the template's namespace, in the cluster that the annotation backout.dev/cluster
+// names, and is kept for an hour at least. An
 // argument without a value is filled in by the gate: service, component, environment,
 // location, from, to. Other providers, range queries, unchecked certificates and values
 // from secrets are problems.

@@ -14,9 +14,10 @@ import (
 )
 
 // Measurer takes one measurement of an analysis. A query is asked about a moment, which
-// may have passed; a call is about now.
+// may have passed; a call is about now. A job takes its time: done is false until it has
+// ended. id names the measurement, the same each time that it is asked for.
 type Measurer interface {
-	Measure(ctx context.Context, m backout.AnalysisMetric, at time.Time) (any, error)
+	Measure(ctx context.Context, id string, m backout.AnalysisMetric, at time.Time) (result any, done bool, err error)
 }
 
 // errorRetry is how soon a metric without an interval is measured again after an error,
@@ -28,7 +29,7 @@ const mostAtOnce = 5
 
 // Analyses runs analyses for gates. What was measured is kept in memory only: after a
 // restart queries are asked again about the same moments and calls begin anew, which
-// costs time and never a wrong answer.
+// costs time and never a wrong answer; jobs are found again by their measurements' ids.
 type Analyses struct {
 	Known    []backout.Analysis
 	Measurer Measurer
@@ -49,6 +50,7 @@ const keptRuns = 24 * time.Hour
 
 // analysisRun is one run of one analysis.
 type analysisRun struct {
+	id    string     // the attempt's, with wave, round and analysis
 	mu    sync.Mutex // guards what follows
 	began time.Time
 	taken [][]backout.Measurement // by metric
@@ -114,7 +116,11 @@ func (a *Analyses) step(ctx context.Context, f backout.Analysis, run *analysisRu
 			if !due || analysis.Metric(m, run.taken[i], false) != backout.AnalysisRunning {
 				break
 			}
-			run.taken[i] = append(run.taken[i], a.measure(ctx, m, at))
+			taken, done := a.measure(ctx, fmt.Sprintf("%s/%s/%d", run.id, m.Name, measured(run.taken[i])), m, at)
+			if !done {
+				break
+			}
+			run.taken[i] = append(run.taken[i], taken)
 		}
 		phases[i] = analysis.Metric(m, run.taken[i], over)
 	}
@@ -151,7 +157,7 @@ func (a *Analyses) run(f backout.Analysis, q execute.Question) *analysisRun {
 	maps.DeleteFunc(known.of, func(key string, _ *analysisRun) bool { return !strings.HasPrefix(key, round) })
 	key := round + f.Name
 	if known.of[key] == nil {
-		known.of[key] = &analysisRun{began: q.Since, taken: make([][]backout.Measurement, len(f.Metrics))}
+		known.of[key] = &analysisRun{id: attempt + "/" + key, began: q.Since, taken: make([][]backout.Measurement, len(f.Metrics))}
 	}
 	return known.of[key]
 }
@@ -168,18 +174,31 @@ func next(m backout.AnalysisMetric, run *analysisRun, i int, now time.Time) (tim
 	return at, !at.After(now)
 }
 
-func (a *Analyses) measure(ctx context.Context, m backout.AnalysisMetric, at time.Time) backout.Measurement {
+func (a *Analyses) measure(ctx context.Context, id string, m backout.AnalysisMetric, at time.Time) (_ backout.Measurement, done bool) {
 	out := backout.Measurement{At: at, Phase: backout.AnalysisError}
-	result, err := a.Measurer.Measure(ctx, m, at)
-	if err != nil {
-		out.Why = err.Error()
-		return out
+	result, done, err := a.Measurer.Measure(ctx, id, m, at)
+	if err != nil || !done {
+		if err != nil {
+			out.Why = err.Error()
+		}
+		return out, err != nil
 	}
 	out.Value = fmt.Sprint(result)
 	if out.Phase, err = analysis.Look(m, result); err != nil {
 		out.Why = err.Error()
 	}
-	return out
+	return out, true
+}
+
+// measured counts what was measured: an error is no measurement, and the next try is
+// about the same one.
+func measured(taken []backout.Measurement) (n int) {
+	for _, x := range taken {
+		if x.Phase != backout.AnalysisError {
+			n++
+		}
+	}
+	return n
 }
 
 func last(taken []backout.Measurement) string {

@@ -16,12 +16,14 @@ import (
 type gauge struct {
 	at    func(time.Time) (any, error)
 	asked []time.Time
+	ids   []string
 	query string
 }
 
-func (g *gauge) Measure(_ context.Context, m backout.AnalysisMetric, at time.Time) (any, error) {
-	g.asked, g.query = append(g.asked, at), m.Prometheus.Query
-	return g.at(at)
+func (g *gauge) Measure(_ context.Context, id string, m backout.AnalysisMetric, at time.Time) (any, bool, error) {
+	g.asked, g.ids, g.query = append(g.asked, at), append(g.ids, id), m.Prometheus.Query
+	v, err := g.at(at)
+	return v, v != nil, err
 }
 
 // proven is a town whose last gate would let the run end, with an analysis asked for
@@ -219,5 +221,33 @@ func TestAnalyses_forgetAttemptsLongOver(t *testing.T) {
 	ask("k/1", 0, noon.Add(keptRuns+90*time.Minute))
 	if _, kept := a.runs["j/1"]; len(a.runs) != 2 || !kept {
 		t.Errorf("after a day and a half hour %d attempts are kept: %v", len(a.runs), a.runs)
+	}
+}
+
+// A job is not done for a while, and the way to it may fail: it is asked about by the
+// same name until it has ended, so that none is run twice.
+func TestAnalyses_aMeasurementKeepsItsName(t *testing.T) {
+	answers := []any{nil, errors.New("away"), nil, backout.JobOutcome{Completed: true}, nil, backout.JobOutcome{Completed: true}, backout.JobOutcome{Completed: true}}
+	m := &gauge{}
+	m.at = func(time.Time) (any, error) {
+		a := answers[len(m.asked)-1]
+		if err, failed := a.(error); failed {
+			return nil, err
+		}
+		return a, nil
+	}
+	g, ask := proven(t, m)
+	g.Analyses.Known[0].Metrics[0].SuccessCondition, g.Analyses.Known[0].Metrics[0].FailureCondition = "", ""
+	for minute := 4; len(m.asked) < len(answers); minute++ {
+		if a := ask(minute); a.Decision != execute.DecisionWait && len(m.asked) < len(answers) {
+			t.Fatalf("minute %d: %s (%s), want to wait for the job", minute, a.Decision, a.Why)
+		}
+	}
+	var nth []string
+	for _, id := range m.ids {
+		nth = append(nth, id[strings.LastIndex(id, "/")+1:])
+	}
+	if got, want := strings.Join(nth, " "), "0 0 0 0 1 1 2"; got != want {
+		t.Errorf("measurements asked about: %s, want %s", got, want)
 	}
 }

@@ -1,5 +1,6 @@
 // Package measure takes the measurements that an analysis asks for: an instant query of
-// a Prometheus, or one call of a web service. It judges nothing.
+// a Prometheus, one call of a web service, or a job in a Kubernetes cluster. It judges
+// nothing.
 package measure
 
 import (
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/util/jsonpath"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/remote/kubernetes"
 )
 
 // largest is how many bytes of an answer are read.
@@ -27,24 +29,31 @@ const largest = 1 << 20
 type Measurer struct {
 	// Client makes the calls; nil = http.DefaultTransport, redirects followed as usual.
 	Client *http.Client
+	// Clusters are where jobs run, by name; nil = nowhere.
+	Clusters map[string]*kubernetes.Cluster
 }
 
 // Measure gives the result of one measurement: numbers for a query, a number, text, list
 // or mapping for a call. A query is asked about the moment at; a call is about now. It
 // ends with ctx, and after the measurement's own timeout. An error means that nothing
-// was measured.
-func (m Measurer) Measure(ctx context.Context, a backout.AnalysisMetric, at time.Time) (any, error) {
+// was measured. A job is begun at the first call with an id and looked at by the next
+// ones; until it has ended done is false.
+func (m Measurer) Measure(ctx context.Context, id string, a backout.AnalysisMetric, at time.Time) (result any, done bool, err error) {
 	switch {
 	case a.Prometheus != nil:
 		ctx, cancel := context.WithTimeout(ctx, a.Prometheus.Timeout.Std())
 		defer cancel()
-		return m.query(ctx, *a.Prometheus, at)
+		result, err = m.query(ctx, *a.Prometheus, at)
+		return result, true, err
 	case a.Web != nil:
 		ctx, cancel := context.WithTimeout(ctx, a.Web.Timeout.Std())
 		defer cancel()
-		return m.call(ctx, *a.Web)
+		result, err = m.call(ctx, *a.Web)
+		return result, true, err
+	case a.Job != nil:
+		return m.job(ctx, id, a)
 	}
-	return nil, fmt.Errorf("measure %s: it has no provider", a.Name)
+	return nil, false, fmt.Errorf("measure %s: it has no provider", a.Name)
 }
 
 // headed adds headers to each request.

@@ -49,7 +49,7 @@ func TestMeasure_calls(t *testing.T) {
 		"no answer":        {"/slow", "", nil, "deadline exceeded"},
 		"too long to read": {"/large", "", nil, "more than"},
 	} {
-		got, err := Measurer{}.Measure(t.Context(), backout.AnalysisMetric{Web: &backout.WebRequest{
+		got, _, err := Measurer{}.Measure(t.Context(), "x", backout.AnalysisMetric{Web: &backout.WebRequest{
 			Method: "PUT", URL: server.URL + c.path, JSONPath: c.jsonPath, Headers: map[string]string{"X-Token": "secret"}, Timeout: second,
 		}}, time.Time{})
 		if diff := cmp.Diff(c.want, got); diff != "" || (err == nil) != (c.fails == "") || err != nil && !strings.Contains(err.Error(), c.fails) {
@@ -58,10 +58,10 @@ func TestMeasure_calls(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (Measurer{}).Measure(ctx, backout.AnalysisMetric{Web: &backout.WebRequest{Method: "GET", URL: server.URL, Timeout: second}}, time.Time{}); err == nil {
+	if _, _, err := (Measurer{}).Measure(ctx, "x", backout.AnalysisMetric{Web: &backout.WebRequest{Method: "GET", URL: server.URL, Timeout: second}}, time.Time{}); err == nil {
 		t.Error("a call outlived its context")
 	}
-	if _, err := (Measurer{}).Measure(t.Context(), backout.AnalysisMetric{Name: "m"}, time.Time{}); err == nil {
+	if _, _, err := (Measurer{}).Measure(t.Context(), "x", backout.AnalysisMetric{Name: "m"}, time.Time{}); err == nil {
 		t.Error("measured without a provider")
 	}
 }
@@ -69,7 +69,8 @@ func TestMeasure_calls(t *testing.T) {
 func TestMeasure_queries(t *testing.T) {
 	base, _, _ := metricstest.Prometheus(t)
 	ask := func(query string) (any, error) {
-		return Measurer{}.Measure(t.Context(), backout.AnalysisMetric{Prometheus: &backout.PrometheusQuery{Address: base, Query: query, Timeout: 10 * second}}, time.Unix(1_700_000_000, 0))
+		v, _, err := Measurer{}.Measure(t.Context(), "x", backout.AnalysisMetric{Prometheus: &backout.PrometheusQuery{Address: base, Query: query, Timeout: 10 * second}}, time.Unix(1_700_000_000, 0))
+		return v, err
 	}
 	for query, want := range map[string]any{
 		"vector(0.5) * 2":        []float64{1},

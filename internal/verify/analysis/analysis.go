@@ -12,6 +12,8 @@
 package analysis
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -55,9 +57,15 @@ func Compile(condition string) error {
 	return err
 }
 
-// Look judges one measured value. What can't be evaluated is an Error: a list without
+// Look judges one measured value; a job judges itself. What can't be evaluated is an Error: a list without
 // the element that is asked for, a text that is no number.
 func Look(m backout.AnalysisMetric, result any) (backout.AnalysisPhase, error) {
+	if job, ok := result.(backout.JobOutcome); ok {
+		if !job.Completed {
+			return backout.AnalysisFailed, nil
+		}
+		return backout.AnalysisSuccessful, nil
+	}
 	good, err := holds(m.SuccessCondition, result)
 	if err != nil {
 		return backout.AnalysisError, fmt.Errorf("successCondition %s: %w", m.SuccessCondition, err)
@@ -195,6 +203,15 @@ func Fill(a backout.Analysis, given map[string]string) (backout.Analysis, error)
 			w.URL, w.Body, w.JSONPath, w.Headers = fill(w.URL), fill(w.Body), fill(w.JSONPath), filled(w.Headers, fill)
 			m.Web = &w
 		}
+		if m.Job != nil {
+			j := *m.Job
+			j.Namespace, j.Labels, j.Annotations = fill(j.Namespace), filled(j.Labels, fill), filled(j.Annotations, fill)
+			var err error
+			if j.Spec, err = filledJSON(j.Spec, fill); err != nil && missing == nil {
+				missing = fmt.Errorf("analysis %s: %w", a.Name, err)
+			}
+			m.Job = &j
+		}
 		metrics[i] = m
 	}
 	a.Metrics = metrics
@@ -207,6 +224,33 @@ func filled(headers map[string]string, fill func(string) string) map[string]stri
 		out[k] = fill(v)
 	}
 	return out
+}
+
+// filledJSON fills every text of a JSON value, so that no value can end one.
+func filledJSON(raw json.RawMessage, fill func(string) string) (json.RawMessage, error) {
+	var whole any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&whole); err != nil {
+		return nil, err
+	}
+	var walk func(any) any
+	walk = func(v any) any {
+		switch v := v.(type) {
+		case string:
+			return fill(v)
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i])
+			}
+		case map[string]any:
+			for k := range v {
+				v[k] = walk(v[k])
+			}
+		}
+		return v
+	}
+	return json.Marshal(walk(whole))
 }
 
 // replace fills one text. Doubled braces that don't hold args.NAME stay: PromQL and JSON
