@@ -37,6 +37,9 @@ func Load(fsys fs.FS) (Catalog, error) {
 		if err != nil {
 			return err
 		}
+		if d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir // .git, and the folders in which a mounted ConfigMap has each file once more
+		}
 		if ext := path.Ext(name); d.IsDir() || ext != ".yaml" && ext != ".yml" {
 			return nil
 		}

@@ -235,3 +235,23 @@ func TestLoad_policyOfSources(t *testing.T) {
 		t.Errorf("%v: another trust is another policy", err)
 	}
 }
+
+// A ConfigMap that is mounted has its files in a hidden folder, and links to them beside.
+func TestLoad_leavesHiddenFoldersOut(t *testing.T) {
+	dir := t.TempDir()
+	hidden := filepath.Join(dir, "..2026_11_27")
+	if err := os.Mkdir(hidden, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(hidden, "base.yaml"), []byte(base), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"..data": "..2026_11_27", "base.yaml": "..data/base.yaml"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Load(os.DirFS(dir)); err != nil {
+		t.Error(err)
+	}
+}

@@ -3,7 +3,9 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -55,4 +57,23 @@ func (s *Server) doctorAPI(api huma.API) {
 func (c *Client) Diagnose(ctx context.Context) (backout.Diagnosis, error) {
 	var out backout.Diagnosis
 	return out, c.call(ctx, http.MethodGet, doctorPath, nil, &out)
+}
+
+// Health asks how backout is, as a probe does: an answer that all is not well is an
+// answer.
+func (c *Client) Health(ctx context.Context) (backout.Health, error) {
+	var out backout.Health
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/healthz", nil)
+	if err != nil {
+		return out, fmt.Errorf("ask %s: %w", c.URL, err)
+	}
+	res, err := c.HTTP.Do(req)
+	if err != nil {
+		return out, &backout.Error{Code: backout.CodeUnavailable, Message: "no answer from " + c.URL, Err: err}
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
+		return out, fmt.Errorf("read health of %s: %w", c.URL, err)
+	}
+	return out, nil
 }
