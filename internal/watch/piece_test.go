@@ -227,3 +227,37 @@ func TestRemember_leavesOutWhatFailsNow(t *testing.T) {
 		t.Errorf("window %+v, error %v, expected latency alone", win, err)
 	}
 }
+
+// A backend that is too slow for the whole of the first window is asked for less of it
+// until it answers.
+func TestTick_firstWindowShrinks(t *testing.T) {
+	l := newLibrary(time.Unix(1_800_000_000, 0), 2, time.Minute)
+	slow := &slowly{library: l, most: 500}
+	w, err := New(Config{Sampler: slow, Report: (&ear{}).hear, Signals: signals})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.began.Add(40 * time.Hour)
+	for range 3 {
+		if r := w.Tick(t.Context(), at); r.Why == "" {
+			break
+		}
+		at = at.Add(time.Minute)
+	}
+	if st := w.State(); st.Judged != 1 {
+		t.Errorf("after three ticks: %+v, expected a baseline", st)
+	}
+}
+
+// slowly answers no more than so many samples of a series.
+type slowly struct {
+	*library
+	most int
+}
+
+func (s *slowly) Sample(ctx context.Context, signals []backout.Signal, from, to time.Time, step time.Duration) (backout.Window, error) {
+	if int(to.Sub(from)/step) > s.most {
+		return backout.Window{}, context.DeadlineExceeded
+	}
+	return s.library.Sample(ctx, signals, from, to, step)
+}

@@ -13,7 +13,8 @@
 //
 // A backend that doesn't answer, or answers with nothing at all, gives a report
 // that says since when, and never a finding: no data is not bad data. It is
-// asked again after one step, two, four, up to a minute.
+// asked again after one step, two, four, up to a minute, at the very beginning for
+// half as much each time.
 //
 // A backend that remembers more than the first window is asked for it beside the
 // work, piece by piece (past.go).
@@ -210,7 +211,11 @@ func (w *Watch) Tick(ctx context.Context, now time.Time) Report {
 	w.mu.Lock()
 	from, first := w.last.Add(-late*step), w.last.IsZero()
 	w.mu.Unlock()
-	if oldest := to.Add(-time.Duration(max(w.config.History, 1)) * step); from.Before(oldest) {
+	history := max(w.config.History, 1)
+	if first { // what a slow backend could not answer at once is asked for in part
+		history = max(history>>min(w.failures, 5), 1)
+	}
+	if oldest := to.Add(-time.Duration(history) * step); from.Before(oldest) {
 		from = oldest
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
