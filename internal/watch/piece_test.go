@@ -20,7 +20,7 @@ func TestCut_coversThePast(t *testing.T) {
 	for range 300 {
 		step := time.Duration(1+r.IntN(90)) * time.Second
 		live := time.Unix(1_800_000_000, 0).Truncate(step)
-		began := live.Add(-time.Duration(r.Int64N(int64(14 * 24 * time.Hour))))
+		began := live.Add(-100*step - time.Duration(r.Int64N(int64(14*24*time.Hour))))
 		points, every := 10+r.IntN(3000), thinning(step)
 		asked := 0
 		for at, n := began, 0; live.Sub(at) > late*step; n++ {
