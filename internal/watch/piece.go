@@ -27,7 +27,7 @@ const (
 	thinTo     = time.Minute // no thinner than this
 	thinMost   = 4           // nor than this: more steps in a row are a hole, after which a detector forgets
 	fullFirst  = 2000        // steps in full at the beginning
-	fullLast   = 8000        // and at the end: four times what correlation remembers, so that what it was before is gone
+	fullLast   = 17280       // and at the end: twice what a tail remembers, and many times what correlation does; three days at 15 s
 	pieceMost  = 2880        // samples of a series in one piece
 	pieceLeast = 10          // the same when there are very many series, or nothing else is answered
 	pieceAll   = 500_000     // samples of all series in one piece
