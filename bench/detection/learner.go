@@ -15,6 +15,9 @@ import (
 	"github.com/backout-dev/backout/internal/watch"
 )
 
+// What the product asks a server with can be asked politely.
+var _ watch.Rememberer = (*metrics.Asker)(nil)
+
 // signalsEach is how many series of ours each service of the data has.
 const signalsEach = 4
 
