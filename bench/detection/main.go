@@ -9,6 +9,7 @@
 //	go run ./bench/detection -seed 7 -fleets 6   other draws, more months
 //	go run ./bench/detection -detail -runs 200   every noise and mode, demo-like runs
 //	go run ./bench/detection -fetch 100000       asking a Prometheus server for so many
+//	go run ./bench/detection -learn 1000 -o json learning two weeks of a real Prometheus server
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"time"
 
 	"github.com/backout-dev/backout/internal/detect"
 )
@@ -52,15 +54,47 @@ func main() {
 	details := flag.Bool("detail", false, "measure every noise and mode too")
 	fetched := flag.Int("fetch", 0, "measure instead what it costs to ask for so many series")
 	serving := flag.Int("serve", 0, "be the server that -fetch asks")
+	learn := flag.Int("learn", 0, "measure instead how long two weeks of so many series take to learn")
+	scrape := flag.Duration("scrape", 15*time.Second, "time between their samples")
+	past := flag.Float64("past", 14, "days that the server remembers")
+	kill := flag.Float64("kill", 0, "kill the learning process once when so much is learnt, in [0,1)")
+	from := flag.String("learner", "", "be the process that -learn measures, and ask this server")
+	state := flag.String("state", "", "where it keeps its state")
 	flag.Parse()
+	if *from != "" {
+		fmt.Fprintln(os.Stderr, learner(*from, *state, *scrape))
+		os.Exit(1)
+	}
+	if *learn > 0 {
+		exitOn(runLearning(*output, *learn, *past, *scrape, *kill, *seed))
+		return
+	}
 	if *serving > 0 {
 		fmt.Fprintln(os.Stderr, serve(*serving))
 		os.Exit(1)
 	}
-	if err := run(*output, *runs, *seed, *series, *days, *fleets, *costs, *details, *fetched); err != nil {
+	exitOn(run(*output, *runs, *seed, *series, *days, *fleets, *costs, *details, *fetched))
+}
+
+func exitOn(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func runLearning(output string, many int, days float64, scrape time.Duration, kill float64, seed uint64) error {
+	l, err := measureLearning(many, days, scrape, kill, seed)
+	if err != nil {
+		return err
+	}
+	if output != "json" {
+		l.show()
+		return nil
+	}
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(l)
 }
 
 func run(output string, runs int, seed uint64, series, days, fleets int, costs, details bool, fetched int) error {

@@ -1,7 +1,7 @@
 // Command similar measures whether the most similar past incident is of the same sort
 // more often than others are: on public postmortems, leaving one out in turn.
 //
-//	go run ./bench/similar -set postmortems -data DIR [-o json]
+//	go run ./bench/similar -set postmortems -data DIR [-o json] [-svg FILE]
 //
 // What is compared is what is known when an incident is seen: services, symptoms, words
 // of title and summary. Root cause and mitigation are the answer and are never shown: each
@@ -30,10 +30,10 @@ const source = "github.com/IntelligentDDS/Post-mortems-Analysis (structured.json
 
 func main() {
 	var o dataset.Options
-	o.Flags("postmortems", "nothing")
+	o.Flags("postmortems", "a picture of the shares")
 	flag.Parse()
-	if o.Set != "postmortems" || !o.Told() || o.SVG != "" {
-		fmt.Fprintln(os.Stderr, "usage: similar -set postmortems -data DIR [-o json]")
+	if o.Set != "postmortems" || !o.Told() {
+		fmt.Fprintln(os.Stderr, "usage: similar -set postmortems -data DIR [-o json] [-svg FILE]")
 		os.Exit(2)
 	}
 	if o.Absent(os.Stderr, source) {
@@ -51,7 +51,7 @@ func run(o dataset.Options) error {
 		return err
 	}
 	r := measure(cases)
-	return o.Tell(os.Stdout, r, func() string { return "" }, func() { show(r) })
+	return o.Tell(os.Stdout, r, func() string { return draw(r).SVG() }, func() { show(r) })
 }
 
 // incident is one case: what may be seen of it, and its answers by question.

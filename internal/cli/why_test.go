@@ -45,7 +45,7 @@ func TestWhy_ofARecordedIncident(t *testing.T) {
 	code, out, errs := run("why", string(inc.ID), "--data", data)
 	for _, want := range []string{
 		"payment 2.4.0 did it: ", "What changed; for (+)", "no change did this", "What would change our mind", "it would stand at about", "What was done, and what it taught",
-		"backout changed nothing", "Like which one before", "insufficient history (0 of 19)",
+		"backout changed nothing", "Seen before?", "insufficient history (0 of 19 incidents)",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s%s", want, out, errs)
@@ -120,7 +120,7 @@ func TestHistoryImport_isComparedWith(t *testing.T) {
 		Precedent: "wiki:7", Source: "wiki", At: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), Service: "checkout", Did: "rolled back payment", Outcome: backout.PrecedentTold, Took: backout.Duration(6 * time.Minute), Distance: .1,
 	}}}
 	got := render.Likeness(l, time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC))
-	if want := "insufficient history (0 of 19); most like 7 (checkout, 3 days earlier, imported from wiki): people wrote that this helped in 6 min: rolled back payment"; got != want {
+	if want := "insufficient history (0 of 19 incidents); most like 7 (checkout, 3 days earlier, imported from wiki): people wrote that this helped in 6 min: rolled back payment"; got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 }

@@ -257,7 +257,7 @@ func (d *Detector) judge(s *series, o observation, gap int) bool {
 		}
 	}
 	if s.Mode != warming {
-		s.learnSeason(o, d.step)
+		s.learnSeason(o, d.step, gap)
 		s.Previous = st.z
 	}
 	return arose

@@ -107,8 +107,10 @@ const seasonStart = 6 * time.Hour // younger series have no season to speak of
 // learnSeason averages what each half-hour adds to the long average, for three
 // days from every sample: the first morning looks like an incident to a series
 // that has only seen a night. From then on the season is in use and follows
-// healthy samples at a twentieth a day.
-func (s *series) learnSeason(o observation, step time.Duration) {
+// healthy samples at a twentieth a day. A sample stands for the steps since the one before,
+// so that a past that is told in every fourth sample teaches the same season.
+func (s *series) learnSeason(o observation, step time.Duration, gap int) {
+	step *= time.Duration(min(gap, mostMissing+1))
 	if s.kind == ratio || s.SeasonOn && s.Alarm {
 		return
 	}

@@ -75,6 +75,12 @@ type bench struct {
 }
 
 func newBench(t *testing.T) *bench {
+	// Pauses are short to wait for.
+	return newBenchPausing(t, time.Millisecond, 5*time.Millisecond)
+}
+
+// newBenchPausing is a bench whose pauses between two looks are of these lengths.
+func newBenchPausing(t *testing.T, tick, most time.Duration) *bench {
 	b := &bench{t: t, fake: executetest.NewFake(nil), news: make(chan struct{}, 1),
 		guard: func(execute.Proposal) (execute.Permission, error) { return execute.Permission{Yes: true}, nil },
 		gate:  always(execute.DecisionGoOn, "fine"),
@@ -104,7 +110,7 @@ func newBench(t *testing.T) *bench {
 			return "", nil
 		},
 		// Settle is far longer than an effect of the fake takes and short to wait for.
-		Timeout: 300 * time.Millisecond, Settle: 200 * time.Millisecond, Tick: time.Millisecond, MaxTick: 5 * time.Millisecond,
+		Timeout: 300 * time.Millisecond, Settle: 200 * time.Millisecond, Tick: tick, MaxTick: most,
 		Tell: b.hear,
 	})
 	if err != nil {

@@ -37,6 +37,9 @@ func writeEntries(ctx context.Context, tx engine.Tx, id backout.AttemptID, state
 		if _, err := tx.Exec(ctx, "DELETE FROM run_lock WHERE attempt = $1", id); err != nil {
 			return nil, err
 		}
+		if _, err := tx.Exec(ctx, "INSERT INTO run_ended (attempt, at) VALUES ($1, $2) ON CONFLICT DO NOTHING", id, time.Now().UnixMilli()); err != nil {
+			return nil, err
+		}
 	}
 	for i := range entries {
 		e, err := stamp(id, entries[i], tx.QueryRow(ctx, lastSeq, id))

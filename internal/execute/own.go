@@ -12,26 +12,25 @@ import (
 )
 
 // pastRuns remembers what runs did that have ended: their journals don't change any more,
-// and the world is loaded far more often than a run ends.
+// and the world is loaded far more often than a run ends. Which runs those are is asked of the
+// database each time, so another replica's runs are among them.
 type pastRuns struct {
 	mu   sync.Mutex
 	runs map[backout.AttemptID][]backout.OwnEffect // guarded by mu
 }
 
 // Effects lists what our own attempts did since a time, or may have done, from their
-// journals: one for each step and direction of an attempt that was tried. An effect
-// that is certain not to have happened is left out.
+// journals: one for each step and direction of an attempt that was tried, in order of
+// attempts. An effect that is certain not to have happened is left out. Runs that ended
+// before that time are not looked at, however many there are.
 func (x *Executor) Effects(ctx context.Context, since time.Time) ([]backout.OwnEffect, error) {
-	states, err := x.states(ctx)
+	states, err := x.mattering(ctx, since)
 	if err != nil {
 		return nil, fmt.Errorf("read own effects: %w", err)
 	}
 	x.did.mu.Lock()
 	defer x.did.mu.Unlock()
-	if x.did.runs == nil {
-		x.did.runs = map[backout.AttemptID][]backout.OwnEffect{}
-	}
-	out := []backout.OwnEffect{}
+	out, kept := []backout.OwnEffect{}, map[backout.AttemptID][]backout.OwnEffect{}
 	for _, r := range states {
 		did, known := x.did.runs[r.Attempt]
 		if !known {
@@ -40,7 +39,7 @@ func (x *Executor) Effects(ctx context.Context, since time.Time) ([]backout.OwnE
 			}
 		}
 		if r.State.Terminal() {
-			x.did.runs[r.Attempt] = did
+			kept[r.Attempt] = did
 		}
 		for _, e := range did {
 			if e.Ended.IsZero() || e.Ended.After(since) {
@@ -48,25 +47,55 @@ func (x *Executor) Effects(ctx context.Context, since time.Time) ([]backout.OwnE
 			}
 		}
 	}
+	x.did.runs = kept // what ended too long ago is forgotten
 	return out, nil
 }
 
-// states are all runs without their journals.
-func (x *Executor) states(ctx context.Context) ([]backout.Run, error) {
-	rows, err := x.db.QueryContext(ctx, "SELECT attempt, state FROM run ORDER BY attempt")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []backout.Run
-	for rows.Next() {
-		var r backout.Run
-		if err := rows.Scan(&r.Attempt, &r.State); err != nil {
+// apart is how far the clocks of two replicas may be apart, one of which wrote when an
+// effect ended and the other when its run did.
+const apart = time.Hour
+
+// mattering are the runs, without their journals, that go on or ended after a time, and maybe a
+// little before it. It counts as well: where not every ended run has a moment, since a program
+// that did not know of moments ended it, they are written down first.
+func (x *Executor) mattering(ctx context.Context, since time.Time) ([]backout.Run, error) {
+	for {
+		runs, complete, err := x.endedSince(ctx, since.Add(-apart))
+		if err != nil || complete {
+			return runs, err
+		}
+		if _, err := x.db.ExecContext(ctx, `INSERT INTO run_ended (attempt, at) SELECT attempt, $1 FROM run
+			WHERE state IN ('completed', 'stopped', 'halted', 'aborted') AND attempt NOT IN (SELECT attempt FROM run_ended) ON CONFLICT DO NOTHING`, time.Now().UnixMilli()); err != nil {
 			return nil, err
 		}
-		out = append(out, r)
 	}
-	return out, rows.Err()
+}
+
+// endedSince is one statement, so that a run that ends meanwhile is either open or has
+// its moment. The first row is no run but says how many ended ones have none.
+func (x *Executor) endedSince(ctx context.Context, since time.Time) (runs []backout.Run, complete bool, err error) {
+	const open = "state NOT IN ('completed', 'stopped', 'halted', 'aborted')"
+	rows, err := x.db.QueryContext(ctx, `SELECT '', '', (SELECT count(*) FROM run) - (SELECT count(*) FROM run WHERE `+open+`) - (SELECT count(*) FROM run_ended)
+		UNION ALL SELECT attempt, state, 0 FROM run WHERE `+open+`
+		UNION ALL SELECT r.attempt, r.state, 0 FROM run_ended e JOIN run r ON r.attempt = e.attempt WHERE e.at > $1
+		ORDER BY 1`, since.UnixMilli())
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r backout.Run
+		var without int64
+		if err := rows.Scan(&r.Attempt, &r.State, &without); err != nil {
+			return nil, false, err
+		}
+		if r.Attempt == "" {
+			complete = without == 0
+			continue
+		}
+		runs = append(runs, r)
+	}
+	return runs, complete, rows.Err()
 }
 
 func (x *Executor) effectsOf(ctx context.Context, r backout.Run) ([]backout.OwnEffect, error) {

@@ -46,3 +46,15 @@ CREATE TABLE IF NOT EXISTS run_task (
     body        TEXT   NOT NULL
 );
 CREATE INDEX IF NOT EXISTS run_task_attempt ON run_task (attempt);
+
+-- Runs that go on are few among those that were. The states are those of
+-- backout.RunState.Terminal.
+CREATE INDEX IF NOT EXISTS run_open ON run (attempt) WHERE state NOT IN ('completed', 'stopped', 'halted', 'aborted');
+
+-- When a run ended, in milliseconds since 1970, written with its last state; a run that
+-- a program ended which did not know this table has the moment at which that was noticed.
+CREATE TABLE IF NOT EXISTS run_ended (
+    attempt TEXT PRIMARY KEY,
+    at      BIGINT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS run_ended_at ON run_ended (at);

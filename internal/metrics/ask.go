@@ -58,6 +58,9 @@ type Config struct {
 	// MaxPoints is the number of instants in one evaluation; longer spans are
 	// asked in chunks. 10000 when zero: Prometheus refuses more than 11000.
 	MaxPoints int
+	// Rest is the least pause after each query about the past ([Asker.Remember]), which
+	// rests as long as the query took besides; 250 ms when zero.
+	Rest time.Duration
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -73,7 +76,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxPoints == 0 {
 		c.MaxPoints = 10_000
 	}
+	if c.Rest == 0 {
+		c.Rest = 250 * time.Millisecond
+	}
 	switch {
+	case c.Rest < 0:
+		return c, invalid("rest after a query %s: expected a positive duration", c.Rest)
 	case c.ScrapeInterval < time.Millisecond:
 		return c, invalid("scrape interval %s: expected at least 1ms", c.ScrapeInterval)
 	case c.Timeout < 0:
@@ -120,15 +128,20 @@ func (a *Asker) Sample(ctx context.Context, signals []backout.Signal, from, to t
 	if err != nil {
 		return backout.Window{}, err
 	}
+	a.fill(&w, signals, answers)
+	return w, nil
+}
+
+// fill pairs the answers and puts the series, or why there are none, into the window.
+func (a *Asker) fill(w *backout.Window, signals []backout.Signal, answers map[string]answer) {
 	for _, s := range signals {
-		series, err := pair(s, answers[expand(s.Query, a.config.ScrapeInterval, step)], answers[expand(s.Total, a.config.ScrapeInterval, step)])
+		series, err := pair(s, answers[expand(s.Query, a.config.ScrapeInterval, w.Step)], answers[expand(s.Total, a.config.ScrapeInterval, w.Step)])
 		if err != nil {
 			w.Missing[s.Name] = err.Error()
 			continue
 		}
 		w.Series = append(w.Series, series...)
 	}
-	return w, nil
 }
 
 // answer is what became of one expression.

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/backout-dev/backout"
 )
@@ -27,7 +28,11 @@ func Ends(e backout.ETA) string {
 		return "no end in sight: " + strings.Join(e.Stays, ", ") + " gets more work than it does, so what waits there does not drain"
 	}
 	early, middle, late := e.Ends()
-	return fmt.Sprintf("back by about %s (%s-%s) if the diagnosis is right (%s)", Clock(middle), Clock(early), Clock(late), Percent(e.Right))
+	clock := Clock
+	if late.Sub(early) >= roughly { // seconds would promise what nobody knows
+		clock = func(t time.Time) string { return t.Round(time.Minute).UTC().Format("15:04") }
+	}
+	return fmt.Sprintf("back by about %s (%s-%s) if the diagnosis is right (%s)", clock(middle), clock(early), clock(late), Percent(e.Right))
 }
 
 // Expected is one sentence about when it is over, without its full stop; "" where no plan
@@ -38,19 +43,55 @@ func Expected(inc backout.Incident) string {
 	case e == nil:
 		return ""
 	case inc.State == backout.StateWaiting:
-		return capital(after(*e))
+		return Capital(after(*e))
 	}
-	return capital(Ends(*e))
+	return Capital(Ends(*e))
 }
 
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+// Capital begins a sentence.
+func Capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // after is what [Ends] says of a plan that waits: as long as nobody says yes nothing ends.
 func after(e backout.ETA) string {
 	if len(e.Stays) > 0 {
 		return Ends(e)
 	}
-	return fmt.Sprintf("back about %s after a yes (%s-%s) if the diagnosis is right (%s)", Span(e.P50.Std()), Span(e.P10.Std()), Span(e.P90.Std()), Percent(e.Right))
+	return fmt.Sprintf("back about %s after a yes (%s) if the diagnosis is right (%s)", rough(e.P50), between(e.P10, e.P90), Percent(e.Right))
+}
+
+// roughly is how long a foretold time, or what lies between its quantiles, must be to be
+// told in whole minutes.
+const roughly = 5 * time.Minute
+
+func rough(d backout.Duration) string {
+	if d.Std() >= roughly {
+		return Span(d.Std().Round(time.Minute))
+	}
+	return Span(d.Std())
+}
+
+// between names the unit once where both ends have the same: "6-20 min".
+func between(a, b backout.Duration) string {
+	from, to := rough(a), rough(b)
+	n, unit, one := strings.Cut(from, " ")
+	if _, other, same := strings.Cut(to, " "); one && same && unit == other {
+		from = n
+	}
+	return from + "-" + to
+}
+
+// EitherWay says when it is over whether the diagnosis is right or not, the second of the
+// two answers; "" where the first says that there is no end in sight.
+func EitherWay(e backout.ETA) string {
+	switch {
+	case len(e.Stays) > 0:
+		return ""
+	case e.Any90 != nil:
+		return fmt.Sprintf("right or not: in %s with 50 %%, in %s with 90 %%", rough(*e.Any50), rough(*e.Any90))
+	case e.Any50 != nil:
+		return fmt.Sprintf("right or not: in %s with 50 %%; with 90 %% no end can be foreseen", rough(*e.Any50))
+	}
+	return "right or not: no end can be foreseen"
 }
 
 // recovery is the whole answer, for who looks closely.
@@ -68,13 +109,7 @@ func recovery(e backout.ETA, waits bool) string {
 		parts += ", draining " + Span(e.Parts.Draining.Std())
 	}
 	text += "  " + parts + "; " + basis(e.Fitted, "recovery") + "\n"
-	switch {
-	case e.Any90 != nil:
-		return text + fmt.Sprintf("  right or not: in %s with 50 %%, in %s with 90 %%\n", Span(e.Any50.Std()), Span(e.Any90.Std()))
-	case e.Any50 != nil:
-		return text + fmt.Sprintf("  right or not: in %s with 50 %%; with 90 %% no end can be foreseen\n", Span(e.Any50.Std()))
-	}
-	return text + "  right or not: no end can be foreseen\n"
+	return text + "  " + EitherWay(e) + "\n"
 }
 
 // basis says what foretold times rest on.

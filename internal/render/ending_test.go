@@ -17,7 +17,7 @@ func foreseen() *backout.ETA {
 
 // Never a time without how likely it is, nor without its interval.
 func TestEnds_saysBoth(t *testing.T) {
-	if got, want := Ends(*foreseen()), "back by about 12:09:00 (12:06:00-12:20:00) if the diagnosis is right (87 %)"; got != want {
+	if got, want := Ends(*foreseen()), "back by about 12:09 (12:06-12:20) if the diagnosis is right (87 %)"; got != want {
 		t.Errorf("%q, expected %q", got, want)
 	}
 	e := foreseen()
@@ -33,9 +33,9 @@ func TestMessage_saysWhenItIsOver(t *testing.T) {
 		state    backout.State
 		want     string
 	}{
-		{backout.AudienceOnCall, backout.StateWaiting, " Back about 9 min after a yes (6 min-20 min) if the diagnosis is right (87 %). Plan "},
-		{backout.AudienceOnCall, backout.StateExecuting, " Back by about 12:09:00 (12:06:00-12:20:00) if the diagnosis is right (87 %)."},
-		{backout.AudienceExecutive, backout.StateExecuting, "under way, back by about 12:09:00 (12:06:00-12:20:00) if the diagnosis is right (87 %). No action"},
+		{backout.AudienceOnCall, backout.StateWaiting, " Back about 9 min after a yes (6-20 min) if the diagnosis is right (87 %). Plan "},
+		{backout.AudienceOnCall, backout.StateExecuting, " Back by about 12:09 (12:06-12:20) if the diagnosis is right (87 %)."},
+		{backout.AudienceExecutive, backout.StateExecuting, "under way, back by about 12:09 (12:06-12:20) if the diagnosis is right (87 %). No action"},
 	} {
 		inc, m := troubled(c.state)
 		inc.ETA = foreseen()
@@ -79,5 +79,20 @@ func TestCascade_saysWhatIsLostAndWhatTimesRestOn(t *testing.T) {
 	f.Fitted = 23
 	if text := Cascade(f, Style{}, 5); !strings.Contains(text, "fitted to 23 past hits") {
 		t.Errorf("%q", text)
+	}
+}
+
+// Ranges are told as people do: a unit once, minutes without seconds where it is a matter of many.
+func TestBetween_namesAUnitOnce(t *testing.T) {
+	m := func(s int) backout.Duration { return backout.Duration(time.Duration(s) * time.Second) }
+	for want, c := range map[string][2]int{"6-20 min": {360, 1200}, "40-55 s": {40, 55}, "40 s-6 min": {40, 370}, "1 min 30 s-4 min": {90, 240}, "50 min-1 h 10 min": {3010, 4190}} {
+		if got := between(m(c[0]), m(c[1])); got != want {
+			t.Errorf("from %d to %d s: %q, want %q", c[0], c[1], got, want)
+		}
+	}
+	e := *foreseen()
+	e.P10, e.P50, e.P90 = m(20), m(40), m(70)
+	if got := Ends(e); !strings.Contains(got, ":40 (") {
+		t.Errorf("%q, want seconds where less than five minutes are foreseen", got)
 	}
 }

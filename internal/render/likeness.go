@@ -23,7 +23,7 @@ func Likeness(l backout.Likeness, onset time.Time) string {
 	case backout.NoveltyNovel:
 		return fmt.Sprintf("nothing like this in %s (p = %.2f)", Plural(l.N, "incident"), l.P)
 	case backout.NoveltyInsufficient:
-		text := fmt.Sprintf("insufficient history (%d of %d)", l.N, l.Needed)
+		text := fmt.Sprintf("insufficient history (%d of %s)", l.N, Plural(l.Needed, "incident"))
 		if nearest != "" {
 			text += "; " + nearest
 		}

@@ -353,7 +353,7 @@ func lesson(r *backout.Review, inc backout.Incident) string {
 
 func (w *why) pastOf() {
 	l := w.a.Incident.Likeness
-	w.head("Like which one before")
+	w.head("Seen before?")
 	point := w.Paint(InkMuted, w.Glyph("·")) + " "
 	if l == nil {
 		w.say(2, point, "it was not compared with others")

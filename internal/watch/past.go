@@ -15,44 +15,46 @@ import (
 // and weekends and its own tails; one that has seen [Config].History steps does not.
 // So while the live one works, a second one is fed what the backend still has, in
 // pieces, slowly enough that nobody notices, and takes the place of the first when it has
-// caught up. It is saved with the first, so that a restart goes on where it was.
+// caught up. It is saved with the first, so that a restart goes on where it was; what a
+// piece looks like is in piece.go.
 
 // past is that second detector.
 type past struct {
 	mu       sync.Mutex
 	detector *detect.Detector // guarded by mu
 	from, at time.Time        // guarded by mu: where it began, up to where it has seen
+	patience int              // pieces are smaller by so many halvings; belongs to the goroutine in learnPast
 }
 
 const (
-	pieceSteps  = 720           // samples of a series in one question, at least
-	pieceSpan   = 3 * time.Hour // and the time it covers, at least
-	pauseLeast  = 4 * time.Second
-	pauseFailed = time.Minute
+	pauseFailed = 15 * time.Second // after the first failure; doubled with each more, up to
+	pauseMost   = 10 * time.Minute
 )
 
-// learnPast feeds pieces until the past has been caught up with or ctx ends. It
-// rests between two questions for at least [Config].PastPause and as long as the last one
-// took, so that the backend is busy with it for half of the time at most.
+// learnPast feeds pieces until the past has been caught up with or ctx ends. What the
+// backend refuses is asked again in smaller pieces after longer and longer pauses: after
+// refusals and timeouts alike, since both say that now is not the time or that it is too
+// much, and nothing is left out for it.
 func (w *Watch) learnPast(ctx context.Context) {
 	if w.config.Past <= 0 || w.taughtAlready() {
 		return
 	}
 	for !w.seenAnything() { // the live detector comes first
-		if !pause(ctx, w.config.Step) {
+		if !pause(ctx, min(w.config.Step, time.Second)) {
 			return
 		}
 	}
-	for {
-		began := time.Now()
-		done, err := w.learnPiece(ctx, began.UTC())
+	for failures := 0; ; {
+		done, err := w.learnPiece(ctx, time.Now().UTC())
 		if done || ctx.Err() != nil {
 			return
 		}
-		rest := max(w.config.PastPause, time.Since(began))
-		if err != nil {
-			w.config.Log.Warn("learning the past waits", "err", err)
-			rest = max(rest, pauseFailed)
+		rest := w.config.PastPause
+		if failures++; err == nil {
+			failures = 0
+		} else {
+			rest = max(rest, min(pauseFailed<<min(failures-1, 8), pauseMost))
+			w.config.Log.Warn("learning the past waits", "for", rest, "err", err)
 		}
 		if !pause(ctx, rest) {
 			return
@@ -78,8 +80,6 @@ func (w *Watch) seenAnything() bool { w.mu.Lock(); defer w.mu.Unlock(); return !
 
 // learnPiece asks for one piece and feeds it; done when nothing is left to learn.
 func (w *Watch) learnPiece(ctx context.Context, now time.Time) (done bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
-	defer cancel()
 	p, err := w.oldest(ctx, now)
 	if err != nil {
 		return false, err
@@ -90,30 +90,22 @@ func (w *Watch) learnPiece(ctx context.Context, now time.Time) (done bool, err e
 		w.mu.Unlock()
 		return true, nil
 	}
-	w.mu.Lock()
-	live := w.last
-	w.mu.Unlock()
-	from := p.upTo()
-	to := from.Add(max(pieceSteps*w.config.Step, pieceSpan))
-	if to.After(live) {
-		to = live
-	}
-	win, err := w.config.Sampler.Sample(ctx, w.config.Signals, from, to, w.config.Step)
+	piece := w.nextPiece(p)
+	win, err := w.remember(ctx, piece)
 	if err != nil {
-		return false, fmt.Errorf("ask for the past from %s: %w", from.Format(time.RFC3339), err)
+		p.patience = min(p.patience+1, halvings)
+		return false, fmt.Errorf("ask for the past from %s: %w", piece.from.Format(time.RFC3339), err)
 	}
-	p.mu.Lock()
-	p.detector.Tick(win)
-	p.at = to
-	p.mu.Unlock()
+	p.patience = max(p.patience-1, 0)
+	p.teach(win)
 	return w.takeOver(p), nil
 }
-
-func (p *past) upTo() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.at }
 
 // oldest begins where the backend's memory does, found by halving; nil when it knows
 // no more than the first window showed.
 func (w *Watch) oldest(ctx context.Context, now time.Time) (*past, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
+	defer cancel()
 	w.mu.Lock()
 	p := w.past
 	w.mu.Unlock()

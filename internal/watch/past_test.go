@@ -11,7 +11,7 @@ import (
 // restart in the middle goes on where it was.
 func TestRun_learnsThePast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const minute, days = time.Minute, 4
+		const minute, days = time.Minute, 14
 		began := time.Now().Add(-days * 24 * time.Hour)
 		b, kept := &backend{began: began}, &shelf{}
 		c := Config{Sampler: b, Report: (&ear{}).hear, Snapshots: kept, Past: 14 * 24 * time.Hour, PastPause: 30 * time.Second, History: 60}
@@ -21,6 +21,9 @@ func TestRun_learnsThePast(t *testing.T) {
 			t.Fatalf("after a minute: %+v, expected a short history and a past to learn", st)
 		}
 		before := w.State().PastRatio
+		if before == 0 {
+			t.Fatal("nothing of the past is learnt before the restart, so it would show nothing")
+		}
 		end()
 		w, end = runningAt(t, c, minute)
 		defer end()

@@ -34,11 +34,26 @@ func (w *Watch) restore(ctx context.Context) {
 	w.last = at.UTC()
 }
 
+// saveLearning is how often at least the state is kept while the past is learnt: all of it
+// takes minutes, and a process that is killed should not have to ask for it twice. It is kept
+// seldom enough that saving takes a fiftieth of the time at most.
+const saveLearning = 15 * time.Second
+
+func (w *Watch) saveEvery() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.past == nil {
+		return w.config.SaveEvery
+	}
+	return min(w.config.SaveEvery, max(saveLearning, 50*w.saving))
+}
+
 // save keeps the detector's state under the time up to which it has seen.
 func (w *Watch) save(ctx context.Context, now time.Time) error {
 	if w.config.Snapshots == nil {
 		return nil
 	}
+	began := time.Now()
 	w.mu.Lock()
 	b, err := w.pack()
 	at := w.last
@@ -52,7 +67,7 @@ func (w *Watch) save(ctx context.Context, now time.Time) error {
 		err = w.config.Snapshots.Save(ctx, at, b)
 	}
 	w.saved = now // also after a failure: the next try is a period away
-	w.unsaved = ""
+	w.unsaved, w.saving = "", time.Since(began)
 	if err != nil {
 		w.unsaved = err.Error()
 		w.config.Log.Error("save detector snapshot", "err", err)

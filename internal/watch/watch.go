@@ -13,14 +13,15 @@
 //
 // A backend that doesn't answer, or answers with nothing at all, gives a report
 // that says since when, and never a finding: no data is not bad data. It is
-// asked again after one step, two, four, up to a minute.
+// asked again after one step, two, four, up to a minute, at the very beginning for
+// half as much each time.
 //
 // A backend that remembers more than the first window is asked for it beside the
 // work, piece by piece (past.go).
 //
 // The detector belongs to the goroutine in Run; a mutex lets others read
-// residuals and baselines between ticks. Its state is saved every five minutes
-// and at the end.
+// residuals and baselines between ticks. Its state is saved every five minutes,
+// more often while the past is learnt, and at the end.
 package watch
 
 import (
@@ -61,8 +62,8 @@ type Config struct {
 	History int
 	// Past is how far back the detector is taught beside its work, by a backend that
 	// remembers it; 0 means that it isn't. PastPause is the least time between two
-	// questions about it; 0 means four seconds, which takes two weeks of a thousand
-	// series in well under ten minutes.
+	// pieces of it; 0 means a quarter of a second where the sampler is a [Rememberer], which
+	// rests by itself, and four seconds elsewhere.
 	Past, PastPause time.Duration
 	// Overlap is passed to the detector when Detector.Overlap is 0.
 	Overlap  float64
@@ -100,15 +101,17 @@ type Watch struct {
 
 	mu       sync.Mutex // guards what follows, up to the empty line
 	detector *detect.Detector
-	last     time.Time         // end of the newest window that was fed
-	past     *past             // the one that learns the past, while it does; locked after mu
-	taught   bool              // there is nothing left to learn of it
-	untold   []backout.Finding // of the detector that took over
+	last     time.Time                     // end of the newest window that was fed
+	missing  map[backout.SignalName]string // of that window
+	past     *past                         // the one that learns the past, while it does; locked after mu
+	taught   bool                          // there is nothing left to learn of it
+	untold   []backout.Finding             // of the detector that took over
 
 	// The rest belongs to the goroutine in Run, or to the caller of Tick.
 	degraded time.Time
 	failures int
 	saved    time.Time
+	saving   time.Duration // that the last save took
 	unsaved  string
 }
 
@@ -136,7 +139,10 @@ func New(c Config) (*Watch, error) {
 		c.Timeout = max(30*time.Second, c.Step)
 	}
 	if c.PastPause == 0 {
-		c.PastPause = pauseLeast
+		c.PastPause = 4 * time.Second
+		if _, rests := c.Sampler.(Rememberer); rests {
+			c.PastPause = 250 * time.Millisecond
+		}
 	}
 	if c.Past < 0 || c.PastPause < 0 {
 		return nil, fmt.Errorf("set up watch: past %s, pause %s: expected none negative", c.Past, c.PastPause)
@@ -179,7 +185,7 @@ func (w *Watch) Run(ctx context.Context) error {
 			continue // a tick cut short by the end says nothing
 		}
 		w.config.Report(ctx, r)
-		if now.Sub(w.saved) >= w.config.SaveEvery {
+		if now.Sub(w.saved) >= w.saveEvery() {
 			_ = w.save(ctx, now) // kept in unsaved, told with the next report
 		}
 		timer.Reset(w.wait(time.Now().UTC()))
@@ -205,7 +211,11 @@ func (w *Watch) Tick(ctx context.Context, now time.Time) Report {
 	w.mu.Lock()
 	from, first := w.last.Add(-late*step), w.last.IsZero()
 	w.mu.Unlock()
-	if oldest := to.Add(-time.Duration(max(w.config.History, 1)) * step); from.Before(oldest) {
+	history := max(w.config.History, 1)
+	if first { // what a slow backend could not answer at once is asked for in part
+		history = max(history>>min(w.failures, 5), 1)
+	}
+	if oldest := to.Add(-time.Duration(history) * step); from.Before(oldest) {
 		from = oldest
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
@@ -225,7 +235,7 @@ func (w *Watch) Tick(ctx context.Context, now time.Time) Report {
 	if first {
 		found = w.detector.Standing()
 	}
-	if win.Now.After(w.last) {
+	if w.missing = win.Missing; win.Now.After(w.last) {
 		w.last = win.Now
 	}
 	r.Findings = append(append(r.Findings, w.untold...), found...)

@@ -27,6 +27,7 @@ type view struct {
 type incidentView struct {
 	backout.Incident
 	Headline string
+	End      string // when it is expected to be over; "" where nothing waits or runs
 	Entries  []backout.Entry
 	Journal  []backout.Entry // without intents that have their outcome
 	Suspects template.HTML
@@ -44,7 +45,7 @@ func words() template.FuncMap {
 		"percent": render.Percent, "chance": render.Chance, "amount": render.Amount, "rate": render.Rate, "clock": render.Clock, "sideEffect": render.SideEffect, "name": render.ShortName,
 		"span":    func(d backout.Duration) string { return render.Span(d.Std()) },
 		"what":    render.What,
-		"past":    func(inc backout.Incident) string { return render.Likeness(*inc.Likeness, inc.Onset) },
+		"past":    func(inc backout.Incident) string { return render.Capital(render.Likeness(*inc.Likeness, inc.Onset)) },
 		"serious": func(p float64) bool { return p >= .05 },
 		"short":   func(s string) string { return s[:min(8, len(s))] },
 		"mark": func(st backout.State) template.HTML {
@@ -79,7 +80,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 func headlineOf(all []backout.Incident) string {
 	for _, inc := range all {
 		if !inc.State.Terminal() {
-			return headline(inc)
+			return strings.TrimSpace(headline(inc) + " " + end(inc))
 		}
 	}
 	return "All quiet. No open incident."
@@ -99,7 +100,7 @@ func (s *Server) incidentView(ctx context.Context, id backout.IncidentID) (incid
 	if err != nil {
 		return incidentView{}, err
 	}
-	v := incidentView{Incident: inc, Headline: headline(inc), CanAct: inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Waves) > 0}
+	v := incidentView{Incident: inc, Headline: headline(inc), End: end(inc), CanAct: inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Waves) > 0}
 	closed := inc.State == backout.StateReviewed || inc.State == backout.StateFalseAlarm
 	v.CanTake = !inc.State.Terminal() && inc.TakeOver == nil
 	v.CanClose, v.CanAlarm = inc.State.Terminal() && !closed, !inc.State.Running() && !closed && inc.State != backout.StateRecovered
@@ -155,10 +156,19 @@ func headline(inc backout.Incident) string {
 	if f := inc.Forecast; f != nil && f.CostNow.P90.Minor > 0 && !inc.State.Terminal() {
 		fmt.Fprintf(&b, " Costs %s.", render.Rate(f.CostNow))
 	}
-	if end := render.Expected(inc); end != "" {
-		fmt.Fprintf(&b, " %s.", end)
-	}
 	return b.String()
+}
+
+// end says when it is expected to be over, if the diagnosis is right and otherwise.
+func end(inc backout.Incident) string {
+	text := render.Expected(inc)
+	if text == "" {
+		return ""
+	}
+	if other := render.EitherWay(*inc.ETA); other != "" {
+		text += "; " + other
+	}
+	return text + "."
 }
 
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) {

@@ -50,3 +50,26 @@ func TestImport_needsATokenAndIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// The page tells both answers about the end while a plan waits, and what the incident is
+// like; where no plan waits there is no end to tell of.
+func TestIncidentPage_tellsTheEndAndThePast(t *testing.T) {
+	srv, w := newTestServer(t)
+	m := func(n int) backout.Duration { return backout.Duration(time.Duration(n) * time.Minute) }
+	any50, inc := m(16), &w.incidents[0]
+	inc.ETA = &backout.ETA{At: time.Unix(0, 0), P10: m(9), P50: m(14), P90: m(23), Right: .88, Any50: &any50}
+	inc.Likeness = &backout.Likeness{N: 34, Novelty: backout.NoveltyNovel, P: .03}
+	_, page := do(t, "GET", srv.URL+"/incidents/INC-1", "", nil)
+	for _, want := range []string{
+		"<b>When it ends:</b> Back about 14 min after a yes (9-23 min) if the diagnosis is right (88 %); right or not: in 16 min with 50 %; with 90 % no end can be foreseen.",
+		"<b>Seen before?</b> Nothing like this in 34 incidents (p = 0.03).",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	inc.State = backout.StateRecovered
+	if _, page = do(t, "GET", srv.URL+"/incidents/INC-1", "", nil); strings.Contains(page, "When it ends") {
+		t.Error("an incident that is over is foretold an end")
+	}
+}

@@ -5,8 +5,8 @@
 // history in chunks, because servers refuse more than 11000 points a series. A
 // warm-up is nothing but Sample over a long span.
 //
-// A server that can't be reached, answers with 5xx or not at all in time is
-// unavailable; one that answers 401 or 403 is forbidden; a query that it refuses
+// A server that can't be reached, answers with 5xx or 429 (too many requests) or not at
+// all in time is unavailable; one that answers 401 or 403 is forbidden; a query that it refuses
 // (400, 422) is invalid and concerns that query alone.
 package prometheus
 
@@ -181,6 +181,10 @@ func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		_ = resp.Body.Close()
 		return nil, &backout.Error{Code: backout.CodeForbidden, Message: fmt.Sprintf("metrics server answers %s: look at its credentials", resp.Status)}
+	}
+	if resp.StatusCode == http.StatusTooManyRequests { // a matter of when it is asked, not of the query
+		_ = resp.Body.Close()
+		return nil, &backout.Error{Code: backout.CodeUnavailable, Message: "metrics server answers " + resp.Status}
 	}
 	resp.Body = http.MaxBytesReader(nil, resp.Body, g.limit)
 	return resp, nil

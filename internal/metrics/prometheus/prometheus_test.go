@@ -81,6 +81,7 @@ func TestSample_answersThatAreNone(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"html":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
 		"gateway":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+		"too many": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
 		"too much": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<16)) },
 		"hangs":    func(_ http.ResponseWriter, r *http.Request) { <-release },
 		"cuts short": func(w http.ResponseWriter, _ *http.Request) {

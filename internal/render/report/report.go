@@ -175,7 +175,7 @@ func (f Facts) cause(d *document) {
 	rows = append(rows, []string{"no change at all", render.Percent(a.PNone), none, ""})
 	d.table([]string{"suspect", "probability", "for", "against"}, rows)
 	if l := f.Incident.Likeness; l != nil {
-		d.say("Like which one before: %s.", render.Likeness(*l, f.Incident.Onset))
+		d.say("Seen before: %s.", render.Likeness(*l, f.Incident.Onset))
 		if text := render.Drifted(*l); text != "" {
 			d.say("Drift: %s.", text)
 		}
