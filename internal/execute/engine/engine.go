@@ -94,12 +94,35 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		log: c.Log, database: c.Database, executor: c.Executor, clock: c.Now,
 		flows: map[string]FlowFunc{}, parked: map[string]park{}, ended: map[string]chan struct{}{},
 	}
-	if err := c.Database.Alone(ctx, "engine", e.open); err != nil {
+	if err := e.openAlone(ctx); err != nil {
 		return nil, fmt.Errorf("new engine on %s: %w", c.Database.Name, explain(err))
 	}
 	dbos.RegisterWorkflow(e.root, e.run, dbos.WithWorkflowName("flow"), dbos.WithMaxRecoveryAttempts(maxRecoveries))
 	return e, nil
 }
+
+// openAlone prepares the tables while nobody else does. A replica that was killed
+// while it did loses the lock at once, yet the server ends what it was told to do, and
+// the next one may meet the table in the moment in which it comes to be.
+func (e *Engine) openAlone(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := e.database.Alone(ctx, "engine", e.open)
+		if err == nil || try == mostOpens || !madeMeanwhile(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(openPause):
+		}
+	}
+}
+
+// How often tables are tried to be prepared, and the pause between.
+const (
+	mostOpens = 5
+	openPause = 300 * time.Millisecond
+)
 
 // open lets DBOS prepare its tables.
 func (e *Engine) open(ctx context.Context) (err error) {

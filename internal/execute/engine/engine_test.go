@@ -512,3 +512,41 @@ func endedOf(e *Engine, id string) chan struct{} {
 	defer e.mu.Unlock()
 	return e.endedLocked(id)
 }
+
+// Replicas that boot at once prepare tables one after the other; what a killed one had
+// begun may still come to be under the next one's hands, as here, where nobody waits.
+func TestNew_tablesThatComeToBeMeanwhile(t *testing.T) {
+	address := postgrestest.Start(t).Database(t)
+	errs := make(chan error, 8)
+	for range cap(errs) {
+		go func() {
+			d, err := Open(t.Context(), address)
+			if err != nil {
+				errs <- err
+				return
+			}
+			defer d.Close()
+			_, err = d.DB.ExecContext(t.Context(), "CREATE SCHEMA IF NOT EXISTS s; CREATE TABLE IF NOT EXISTS s.x (a bigint)")
+			errs <- err
+		}()
+	}
+	raced := 0
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			if raced++; !madeMeanwhile(err) {
+				t.Errorf("%v: it was made in the same moment", err)
+			}
+		}
+	}
+	t.Logf("%d of %d met one another", raced, cap(errs))
+	d, err := Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, other := range []string{"CREATE TABLE y (a int PRIMARY KEY); INSERT INTO y VALUES (1), (1)", "SELECT 1/0", "SELECT nobody"} {
+		if _, err := d.DB.ExecContext(t.Context(), other); err == nil || madeMeanwhile(err) {
+			t.Errorf("%s: %v: that will not pass by itself", other, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -163,6 +164,23 @@ var postgresRemedies = map[string]string{
 	"53100": "the server's disk is full; free some space",
 	"53300": "the server has no connection left; raise max_connections, or lower pool_max_conns in the address",
 	"57P03": "the server is starting or stopping; try again",
+}
+
+// madeMeanwhile reports whether something could not be created because somebody else
+// did in the same moment: a duplicate in the server's own catalogue, or an object that
+// was not there when it was looked for.
+func madeMeanwhile(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case "23505": // unique violation
+		return e.SchemaName == "pg_catalog" || strings.HasPrefix(e.ConstraintName, "pg_")
+	case "42P06", "42P07", "42710", "XX000": // duplicate schema, table, object; "tuple concurrently updated"
+		return true
+	}
+	return false
 }
 
 func explainPostgres(err error) error {
