@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -69,10 +70,13 @@ func Main(args []string, out, errs io.Writer) int {
 	root.PersistentFlags().BoolVar(&e.ascii, "ascii", false, "only ASCII symbols")
 	root.PersistentFlags().BoolVarP(&e.verbose, "verbose", "v", false, "log what happens inside, on stderr")
 	root.AddCommand(e.demoCommand(), e.drillCommand(), e.serveCommand(), e.lintCommand(), e.statusCommand(), e.incidentCommand(), e.replayCommand(), e.changeCommand(), e.contractsCommand(), e.notifyCommand(), e.fixCommand(), e.playgroundCommand(),
-		e.planCommand(), e.diffCommand(), e.applyCommand(), e.checkCommand(), e.auditCommand(), e.historyCommand(), e.whyCommand(), e.reportCommand(), e.doctorCommand(), e.healthCommand(), e.answerCommand("done"), e.answerCommand("refuse"),
+		e.planCommand(), e.diffCommand(), e.applyCommand(), e.checkCommand(), e.auditCommand(), e.historyCommand(), e.whyCommand(), e.reportCommand(), e.doctorCommand(), e.healthCommand(), e.tokenCommand(), e.answerCommand("done"), e.answerCommand("refuse"),
 		e.holdCommand(), e.lockCommand(), e.turnCommand(true), e.turnCommand(false))
 	for _, verb := range []string{"approve", "reject", "pause", "resume", "abort", "takeover", "close"} {
 		root.AddCommand(e.decideCommand(verb))
+	}
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl-") {
+		defer e.asPlugin(root)()
 	}
 	root.SetArgs(args)
 	root.SetOut(out)
