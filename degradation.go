@@ -37,6 +37,7 @@ const (
 	DegradedClock     DegradedSource = "clock"     // what time it is
 	DegradedReplicas  DegradedSource = "replicas"  // other processes on the same database
 	DegradedLoops     DegradedSource = "loops"     // what backout does again and again
+	DegradedHolds     DegradedSource = "holds"     // what keeps others from deploying
 	DegradedAnchors   DegradedSource = "anchors"   // what shows that records were not rewritten
 )
 
@@ -52,6 +53,7 @@ var consequences = map[DegradedSource]consequence{
 	DegradedEngine:    {"this run does nothing more for now, and what it has moved stays moved", "where its reason may pass it is tried again by itself, from its journal; else start backout again; or take the incident over"},
 	DegradedClock:     {"deadlines, holds and ages are off by as much", "set the clock of this machine"},
 	DegradedReplicas:  {"what it carried out waits until another one takes it over", "start it again"},
+	DegradedHolds:     {"what is held can be deployed there by whoever does not ask first", "grant what deploy/ has for holds, or say holds: false for this cluster"},
 	DegradedAnchors:   {"whoever rewrites the records from now on may not be noticed", "make the file writable, or look who changed it: backout audit verify"},
 	DegradedLoops:     {"what it does is not being done, and what is shown of it is as old as that", "read the log, then start backout again"},
 }

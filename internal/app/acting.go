@@ -21,7 +21,7 @@ func (a *App) openExecutor(ctx context.Context, moving map[string]execute.Actuat
 		Guard: &respond.Guard{Facts: a.facts, Permit: rules, Now: clock},
 		Gate: &respond.Gate{
 			Store: wire.Incidents{Store: a.store}, Signals: a.watch, Counted: a.watch, Facts: a.facts, Minute: a.cfg.Minute, Criteria: a.catalog.Criteria,
-			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{}},
+			Analyses: &respond.Analyses{Known: a.catalog.Analyses, Measurer: measure.Measurer{Clusters: a.reach}},
 		},
 		Fence:   a.fence(),
 		Stopped: a.stopped,

@@ -22,6 +22,7 @@ import (
 	"github.com/backout-dev/backout/internal/metrics/embedded"
 	"github.com/backout-dev/backout/internal/notify"
 	"github.com/backout-dev/backout/internal/permit"
+	remote "github.com/backout-dev/backout/internal/remote/kubernetes"
 	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
 	"github.com/backout-dev/backout/internal/watch"
@@ -54,6 +55,7 @@ type App struct {
 	vitals    vitals
 	meters    *meters
 	watchdogs []beating
+	reach     map[string]*remote.Cluster // clusters, by name, for what is done in them
 	clusters  []*kubernetes.Source
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
@@ -99,7 +101,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.token, err = token(cfg.Data); err != nil {
 		return nil, err
 	}
-	for _, open := range []func(context.Context) error{a.openStore, a.openSignals, a.openActing, a.openClusters, a.openWeb} {
+	for _, open := range []func(context.Context) error{a.openStore, a.openSignals, a.reachClusters, a.openActing, a.openClusters, a.openWeb} {
 		if err := open(ctx); err != nil {
 			return nil, err
 		}
@@ -256,6 +258,7 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(func() error { return c.Run(ctx) })
 	}
 	g.Go(func() error { return a.walk(ctx) })
+	g.Go(func() error { return a.keepHolds(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })
 	g.Go(func() error { return a.anchors.run(ctx) })

@@ -18,11 +18,7 @@ import (
 // degraded, and tried again.
 func (a *App) openClusters(context.Context) error {
 	for _, c := range a.catalog.Clusters {
-		config, err := reachOf(c, a.cfg.Catalog)
-		if err != nil {
-			return fmt.Errorf("cluster %s: %w", c.Name, err)
-		}
-		cluster, err := remote.Open(config)
+		cluster, err := connect(c, a.cfg.Catalog, "facts")
 		if err != nil {
 			return err
 		}
@@ -49,6 +45,34 @@ func (a *App) openClusters(context.Context) error {
 	return nil
 }
 
+// reachClusters connects to clusters for what is done in them.
+func (a *App) reachClusters(context.Context) (err error) {
+	a.reach, err = connectAll(a.catalog.Clusters, a.cfg.Catalog)
+	return err
+}
+
+// connectAll connects to clusters, by name, without asking them anything.
+func connectAll(all []catalog.Cluster, dir string) (map[string]*remote.Cluster, error) {
+	out := map[string]*remote.Cluster{}
+	for _, c := range all {
+		cluster, err := connect(c, dir, "acting")
+		if err != nil {
+			return nil, err
+		}
+		out[c.Name] = cluster
+	}
+	return out, nil
+}
+
+func connect(c catalog.Cluster, dir, agent string) (*remote.Cluster, error) {
+	config, err := reachOf(c, dir)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	config.Agent = agent
+	return remote.Open(config)
+}
+
 // reachOf reads what a cluster's declaration refers to; relative paths are the catalog's.
 func reachOf(c catalog.Cluster, dir string) (remote.Config, error) {
 	at := func(path string) string {
@@ -59,7 +83,7 @@ func reachOf(c catalog.Cluster, dir string) (remote.Config, error) {
 	}
 	out := remote.Config{
 		Name: c.Name, Kubeconfig: at(c.Kubeconfig), Context: c.Context, Server: c.Server, CAFile: at(c.CAFile), InCluster: c.InCluster,
-		Timeout: c.Timeout.Std(), Agent: "facts",
+		Timeout: c.Timeout.Std(),
 	}
 	if c.Token.File != "" {
 		out.TokenFile = at(c.Token.File) // read again as it expires

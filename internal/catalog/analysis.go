@@ -171,6 +171,11 @@ func (e *entity) readJob(c cursor) *backout.JobRun {
 	j := &backout.JobRun{Namespace: cmp.Or(e.namespace, "default")}
 	if at, named := e.annotations["cluster"]; named {
 		text(&j.Cluster)(at)
+		e.later = append(e.later, func() {
+			if !e.known("cluster", j.Cluster) {
+				at.wrong("no cluster %q in the catalog", j.Cluster)
+			}
+		})
 	}
 	c.fields(map[string]func(cursor){
 		"metadata": func(m cursor) {

@@ -54,6 +54,11 @@ spec:
           timeoutSeconds: 20
           jsonPath: "{$.data}"
 ---
+apiVersion: backout.dev/v1alpha1
+kind: Cluster
+metadata: {name: eu}
+spec: {environment: p, location: eu, kubeconfig: k}
+---
 apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
 metadata: {name: orders, namespace: checks, annotations: {backout.dev/cluster: eu}}
@@ -91,7 +96,7 @@ func TestLoad_analysisTemplatesAsTheyAre(t *testing.T) {
 			Web: &backout.WebRequest{Method: "POST", URL: "https://checks.example.com/run", Headers: map[string]string{"X-Token": "a"}, Body: "{}", JSONPath: "{$.data}", Timeout: d(20 * time.Second)},
 		}},
 	}, {
-		Name: "orders", File: "a.yaml:43", Args: []backout.AnalysisArg{{Name: "service"}},
+		Name: "orders", File: "a.yaml:48", Args: []backout.AnalysisArg{{Name: "service"}},
 		Metrics: []backout.AnalysisMetric{{
 			Name: "place-orders", ConsecutiveErrorLimit: 4, Job: &backout.JobRun{Cluster: "eu", Namespace: "checks", Labels: map[string]string{"team": "shop"},
 				Spec: []byte(`{"backoffLimit":1,"template":{"spec":{"containers":[{"args":["{{args.service}}"],"image":"checks:1","name":"c"}],"restartPolicy":"Never"}}}`)},
@@ -117,6 +122,7 @@ func TestLoad_saysWhatAnAnalysisLacks(t *testing.T) {
 		"a job without a pod":   {metric("provider: {job: {spec: {}}}"), "x.yaml:4:spec.metrics[0].provider.job.spec: template.spec.containers: expected at least one"},
 		"a job that restarts":   {metric("provider: {job: {spec: {template: {spec: {containers: [{name: c, image: i}], restartPolicy: Always}}}}}"), `found "Always": expected Never or OnFailure`},
 		"a job's unknown field": {metric("provider: {job: {spec: {backofLimit: 1}}}"), `expected the spec of a Job (batch/v1): unknown field "backofLimit"`},
+		"a job nowhere":         {"apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {name: x, annotations: {backout.dev/cluster: us}}\nspec: {metrics: [{name: m, provider: {job: {spec: {template: {spec: {containers: [{name: c, image: i}], restartPolicy: Never}}}}}}]}\n", `x.yaml:3:metadata.annotations.backout.dev/cluster: no cluster "us" in the catalog`},
 		"a job and a call":      {metric("provider: {web: {url: 'http://x'}, job: {spec: {template: {spec: {containers: [{name: c, image: i}], restartPolicy: Never}}}}}"), "two providers: expected one"},
 		"a job's argument":      {metric("provider: {job: {spec: {template: {spec: {containers: [{name: c, image: 'i:{{args.tag}}'}], restartPolicy: Never}}}}}"), "{{args.tag}} is none of spec.args"},
 		"no provider of Argo's": {metric("provider: {oracle: {}}"), "spec.metrics[0].provider.oracle: unknown field"},

@@ -32,6 +32,10 @@ type Cluster struct {
 	// Bake is how long a release must have worked to be kept as one that can be gone
 	// back to; left out = 10m.
 	Bake backout.Duration `json:"bake"`
+	// Holds has the cluster itself refuse what is held; BreakGlass are the groups of its
+	// users that may deploy it nevertheless.
+	Holds      bool     `json:"holds,omitempty"`
+	BreakGlass []string `json:"break_glass,omitempty"`
 }
 
 func readCluster(e *entity) {
@@ -41,6 +45,7 @@ func readCluster(e *entity) {
 		"kubeconfig": text(&c.Kubeconfig), "context": text(&c.Context),
 		"server": text(&c.Server), "tokenFrom": reference(&c.Token), "caFile": text(&c.CAFile), "inCluster": yes(&c.InCluster),
 		"namespaces": names(&c.Namespaces), "timeout": span(&c.Timeout), "bake": span(&c.Bake),
+		"holds": yes(&c.Holds), "breakGlass": names(&c.BreakGlass),
 	})
 	e.required(map[string]bool{"environment": c.Environment == ""})
 	if c.Location == "" {
@@ -72,6 +77,8 @@ func (c Cluster) fits() error {
 		return errors.New("tokenFrom: expected {file: PATH} or {env: NAME} with server")
 	case c.Server == "" && (token || c.CAFile != ""):
 		return errors.New("tokenFrom, caFile: expected only with server")
+	case len(c.BreakGlass) > 0 && !c.Holds:
+		return errors.New("breakGlass: expected only with holds: true")
 	case c.Bake <= 0:
 		return errors.New("bake: expected more than nothing")
 	}

@@ -71,6 +71,8 @@
 //	                 a release must have worked to be one that can be gone back to).
 //	                 Relative paths are the catalog's. A Component with the locator
 //	                 CLUSTER/NAMESPACE/KIND/NAME is that workload; others are found
+//	                 holds (false: the cluster itself refuses what is held), breakGlass
+//	                 (groups of its users that may deploy it nevertheless)
 //
 // A quantile, such as the 99th percentile of latency, is watched as the share of requests
 // that are slower than it: a signal of kind errors whose query counts those requests.

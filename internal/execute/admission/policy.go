@@ -3,64 +3,106 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/backout-dev/backout"
 )
 
-// expressions are the policy's variables, in CEL, and what each means. params is one
-// hold's ConfigMap.
-var expressions = []admissionv1.Variable{
-	// This workload is the one that is held.
-	{Name: "held", Expression: `params.data.name == object.metadata.name && params.data.kind == request.kind.kind.lowerAscii()`},
-	// We take something back, or somebody breaks the glass.
-	{Name: "allowed", Expression: `request.userInfo.username == params.data.user || (params.data.groups != '' && has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in params.data.groups.split(',')))`},
-	// Something else would run than now: scaling and labels are no deployment.
-	{Name: "deploys", Expression: `oldObject == null || object.spec.template.spec != oldObject.spec.template.spec`},
-	{Name: "images", Expression: `object.spec.template.spec.containers.map(c, c.image) + (has(object.spec.template.spec.initContainers) ? object.spec.template.spec.initContainers.map(c, c.image) : [])`},
-	// It is the bad artifact, or the hold names none and keeps all away.
-	{Name: "bad", Expression: `params.data.rule == 'person' || variables.images.exists(i, (params.data.digest != '' && i.endsWith('@' + params.data.digest)) || (params.data.version != '' && (i.endsWith(':' + params.data.version) || i.contains(':' + params.data.version + '@'))))`},
-}
-
-const (
-	valid   = `!variables.held || variables.allowed || !variables.deploys || !variables.bad`
-	message = `params.data.component + ' is held by ' + params.data.owner + ' until ' + params.data.until + ': ' + params.data.reason + '. ' + (params.data.rule == 'person' ? 'Nothing is deployed to it meanwhile' : 'What would run was bad (' + (params.data.version != '' ? params.data.version : params.data.digest) + '); another version passes') + '. To end the hold: backout hold release ' + params.data.component`
-)
-
-// policies are the policy and its binding as they must be.
-func policies() (*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding) {
-	fail, forbidden, allow := admissionv1.Fail, metav1.StatusReasonForbidden, admissionv1.AllowAction
-	meta := metav1.ObjectMeta{Name: name, Labels: map[string]string{ownLabel: manager}}
+// policy is the policy that keeps holds; me is who we are.
+func (k *Keeper) policy(holds []Held, me string) *admissionv1.ValidatingAdmissionPolicy {
+	fail := admissionv1.Fail
 	return &admissionv1.ValidatingAdmissionPolicy{
-			ObjectMeta: meta,
-			Spec: admissionv1.ValidatingAdmissionPolicySpec{
-				ParamKind: &admissionv1.ParamKind{APIVersion: "v1", Kind: "ConfigMap"},
-				MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-					Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
-					Rule:       admissionv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments", "statefulsets", "daemonsets"}},
-				}}}},
-				FailurePolicy: &fail,
-				Variables:     expressions,
-				Validations:   []admissionv1.Validation{{Expression: valid, MessageExpression: message, Reason: &forbidden}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app.kubernetes.io/managed-by": manager}},
+		Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+				Rule:       admissionv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments", "statefulsets", "daemonsets"}},
+			}}}},
+			FailurePolicy: &fail,
+			Variables: []admissionv1.Variable{
+				// We take something back, or somebody breaks the glass.
+				{Name: "allowed", Expression: fmt.Sprintf("request.userInfo.username == %s || (has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in %s))", literal(me), list(k.Groups))},
+				// Something else would run than now: scaling and labels are no deployment.
+				{Name: "deploys", Expression: "oldObject == null || object.spec.template.spec != oldObject.spec.template.spec"},
+				{Name: "images", Expression: "object.spec.template.spec.containers.map(c, c.image) + (has(object.spec.template.spec.initContainers) ? object.spec.template.spec.initContainers.map(c, c.image) : [])"},
 			},
-		}, &admissionv1.ValidatingAdmissionPolicyBinding{
-			ObjectMeta: meta,
-			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-				PolicyName:        name,
-				ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
-				ParamRef: &admissionv1.ParamRef{
-					Selector:                &metav1.LabelSelector{MatchLabels: map[string]string{heldLabel: "true", ownLabel: manager}},
-					ParameterNotFoundAction: &allow,
-				},
-			},
-		}
+			Validations: k.rules(holds),
+		},
+	}
 }
 
-// policy has the policy and its binding be there, as this version of backout wants them.
-func (k *Keeper) policy(ctx context.Context) error {
-	p, b := policies()
+// rules are one for each hold, in an order of their own.
+func (k *Keeper) rules(holds []Held) []admissionv1.Validation {
+	forbidden := metav1.StatusReasonForbidden
+	var out []admissionv1.Validation
+	for _, h := range holds {
+		w, _ := k.workload(h)
+		out = append(out, admissionv1.Validation{
+			Expression: fmt.Sprintf("request.namespace != %s || request.kind.kind != %s || object.metadata.name != %s || variables.allowed || !variables.deploys || !(%s)",
+				literal(w.namespace), literal(w.kind), literal(w.name), bad(h.Hold)),
+			Message: told(h.Hold), Reason: &forbidden,
+		})
+	}
+	slices.SortFunc(out, func(a, b admissionv1.Validation) int {
+		return strings.Compare(a.Expression+a.Message, b.Expression+b.Message)
+	})
+	return out
+}
+
+// bad says of variables.images that they are what a hold keeps away.
+func bad(h backout.Hold) string {
+	if h.Releases() == backout.ReleasePerson {
+		return "true"
+	}
+	var is []string
+	if h.BadDigest != "" {
+		is = append(is, "i.endsWith("+literal("@"+h.BadDigest)+")")
+	}
+	if h.BadTo != "" {
+		is = append(is, "i.endsWith("+literal(":"+string(h.BadTo))+")", "i.contains("+literal(":"+string(h.BadTo)+"@")+")")
+	}
+	return "variables.images.exists(i, " + strings.Join(is, " || ") + ")"
+}
+
+// told is what whoever is refused reads. The cluster wants it on one line.
+func told(h backout.Hold) string {
+	until := "a person ends it"
+	if !h.Until.IsZero() {
+		until = h.Until.UTC().Format(time.RFC3339)
+	}
+	what := "Nothing is deployed to it meanwhile"
+	if h.Releases() != backout.ReleasePerson {
+		version := string(h.BadTo)
+		if version == "" {
+			version = h.BadDigest
+		}
+		what = "What would run was bad (" + version + "); another version passes"
+	}
+	s := fmt.Sprintf("%s is held by %s until %s: %s. %s. To end the hold: backout hold release %s", h.Component, h.Owner, until, h.Reason, what, h.Component)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// literal is a text in CEL, whose escapes are Go's.
+func literal(s string) string { return strconv.QuoteToASCII(s) }
+
+func list(all []string) string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = literal(s)
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+// apply has the policy and its binding be there. Another replica may be faster.
+func (k *Keeper) apply(ctx context.Context, p *admissionv1.ValidatingAdmissionPolicy) error {
 	api := k.Cluster.Client.AdmissionregistrationV1()
 	was, err := api.ValidatingAdmissionPolicies().Get(ctx, name, metav1.GetOptions{})
 	switch {
@@ -70,13 +112,16 @@ func (k *Keeper) policy(ctx context.Context) error {
 		was.Spec = p.Spec
 		_, err = api.ValidatingAdmissionPolicies().Update(ctx, was, metav1.UpdateOptions{FieldManager: manager})
 	}
-	if err == nil || apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
+	if err == nil {
 		_, err = api.ValidatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			_, err = api.ValidatingAdmissionPolicyBindings().Create(ctx, b, metav1.CreateOptions{FieldManager: manager})
-		}
 	}
-	if err != nil && !apierrors.IsAlreadyExists(err) {
+	if apierrors.IsNotFound(err) {
+		_, err = api.ValidatingAdmissionPolicyBindings().Create(ctx, &admissionv1.ValidatingAdmissionPolicyBinding{
+			ObjectMeta: p.ObjectMeta,
+			Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+		}, metav1.CreateOptions{FieldManager: manager})
+	}
+	if err != nil {
 		return fmt.Errorf("have the cluster refuse what is held: %w", k.Cluster.Explain(err))
 	}
 	return nil
@@ -85,17 +130,18 @@ func (k *Keeper) policy(ctx context.Context) error {
 // dismantle removes the policy and its binding.
 func (k *Keeper) dismantle(ctx context.Context) error {
 	api := k.Cluster.Client.AdmissionregistrationV1()
-	for _, remove := range []func() error{
-		func() error {
-			return api.ValidatingAdmissionPolicyBindings().Delete(ctx, name, metav1.DeleteOptions{})
-		},
-		func() error {
-			return api.ValidatingAdmissionPolicies().Delete(ctx, name, metav1.DeleteOptions{})
-		},
-	} {
-		if err := remove(); err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("remove the policy of holds: %w", k.Cluster.Explain(err))
-		}
+	_, err := api.ValidatingAdmissionPolicies().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil // it is the last to go
+	}
+	if err == nil {
+		err = api.ValidatingAdmissionPolicyBindings().Delete(ctx, name, metav1.DeleteOptions{})
+	}
+	if err == nil || apierrors.IsNotFound(err) {
+		err = api.ValidatingAdmissionPolicies().Delete(ctx, name, metav1.DeleteOptions{})
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("remove the policy of holds: %w", k.Cluster.Explain(err))
 	}
 	return nil
 }

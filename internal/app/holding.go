@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/catalog"
+	"github.com/backout-dev/backout/internal/execute/admission"
+	remote "github.com/backout-dev/backout/internal/remote/kubernetes"
+)
+
+// How often clusters are told what is held: soon after it changed, and now and then
+// anyhow, in case somebody removed it there.
+const (
+	holdsEach  = 2 * time.Second
+	holdsAgain = time.Minute
+	holdsLimit = 20 * time.Second
+)
+
+// keeping is a cluster that keeps what is held.
+type keeping struct {
+	name string
+	*admission.Keeper
+	kept []admission.Held // what it was told last
+	at   time.Time        // when; zero when that failed
+}
+
+func keepers(all []catalog.Cluster, reach map[string]*remote.Cluster) []*keeping {
+	var out []*keeping
+	for _, c := range all {
+		if c.Holds {
+			out = append(out, &keeping{name: c.Name, Keeper: &admission.Keeper{Cluster: reach[c.Name], Groups: c.BreakGlass}})
+		}
+	}
+	return out
+}
+
+// keepHolds has clusters keep what is held. One replica does it for all.
+func (a *App) keepHolds(ctx context.Context) error {
+	all := keepers(a.catalog.Clusters, a.reach)
+	if len(all) == 0 {
+		return nil
+	}
+	return every(ctx, holdsEach, func() {
+		if !a.has(dutyWalk) {
+			return
+		}
+		held, err := a.held(ctx)
+		if err != nil {
+			return // the database is away, which is told already
+		}
+		for _, k := range all {
+			a.keepIn(ctx, k, held)
+		}
+	})
+}
+
+func (a *App) keepIn(ctx context.Context, k *keeping, held []admission.Held) {
+	if slices.Equal(k.kept, held) && time.Since(k.at) < holdsAgain {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, holdsLimit)
+	defer cancel()
+	about := "holds in cluster " + k.name
+	if err := k.Keep(ctx, held); err != nil {
+		k.at = time.Time{}
+		a.vitals.note(about, backout.Degraded(backout.DegradedHolds, about, time.Now().UTC(), err.Error()))
+		return
+	}
+	k.kept, k.at = held, time.Now()
+	a.vitals.unnote(about)
+}
+
+// held are the holds in force on what clusters know, with where it is.
+func (a *App) held(ctx context.Context) ([]admission.Held, error) {
+	holds, err := a.store.Holds(ctx, time.Now().UTC())
+	if err != nil {
+		return nil, err
+	}
+	at := map[backout.ComponentID]string{}
+	_, found := a.found()
+	for _, c := range slices.Concat(a.catalog.Graph.Components, found) {
+		if c.Locator != "" {
+			at[c.ID] = c.Locator
+		}
+	}
+	var out []admission.Held
+	for _, h := range holds {
+		if where := at[h.Component]; where != "" {
+			out = append(out, admission.Held{Hold: h, Locator: where})
+		}
+	}
+	return out, nil
+}
+
+// CleanClusters removes what backout left in the clusters that a catalog names, when it
+// is not there any more to do so itself: the policy of holds and the holds. It says in
+// words what it did, one line a cluster.
+func CleanClusters(ctx context.Context, dir string) ([]string, error) {
+	c, err := catalog.Load(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("read catalog %s: %w", dir, err)
+	}
+	reach, err := connectAll(c.Clusters, dir)
+	if err != nil {
+		return nil, err
+	}
+	var said []string
+	for _, c := range c.Clusters {
+		limited, cancel := context.WithTimeout(ctx, holdsLimit)
+		n, err := (&admission.Keeper{Cluster: reach[c.Name]}).Clear(limited)
+		cancel()
+		if err != nil {
+			return said, fmt.Errorf("cluster %s: %w", c.Name, err)
+		}
+		said = append(said, fmt.Sprintf("cluster %s: %d of our holds removed, and no policy of ours is left", c.Name, n))
+	}
+	return said, nil
+}
