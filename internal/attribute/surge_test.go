@@ -66,3 +66,28 @@ func TestRank_placeIsAskedWithoutTheTime(t *testing.T) {
 		t.Errorf("where it began %.2f, shipped long before %.2f, of a caller %.2f", there, long, caller)
 	}
 }
+
+// Callers of an overloaded service have their trouble from it: three of a chain are
+// likelier in a surge than three that have nothing to do with each other. Services that
+// give way minutes apart cost it little.
+func TestSurgeEvidence_travels(t *testing.T) {
+	best := func(l levels) float64 {
+		s := newScene()
+		for k, level := range l { // their callers see it as well
+			for _, d := range s.q.World.Graph.Dependencies {
+				if string(d.To) == k {
+					l[string(d.From)+">"+k] = level
+				}
+			}
+		}
+		s.measure(l, nil)
+		e := newTrial(s.q).surgeEvidence()
+		return e[bestOf(e)]
+	}
+	chain := best(levels{"payment": step(45, 6), "checkout": step(45, 6), "web": step(45, 6)})
+	apart := best(levels{"payment": step(45, 6), "ledger": step(45, 6), "web": step(45, 6)})
+	later := best(levels{"payment": step(45, 6), "checkout": step(49, 6), "web": step(49, 6)})
+	if chain < apart+1.5 || later < chain-4 {
+		t.Errorf("a chain %.1f, services apart %.1f, minutes later %.1f", chain, apart, later)
+	}
+}

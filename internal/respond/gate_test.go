@@ -155,11 +155,13 @@ func TestGate_earlierTrouble(t *testing.T) {
 	for name, c := range map[string]struct {
 		before time.Duration // the onset of shop's trouble before noon
 		alone  bool          // only shop's
+		heals  bool          // shop's as well
 		want   execute.Decision
 	}{
-		"two hours before the change":               {2 * time.Hour, false, execute.DecisionGoOn},
-		"with the rest":                             {10 * minute, false, execute.DecisionWait},
-		"two hours before, and nothing else is ill": {2 * time.Hour, true, execute.DecisionWait},
+		"two hours before the change":               {2 * time.Hour, false, false, execute.DecisionGoOn},
+		"with the rest":                             {10 * minute, false, false, execute.DecisionWait},
+		"two hours before, and nothing else is ill": {2 * time.Hour, true, false, execute.DecisionWait},
+		"two hours before, alone, and it heals":     {2 * time.Hour, true, true, execute.DecisionGoOn},
 	} {
 		tw := newTown(t, true, nil)
 		id := tw.detect()
@@ -173,7 +175,7 @@ func TestGate_earlierTrouble(t *testing.T) {
 		began := tw.now
 		for s, level := range tw.signals.levels {
 			tw.signals.levels[s] = func(at time.Time) float64 {
-				if at.After(began) && s != shop {
+				if at.After(began) && (s != shop || c.heals) {
 					return 0
 				}
 				return level(at)
