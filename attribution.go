@@ -20,10 +20,13 @@ type Suspect struct {
 	Component ComponentID `json:"component"`
 	To        Version     `json:"to"`
 	// Audience is the one that the change hurts, when it hurts one alone.
-	Audience string     `json:"audience,omitempty"`
-	P        float64    `json:"p"`
-	For      []Evidence `json:"for"`
-	Against  []Evidence `json:"against"`
+	Audience string  `json:"audience,omitempty"`
+	P        float64 `json:"p"`
+	// Place is the probability that the trouble would have begun where this change was
+	// made if no change had begun it: how far the place speaks for it without the time.
+	Place   float64    `json:"place"`
+	For     []Evidence `json:"for"`
+	Against []Evidence `json:"against"`
 }
 
 // EvidenceKind says where evidence comes from.
@@ -34,6 +37,7 @@ const (
 	EvidenceTime    EvidenceKind = "time"    // delay between exposure and onset
 	EvidenceSpace   EvidenceKind = "space"   // which services are ill, against which would be
 	EvidenceArms    EvidenceKind = "arms"    // treated against control
+	EvidenceCallers EvidenceKind = "callers" // its calls beside those of others to the same callee
 	EvidencePrior   EvidenceKind = "prior"   // how often such changes hurt
 	EvidenceOutcome EvidenceKind = "outcome" // what happened when something was taken back
 )

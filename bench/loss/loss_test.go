@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -71,5 +73,42 @@ func TestMeasure_bounds(t *testing.T) {
 	}
 	if svg := draw(r).SVG(); !strings.Contains(svg, "a minute costs 200") {
 		t.Error("the picture lacks a price")
+	}
+}
+
+// Where no change did it there is no way from nobody to the oracle, and of few cases many
+// resamples are such: that is said as null, and the rest is still told.
+func TestSummarise_whatDoesNotExistIsNull(t *testing.T) {
+	bills := func(guilty ...bool) []bill {
+		out := make([]bill, len(guilty))
+		for i, g := range guilty {
+			out[i] = bill{map[string][]float64{}, map[string][]float64{}}
+			for _, name := range deciders {
+				lost := 900.0
+				if g && name != nobody {
+					lost = 100
+				}
+				out[i].loss[name], out[i].needless[name] = []float64{lost, lost, lost, lost}, make([]float64, len(levels))
+			}
+		}
+		return out
+	}
+	many := make([]bool, 40)
+	for i := range many {
+		many[i] = i%2 == 0
+	}
+	for name, c := range map[string]struct {
+		guilty        []bool
+		gap, interval bool
+	}{"no change did it": {guilty: []bool{false, false}}, "one of three": {guilty: []bool{true, false, false}, gap: true}, "twenty of forty": {guilty: many, gap: true, interval: true}} {
+		r := summarise(options{output: "json"}, bills(c.guilty...))
+		if l := r.Levels[0]; (l.GapClosed != nil) != c.gap || (l.GapClosedCI != nil) != c.interval || l.Deciders[nobody].CI == nil || l.AgainstSuspectCI == nil {
+			t.Errorf("%s: %+v", name, l)
+		}
+		if err := json.NewEncoder(io.Discard).Encode(r); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.show(io.Discard)
+		draw(r)
 	}
 }

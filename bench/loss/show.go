@@ -24,19 +24,21 @@ type result struct {
 type level struct {
 	PerMinute float64         `json:"impact_per_minute"`
 	Deciders  map[string]mean `json:"deciders"`
-	// GapClosed is how far backout comes from nobody to the oracle, with its interval;
-	// AgainstSuspect is its loss less that of the top suspect, paired by case.
-	GapClosed        float64    `json:"gap_closed"`
-	GapClosedCI      [2]float64 `json:"gap_closed_ci"`
-	AgainstSuspect   float64    `json:"backout_minus_top_suspect"`
-	AgainstSuspectCI [2]float64 `json:"backout_minus_top_suspect_ci"`
+	// GapClosed is how far backout comes from nobody to the oracle, with its interval; nil
+	// where there is no way to go, since no change did it in any case (of the interval: in
+	// too many resamples). AgainstSuspect is its loss less that of the top suspect, paired
+	// by case.
+	GapClosed        *float64    `json:"gap_closed"`
+	GapClosedCI      *[2]float64 `json:"gap_closed_ci"`
+	AgainstSuspect   float64     `json:"backout_minus_top_suspect"`
+	AgainstSuspectCI *[2]float64 `json:"backout_minus_top_suspect_ci"`
 }
 
 // mean is a decider's expected loss an incident.
 type mean struct {
-	Loss     float64    `json:"loss"`
-	CI       [2]float64 `json:"ci"`
-	Needless float64    `json:"needless"` // innocent components taken back, an incident
+	Loss     float64     `json:"loss"`
+	CI       *[2]float64 `json:"ci"`
+	Needless float64     `json:"needless"` // innocent components taken back, an incident
 }
 
 func summarise(o options, bills []bill) result {
@@ -63,7 +65,7 @@ func summarise(o options, bills []bill) result {
 			return (average(none, pick) - average(mine, pick)) / (average(none, pick) - average(best, pick))
 		}
 		less := func(pick []int) float64 { return average(mine, pick) - average(top, pick) }
-		l.GapClosed, l.GapClosedCI = gap(nil), resampled(len(bills), gap)
+		l.GapClosed, l.GapClosedCI = known(gap(nil)), resampled(len(bills), gap)
 		l.AgainstSuspect, l.AgainstSuspectCI = less(nil), resampled(len(bills), less)
 		r.Levels = append(r.Levels, l)
 	}
@@ -88,18 +90,50 @@ func average(x []float64, pick []int) float64 {
 const resamples = 5000
 
 // resampled is the 95 % bootstrap interval of a statistic of n cases; the draws are
-// always the same.
-func resampled(n int, of func(pick []int) float64) [2]float64 {
+// always the same. It is that of the draws in which the statistic exists, and nil where
+// it does not in more than one of twenty: then there is nothing that an interval would
+// hold for.
+func resampled(n int, of func(pick []int) float64) *[2]float64 {
 	r := rand.New(rand.NewPCG(1, 2))
-	values, pick := make([]float64, resamples), make([]int, n)
-	for i := range values {
+	var values []float64
+	pick := make([]int, n)
+	for range resamples {
 		for k := range pick {
 			pick[k] = r.IntN(n)
 		}
-		values[i] = of(pick)
+		if v := known(of(pick)); v != nil {
+			values = append(values, *v)
+		}
+	}
+	if len(values) < resamples*95/100 {
+		return nil
 	}
 	slices.Sort(values)
-	return [2]float64{values[resamples*25/1000], values[resamples*975/1000-1]}
+	return &[2]float64{values[len(values)*25/1000], values[len(values)*975/1000-1]}
+}
+
+// known is nil for a quotient that does not exist, such as a share of nothing: JSON has no
+// other word for it.
+func known(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+// words of an interval, and of a share, that may not exist.
+func interval(ci *[2]float64, format string) string {
+	if ci == nil {
+		return "[too few cases]"
+	}
+	return fmt.Sprintf("["+format+", "+format+"]", ci[0], ci[1])
+}
+
+func share(x *float64) string {
+	if x == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%.2f", *x)
 }
 
 func (r result) show(out io.Writer) {
@@ -108,10 +142,10 @@ func (r result) show(out io.Writer) {
 		fmt.Fprintf(out, "\na minute costs %.0f\n", l.PerMinute)
 		for _, name := range deciders {
 			m := l.Deciders[name]
-			fmt.Fprintf(out, "  %-14s %8.0f [%6.0f, %6.0f]  (%.2f)\n", name, m.Loss, m.CI[0], m.CI[1], m.Needless)
+			fmt.Fprintf(out, "  %-14s %8.0f %s  (%.2f)\n", name, m.Loss, interval(m.CI, "%6.0f"), m.Needless)
 		}
-		fmt.Fprintf(out, "  of the way from nobody to the oracle: %.2f [%.2f, %.2f]; against the top suspect %+.0f [%+.0f, %+.0f]\n",
-			l.GapClosed, l.GapClosedCI[0], l.GapClosedCI[1], l.AgainstSuspect, l.AgainstSuspectCI[0], l.AgainstSuspectCI[1])
+		fmt.Fprintf(out, "  of the way from nobody to the oracle: %s %s; against the top suspect %+.0f %s\n",
+			share(l.GapClosed), interval(l.GapClosedCI, "%.2f"), l.AgainstSuspect, interval(l.AgainstSuspectCI, "%+.0f"))
 	}
 }
 

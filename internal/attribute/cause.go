@@ -152,7 +152,7 @@ func (t *trial) addOrigins() {
 			prior: odds * spontaneous * float64(rest) / float64(len(own)), delay: flat(1), evidence: make([]float64, n), outcome: outcomeNone(t.q)})
 	}
 	t.causes = append(t.causes, cause{kind: backout.OriginSurge, prior: odds * surge, delay: flat(1),
-		evidence: t.panel.surgeEvidence(g), outcome: outcomeNone(t.q)})
+		evidence: t.surgeEvidence(), outcome: outcomeNone(t.q)})
 }
 
 func (t *trial) addOrigin(kind backout.OriginKind, s backout.ServiceID, prior float64, delay []float64, quiet bool) {

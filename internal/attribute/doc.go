@@ -37,5 +37,10 @@
 // 0.8, because services that fail together are not independent witnesses), t0 is
 // summed out, and the sum over all causes is normalised to 1.
 //
+// A surge of demand is looked at apart: each service may be overloaded, and passes its
+// trouble on along the same ways; demand begins to rise some minutes before. How far the
+// place alone speaks for a change is told beside its probability: where trouble would have
+// begun if no change had begun it, asked without the times of the changes.
+//
 // Everything is a pure function of [Question]: no clock, no randomness.
 package attribute

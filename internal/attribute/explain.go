@@ -173,7 +173,7 @@ func (t *trial) callerEvidence(c *cause, onset int) []backout.Evidence {
 			out = append(out, backout.Evidence{Kind: backout.EvidenceSpace, LogBF: -tempering * min(8, mine.peak) * float64(failing),
 				Text: fmt.Sprintf("%s of %s fail%s too, and did not change", count(failing, "other caller"), callee, third(failing))})
 		case others > 0 && bf >= telling && t.healthyTo(callee, c):
-			out = append(out, backout.Evidence{Kind: backout.EvidenceSpace, LogBF: bf,
+			out = append(out, backout.Evidence{Kind: backout.EvidenceCallers, LogBF: bf,
 				Text: fmt.Sprintf("its calls to %s fail while %s of %s succeed%s", callee, count(others, "other caller"), callee, third(others))})
 		}
 	}

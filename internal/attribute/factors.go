@@ -102,7 +102,7 @@ func twiceMills(x float64) float64 {
 		return exactMills(x)
 	}
 	at := (x - deepTail) * millsSteps
-	i := int(at)
+	i := min(int(at), len(millsTable)-2) // just below the end the difference is rounded up to it
 	t := at - float64(i)
 	p, q := millsTable[i], millsTable[i+1]
 	return p.value + t*(p.slope+t*(3*(q.value-p.value)-2*p.slope-q.slope+t*(2*(p.value-q.value)+p.slope+q.slope)))

@@ -58,3 +58,13 @@ func TestAnyFactors_equalsLogarithms(t *testing.T) {
 		}
 	})
 }
+
+// The table is read up to the last number below its end, where a difference of floating
+// point numbers is already the end itself.
+func TestTwiceMills_upToTheEnds(t *testing.T) {
+	for _, x := range []float64{deepTail, math.Nextafter(deepTail, 0), math.Nextafter(millsEnd, 0), millsEnd, math.Nextafter(millsEnd, 9)} {
+		if got, want := twiceMills(x), exactMills(x); math.Abs(got/want-1) > 1e-6 {
+			t.Errorf("at %v: %v, expected %v", x, got, want)
+		}
+	}
+}

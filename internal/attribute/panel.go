@@ -56,7 +56,7 @@ type panel struct {
 type gathering struct {
 	own     map[place][]factors
 	calls   map[call][]factors
-	traffic map[place][]factors
+	traffic map[place][][]float64
 	entries map[backout.ServiceID]bool
 	scratch *tails
 	series  map[place][]armSums
@@ -65,7 +65,7 @@ type gathering struct {
 func newPanel(q Question) *panel {
 	n := q.minutes()
 	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n, until: q.until()}
-	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][]factors{}, entries(q.World.Graph), &tails{}, map[place][]armSums{}}
+	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][][]float64{}, entries(q.World.Graph), &tails{}, map[place][]armSums{}}
 	for _, r := range q.Residuals {
 		if r.Mode == backout.ModeWarming || r.ID.Subject.Client != "" || r.ID.Subject.Version != "" || r.Step <= 0 {
 			continue
@@ -74,11 +74,7 @@ func newPanel(q Question) *panel {
 	}
 	p := &panel{series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
-		logs := make([][]float64, len(lbs))
-		for i, f := range lbs {
-			logs[i] = f.logarithms()
-		}
-		p.traffic[k] = shrink(anyOf(logs))
+		p.traffic[k] = shrink(anyOf(lbs))
 		p.trafficOrder = append(p.trafficOrder, k)
 	}
 	slices.SortFunc(p.trafficOrder, comparePlaces)
@@ -95,6 +91,11 @@ func (g gathering) add(r backout.Residuals, c clock) {
 	if total(sums.n) == 0 {
 		return // silent about this window
 	}
+	if r.Kind == backout.SignalTraffic && s.Journey == "" && (s.Caller == "" || s.Service == "") {
+		k := place{service: s.Service, location: s.Location}
+		g.traffic[k] = append(g.traffic[k], riseEvidence(sums, r.Phi))
+		return
+	}
 	lb := newFactors(sums, believedPhi(r), g.scratch)
 	if r.Kind != backout.SignalTraffic && s.Service != "" && s.Journey == "" {
 		at := place{service: s.Service, location: s.Location}
@@ -107,9 +108,6 @@ func (g gathering) add(r backout.Residuals, c clock) {
 	case s.Journey != "":
 		k := place{journey: s.Journey, location: s.Location}
 		g.own[k] = append(g.own[k], lb)
-	case r.Kind == backout.SignalTraffic:
-		k := place{service: s.Service, location: s.Location}
-		g.traffic[k] = append(g.traffic[k], lb)
 	default:
 		k := place{service: s.Service, location: s.Location}
 		g.own[k] = append(g.own[k], lb)

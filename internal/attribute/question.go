@@ -51,7 +51,7 @@ const (
 	witness        = 0.85 // one witness of an ill service (itself, one caller) notices
 	severalTargets = 0.7  // a change with several services alters each of them
 	negligible     = 1e-4 // reach below this is none
-	shiftSD        = 6.0  // λ: scale of the shift's half-normal prior, standard deviations
+	shiftSD        = 8.0  // λ: scale of the shift's half-normal prior, standard deviations
 	clipZ          = 12.0 // residuals beyond this count as this
 	mostErrorPhi   = 0.5  // correlation of neighbouring error counts beyond this is not believed
 	capLogBF       = 60.0 // log evidence of one series beyond this is shrunk to it
@@ -65,7 +65,7 @@ const (
 	oneByOne       = 100  // up to so many services are all supposed to have broken by themselves
 	afterOnset     = 1e-6 // delay density of a change that came after the trouble
 	clockSkew      = 1e-3 // the same, within one minute: clocks differ
-	surgeReach     = 0.35 // a surge makes a service ill
+	surgeReach     = 0.2  // a surge is more than a service can bear
 	anyRise        = 0.2  // demand rises some time within the window and hurts nobody
 	surgeTraffic   = 0.7  // a surge shows in the traffic of one entry
 )

@@ -27,7 +27,7 @@ func Rank(q Question) backout.Attribution {
 // together and the reasons of the likeliest. One audience is named when it has most
 // of that probability.
 func (t *trial) suspects(p []float64, onset int) []backout.Suspect {
-	out := []backout.Suspect{}
+	out, place := []backout.Suspect{}, t.places()
 	at, lead := map[backout.ChangeID]int{}, map[backout.ChangeID]int{}
 	for i, c := range t.causes {
 		if c.change == nil {
@@ -50,8 +50,35 @@ func (t *trial) suspects(p []float64, onset int) []backout.Suspect {
 			out[k].Audience = t.causes[i].audience
 		}
 		out[k].For, out[k].Against = t.explain(i, onset)
+		out[k].Place = place(t.causes[i].change.Services)
 	}
 	return out
+}
+
+// places gives the share of some services in what no change would have caused: where it
+// would have begun, asked without the times of the changes.
+func (t *trial) places() func([]backout.ServiceID) float64 {
+	at, all := map[backout.ServiceID]float64{}, math.Inf(-1)
+	for _, c := range t.causes {
+		if c.change != nil {
+			continue
+		}
+		w := logSum(c.weight)
+		all = logAdd(all, w)
+		if before, known := at[c.service]; known {
+			w = logAdd(before, w)
+		}
+		at[c.service] = w
+	}
+	return func(services []backout.ServiceID) float64 {
+		p := 0.0
+		for _, s := range services {
+			if w, known := at[s]; known && s != "" {
+				p += math.Exp(w - all)
+			}
+		}
+		return min(1, p)
+	}
 }
 
 // mostOf is the share of a change's probability that names one audience.

@@ -66,20 +66,51 @@ func TestFoldWitnesses_badCallsToAnIllCallee(t *testing.T) {
 	}
 }
 
+// However many entries show it, a rise counts once: as much as it is rarer anyhow than
+// before trouble. It leads the trouble by minutes, not by half an hour, and does not follow it.
 func TestDemand_entriesAreOneWitness(t *testing.T) {
+	one := risenAt(40, 1)
 	for _, entries := range []int{1, 12} {
-		p := &panel{clock: clock{n: 60}, traffic: map[place][]float64{}}
-		var g backout.Graph
-		for i := range entries {
-			id := backout.ServiceID(rune('a' + i))
-			g.Services = append(g.Services, backout.Service{ID: id, Kind: backout.ServiceOwn})
-			up := repeat(-5, 60)
-			up[40] = 50
-			p.traffic[place{service: id}], p.trafficOrder = up, append(p.trafficOrder, place{service: id})
+		got := risenAt(40, entries)
+		if math.Abs(got[42]/one[42]-1) > .01 || got[42] > 60/anyRise {
+			t.Errorf("%d entries: %.1f with the rise, one has %.1f", entries, got[42], one[42])
 		}
-		got := p.demand(g)
-		if got[40] < 2 || got[40] > math.Log(60/anyRise) || got[10] > -2 {
-			t.Errorf("%d entries: %.1f with the rise and %.1f half an hour before", entries, got[40], got[10])
+		if got[40] < 20 || got[46] < 8 || got[10] > .1 || got[36] > .1 {
+			t.Errorf("%d entries: %.1f with the rise, %.1f six minutes after, %.1f half an hour before, %.1f four minutes before", entries, got[40], got[46], got[10], got[36])
+		}
+	}
+}
+
+func risenAt(minute, entries int) []float64 {
+	p := &panel{clock: clock{n: 60}, traffic: map[place][]float64{}}
+	var g backout.Graph
+	for i := range entries {
+		id := backout.ServiceID(rune('a' + i))
+		g.Services = append(g.Services, backout.Service{ID: id, Kind: backout.ServiceOwn})
+		up := repeat(-5, 60)
+		up[minute] = 50
+		p.traffic[place{service: id}], p.trafficOrder = up, append(p.trafficOrder, place{service: id})
+	}
+	return p.demand(g)
+}
+
+// Demand that has been above its baseline all the time (a baseline of other hours) must
+// not hide that it rises, and a level that stays is no rise.
+func TestRiseEvidence_againstTheWindowsOwnLevel(t *testing.T) {
+	sums := func(level func(int) float64) minuteSums {
+		s := minuteSums{make([]float64, 60), repeat(1, 60)}
+		for i := range s.sum {
+			s.sum[i] = level(i) + .5*math.Sin(float64(7*i))
+		}
+		return s
+	}
+	for _, offset := range []float64{0, 6, -6} {
+		rise := riseEvidence(sums(func(i int) float64 { return offset + step(45, 4)(i) }), .3)
+		if best := bestOf(rise); best < 44 || best > 46 || rise[best] < 10 {
+			t.Errorf("off by %.0f: a rise at 45 is seen at %d with %.1f", offset, best, rise[best])
+		}
+		if flat := riseEvidence(sums(func(int) float64 { return offset }), .3); flat[bestOf(flat)] > 1 {
+			t.Errorf("off by %.0f: a level has %.1f for a rise", offset, flat[bestOf(flat)])
 		}
 	}
 }

@@ -23,7 +23,7 @@ func run(args ...string) (code int, out, errs string) {
 func TestReplay_words(t *testing.T) {
 	code, out, errs := run("replay", example)
 	for _, want := range []string{
-		"Who did it", "payment 2.4.0", "Where it goes", "The way back", "proven safe by an independent checker", "it may run by itself",
+		"Who did it", "payment 2.4.0", "Where it goes", "The way back", "proven safe by an independent checker", "only time and place speak for", "nothing could be compared",
 		"What was found out: deployment:payment@production/eu-1=2.4.0. ✔ ranked first", "culprit ranked first in 1",
 	} {
 		if !strings.Contains(out, want) {

@@ -15,7 +15,7 @@
 // [Permit.Whole] is asked about a finished plan. Its [backout.Ruling] says
 // forbidden, automatic, or how many people must say yes; every condition that
 // spoke is a reason in words. A plan runs by itself only when no condition
-// objects: autonomy, proof and gaps, losses, cold start, novelty, confidence, bounds, the loop
+// objects: autonomy, proof and gaps, losses, cold start, novelty, confidence, coincidence, bounds, the loop
 // breakers (attempts on the same change, age of the failure, settling, cooldown, what
 // would undo a rollback, budget), and the policy's own rules.
 //

@@ -36,7 +36,7 @@ func (p *Permit) Whole(w backout.World, pl backout.Plan, att backout.Attribution
 		return r
 	}
 	for _, objections := range [][]string{
-		q.autonomy(), q.proof(), q.exposed(), q.coldStart(), q.novelty(), q.certainty(), q.bounds(), q.breakers(), p.ruled(q),
+		q.autonomy(), q.proof(), q.exposed(), q.coldStart(), q.novelty(), q.certainty(), q.coincidence(), q.bounds(), q.breakers(), p.ruled(q),
 	} {
 		r.Reasons = append(r.Reasons, objections...)
 	}
@@ -231,6 +231,12 @@ func (q question) certainty() []string {
 // earlier for certain: trouble that grows is dated back by some minutes, not by this.
 const surelyEarlier = 30 * time.Minute
 
+// LongBefore reports whether trouble that set in at onset is older for certain than what
+// was shipped at a moment. A model minute that is zero is a minute.
+func LongBefore(minute time.Duration, onset, shipped time.Time) bool {
+	return !onset.IsZero() && shipped.After(onset.Add(scaled(backout.World{Minute: backout.Duration(minute)}, backout.Duration(surelyEarlier))))
+}
+
 // older names changes that are taken back on suspicion although all that is ill had been
 // ill long before they were shipped: a slow drift that was noticed at last, and whatever
 // was shipped just then.
@@ -247,7 +253,7 @@ func (q question) older() []string {
 	var out []string
 	for _, s := range q.plan.Steps() {
 		for _, c := range q.world.Changes {
-			if !s.Demanded && slices.Contains(s.Reverts, c.ID) && c.Exposure.Start().After(last.Add(scaled(q.world, backout.Duration(surelyEarlier)))) {
+			if !s.Demanded && slices.Contains(s.Reverts, c.ID) && LongBefore(q.world.Minute.Std(), last, c.Exposure.Start()) {
 				out = append(out, fmt.Sprintf("all that is ill had begun by %s, long before %s to %s was shipped", clock(last), s.Component, s.From))
 			}
 		}

@@ -241,7 +241,7 @@ func (w *why) mind() {
 
 // drawnFrom says what each kind of evidence is drawn from.
 var drawnFrom = map[backout.EvidenceKind]string{
-	backout.EvidenceTime: "the timing", backout.EvidenceSpace: "who is ill and who is not", backout.EvidenceArms: "old against new instances",
+	backout.EvidenceTime: "the timing", backout.EvidenceSpace: "who is ill and who is not", backout.EvidenceArms: "old against new instances", backout.EvidenceCallers: "its calls beside those of others",
 	backout.EvidencePrior: "how often such changes hurt", backout.EvidenceOutcome: "what came of what was tried",
 }
 

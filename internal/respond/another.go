@@ -9,6 +9,7 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/attribute"
 	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/verify"
 )
 
@@ -74,10 +75,47 @@ func (g *Gate) withoutAnother(ctx context.Context, inc backout.Incident, q execu
 	if err != nil {
 		return v, fmt.Errorf("gate of %s: %w", q.Attempt.ID, err)
 	}
-	other := apart(w, inc, q.Attempt)
+	other, old := apart(w, inc, q.Attempt), earlier(w, inc, q.Attempt)
 	drop := func(r backout.Residuals) bool { return other(r.ID) }
 	v.Primary, v.Watched = slices.DeleteFunc(v.Primary, drop), slices.DeleteFunc(v.Watched, drop)
+	stale := func(r backout.Residuals) bool { return old(r.ID) }
+	if slices.ContainsFunc(v.Primary, func(r backout.Residuals) bool { return !stale(r) }) {
+		v.Primary = slices.DeleteFunc(v.Primary, stale) // something is left to prove recovery with
+	}
 	return v, nil
+}
+
+// An incident may also have been opened by an earlier trouble: a slow drift, or what stood
+// when we began to watch. What was ill long before all that the attempt takes back on
+// suspicion was shipped does not get well by taking it back; held against the attempt it
+// would be waited for until the gate gives up. It opens the next incident.
+
+// lingers reports whether something was ill so long before the attempt that it may be of
+// an earlier trouble.
+func lingers(inc backout.Incident, at backout.Attempt, minute time.Duration) bool {
+	return slices.ContainsFunc(inc.Findings, func(f backout.Finding) bool { return f.Opens && permit.LongBefore(minute, f.Onset, at.StartedAt) })
+}
+
+// earlier says which series belong to an earlier trouble; none where it isn't known when
+// what is taken back was shipped.
+func earlier(w backout.World, inc backout.Incident, at backout.Attempt) func(backout.SeriesID) bool {
+	first := time.Time{}
+	for _, s := range at.Plan.Steps() {
+		for _, c := range w.Changes {
+			if start := c.Exposure.Start(); !s.Demanded && slices.Contains(s.Reverts, c.ID) && (first.IsZero() || start.Before(first)) {
+				first = start
+			}
+		}
+	}
+	old, fresh := map[backout.SeriesID]bool{}, map[backout.SeriesID]bool{}
+	for _, f := range inc.Findings {
+		if !first.IsZero() && permit.LongBefore(w.Minute.Std(), f.Onset, first) {
+			old[f.ID] = true
+		} else {
+			fresh[f.ID] = true
+		}
+	}
+	return func(id backout.SeriesID) bool { return old[id] && !fresh[id] }
 }
 
 // leftOver are the findings of a second trouble that the newest incident took along
@@ -90,14 +128,14 @@ func (r *Responder) leftOver(ctx context.Context, now time.Time, env backout.Env
 		return nil, nil, err
 	}
 	at := inc.Attempts[len(inc.Attempts)-1]
-	if !joined(inc, at) {
+	if !joined(inc, at) && !lingers(inc, at, r.cfg.Minute) {
 		return nil, nil, nil
 	}
 	w, err := r.cfg.Facts.World(ctx, now, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	other, lasting := apart(w, inc, at), map[backout.SeriesID]bool{}
+	other, old, lasting := apart(w, inc, at), earlier(w, inc, at), map[backout.SeriesID]bool{}
 	for _, res := range r.cfg.Signals.Residuals(now.Add(-r.minutes(goesOnQuiet)), now) {
 		lasting[res.ID] = !quiet(res, r.minutes(goesOnQuiet)/2)
 	}
@@ -106,7 +144,7 @@ func (r *Responder) leftOver(ctx context.Context, now time.Time, env backout.Env
 	for _, f := range inc.Findings {
 		switch {
 		case !f.Opens:
-		case !other(f.ID):
+		case !other(f.ID) && !old(f.ID):
 			after.Series = append(after.Series, f.ID)
 		case f.EndedAt.IsZero() && (lasting[f.ID] || f.Mode == backout.ModeAlert):
 			out = append(out, f)

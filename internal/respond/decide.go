@@ -51,7 +51,7 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 		return time.Time{}, err
 	}
 	if r.remembers(now, inc) {
-		return r.reconsider(ctx, now, w, inc)
+		return r.reconsider(ctx, now, w, inc, inc.Attribution)
 	}
 	before := inc.Attribution
 	att := r.rank(now, r.taught(ctx, now, w, inc), inc)
@@ -59,10 +59,10 @@ func (r *Responder) decide(ctx context.Context, now time.Time, inc backout.Incid
 	inc.Attribution, inc.Forecast, inc.Onset = &att, &fc, att.Onset
 	r.liken(ctx, now, w, &inc)
 	if inc.State == backout.StateWaiting {
-		return r.reconsider(ctx, now, w, inc)
+		return r.reconsider(ctx, now, w, inc, before)
 	}
 	due, timing := r.due(now, w, inc, before)
-	if !due {
+	if fresh := leads(&att, decisive) && !steady(before, att, decisive); !due || fresh {
 		if inc.State == backout.StateDetected {
 			inc.FirstForecast = &fc
 			_, err = r.move(ctx, now, inc, backout.StateAttributed, leading(att)+patience(att, timing))
@@ -149,11 +149,19 @@ func (r *Responder) due(now time.Time, w backout.World, inc backout.Incident, be
 	return t == nil || !t.Wait || waited >= nobodyWait, t
 }
 
+// steady reports whether the same change has at least this probability as at the look
+// before: what one sample has turned the next one often turns back.
+func steady(before *backout.Attribution, att backout.Attribution, p float64) bool {
+	return leads(before, p) && leads(&att, p) && before.Suspects[0].Change == att.Suspects[0].Change
+}
+
+func leads(att *backout.Attribution, p float64) bool {
+	return att != nil && len(att.Suspects) > 0 && att.Suspects[0].P >= p
+}
+
 // sure reports whether it is nearly certain who did it: then nobody waits for a rollout
 // to end that does harm with every instance it reaches.
-func sure(att backout.Attribution) bool {
-	return len(att.Suspects) > 0 && att.Suspects[0].P >= nearlySure
-}
+func sure(att backout.Attribution) bool { return leads(&att, nearlySure) }
 
 // settled is how many model minutes an incident must be open before anything is decided:
 // first findings of a cascade arrive one after the other. Where it is nearly certain who

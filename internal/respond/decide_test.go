@@ -297,3 +297,21 @@ func TestNoticed_whenMostWasFound(t *testing.T) {
 		}
 	}
 }
+
+// One sample's answer is not acted on: the next look must say the same.
+func TestSteady(t *testing.T) {
+	att := func(id backout.ChangeID, p float64) *backout.Attribution {
+		return &backout.Attribution{Suspects: []backout.Suspect{{Change: id, P: p}}}
+	}
+	for name, c := range map[string]struct {
+		before *backout.Attribution
+		want   bool
+	}{"never looked": {nil, false}, "nobody suspected": {&backout.Attribution{}, false}, "less likely": {att("a", .7), false}, "another": {att("b", .9), false}, "the same": {att("a", .85), true}} {
+		if got := steady(c.before, *att("a", .9), .8); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	if steady(att("a", .9), *att("a", .7), .8) {
+		t.Error("what is not decisive now is steady")
+	}
+}

@@ -56,7 +56,7 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 	question.Counts = g.counts(ctx, q)
 	question.Arms = uncounted(question.Arms, question.Counts)
 	v := verify.Judge(question)
-	if v.Value == backout.VerdictWorse || joined(inc, q.Attempt) { // else there is nothing to leave out
+	if v.Value == backout.VerdictWorse || joined(inc, q.Attempt) || lingers(inc, q.Attempt, g.Minute) { // else there is nothing to leave out
 		if question, err = g.withoutAnother(ctx, inc, q, question); err != nil {
 			return execute.Answer{}, err
 		}

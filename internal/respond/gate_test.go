@@ -147,3 +147,44 @@ func TestProvable_leavesOutWhatIsHardlyMeasured(t *testing.T) {
 		t.Errorf("%d signals, want all: one dense signal is not enough", len(got))
 	}
 }
+
+// What was ill long before anything that an attempt takes back was shipped does not hold
+// up the proof of recovery, and opens the next incident; what turned ill with the rest
+// does, and so does an earlier trouble where nothing else was ill.
+func TestGate_earlierTrouble(t *testing.T) {
+	for name, c := range map[string]struct {
+		before time.Duration // the onset of shop's trouble before noon
+		alone  bool          // only shop's
+		heals  bool          // shop's as well
+		want   execute.Decision
+	}{
+		"two hours before the change":               {2 * time.Hour, false, false, execute.DecisionGoOn},
+		"with the rest":                             {10 * minute, false, false, execute.DecisionWait},
+		"two hours before, and nothing else is ill": {2 * time.Hour, true, false, execute.DecisionWait},
+		"two hours before, alone, and it heals":     {2 * time.Hour, true, true, execute.DecisionGoOn},
+	} {
+		tw := newTown(t, true, nil)
+		id := tw.detect()
+		inc := tw.until(id, backout.StateExecuting)
+		shop := backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: "shop"}}
+		if c.alone {
+			inc.Findings = nil
+		}
+		inc.Findings = append(inc.Findings, backout.Finding{ID: shop, Kind: backout.SignalErrors, At: tw.now, Onset: noon.Add(-c.before), Opens: true})
+		tw.store.incidents[id] = inc
+		began := tw.now
+		for s, level := range tw.signals.levels {
+			tw.signals.levels[s] = func(at time.Time) float64 {
+				if at.After(began) && (s != shop || c.heals) {
+					return 0
+				}
+				return level(at)
+			}
+		}
+		g := Gate{Store: tw.store, Signals: tw.signals, Facts: tw, Minute: minute}
+		a, err := g.Ask(t.Context(), execute.Question{Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(4 * minute), Now: began.Add(24 * minute), Last: true})
+		if err != nil || a.Decision != c.want {
+			t.Errorf("%s: %s (%s), %v: want %s", name, a.Decision, a.Why, err, c.want)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func (r *Responder) deadline(now time.Time, p backout.Policy) time.Time {
 // makes a new plan; the deadline's default is to do nothing more. That nothing is to
 // be taken back is no such picture: who was asked is not told to go home while the
 // trouble lasts.
-func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.World, inc backout.Incident) (time.Time, error) {
+func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.World, inc backout.Incident, before *backout.Attribution) (time.Time, error) {
 	if late := now.After(inc.Deadline) && inc.Plan.Action != backout.ActionRollForward; !inc.Deadline.IsZero() && late {
 		_, err := r.move(ctx, now, inc, backout.StateHalted, unanswered(inc))
 		return time.Time{}, err
@@ -75,6 +75,9 @@ func (r *Responder) reconsider(ctx context.Context, now time.Time, w backout.Wor
 	// Waiting proves nothing: that two versions count as seen together after all, since
 	// the onset is now guessed later, does not take back the question.
 	surer := next.Ruling.Automatic != inc.Plan.Ruling.Automatic && len(inc.Plan.Gaps) == 0
+	if next.Ruling.Automatic && !steady(before, *inc.Attribution, min(decisive, w.Policy.MinConfidence)) {
+		return now.Add(r.minutes(1)), r.keepTelling(ctx, now, inc, nil)
+	}
 	if changed || surer {
 		inc.Plan, inc.ETA = next, r.foresee(now, w, inc, *next, nil)
 		_, err = r.move(ctx, now, inc, backout.StatePlanned, "the picture changed: "+next.Summary)

@@ -48,8 +48,10 @@ func TestPlay_namesTheBadReleaseAndActsOnNothing(t *testing.T) {
 	if a.State != backout.StateShadowed || len(a.Incident.Attempts) != 0 {
 		t.Errorf("state %s with %d attempts, expected a shadowed incident and no attempt", a.State, len(a.Incident.Attempts))
 	}
-	if a.Plan == nil || a.Plan.Action != backout.ActionRollBack || !a.Plan.Safe || len(a.Plan.Steps) != 1 || a.Plan.Steps[0].To != "2.3.1" || !a.Plan.Ruling.Automatic {
-		t.Errorf("plan %+v, expected one safe step back to 2.3.1 that may run by itself", a.Plan)
+	if a.Plan == nil || a.Plan.Action != backout.ActionRollBack || !a.Plan.Safe || len(a.Plan.Steps) != 1 || a.Plan.Steps[0].To != "2.3.1" {
+		t.Errorf("plan %+v, expected one safe step back to 2.3.1", a.Plan)
+	} else if why := a.Plan.Ruling.Reasons; a.Plan.Ruling.Automatic || len(why) != 1 || !strings.Contains(why[0], "nothing could be compared") {
+		t.Errorf("ruling %+v: at .85, with no second version and no other caller to compare, a person is asked and told that this is all", a.Plan.Ruling)
 	}
 	if a.Forecast == nil || len(a.Forecast.Hits) == 0 {
 		t.Errorf("forecast %+v, expected hits", a.Forecast)
