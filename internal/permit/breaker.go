@@ -132,6 +132,10 @@ func (q question) undoing() []string {
 			out = append(out, fmt.Sprintf("%s stands at %s because we took it there (%s): no rollback of a rollback without a person", s.Component, s.From, r.Attempt))
 			continue
 		}
+		if r, ours := q.discarded(s); ours {
+			out = append(out, fmt.Sprintf("%s was at %s already and we took it away from there again (%s): not a second time without a person", s.Component, s.To, r.Attempt))
+			continue
+		}
 		stack := q.world.Stack(s.Component)
 		for i, back := range returns(stack) {
 			if c := stack[i]; back && slices.Contains(s.Reverts, c.ID) {
@@ -154,6 +158,34 @@ func (q question) placed(s backout.Step) (backout.Response, bool) {
 		}
 	}
 	return backout.Response{}, false
+}
+
+// discarded finds our own response that took a step's component away from where the step
+// would bring it, after another of ours had brought it there: it got worse, or somebody
+// aborted. What others shipped since to that place, or in between, makes it theirs.
+func (q question) discarded(s backout.Step) (backout.Response, bool) {
+	var last, gone backout.Response
+	for _, r := range slices.SortedStableFunc(slices.Values(q.world.Responses), func(a, b backout.Response) int { return a.At.Compare(b.At) }) {
+		switch {
+		case r.Component != s.Component:
+			continue
+		case r.To == s.To:
+			gone = backout.Response{}
+		case last.To == s.To && !q.shipped(s.Component, "", last.At, r.At):
+			gone = r
+		}
+		last = r
+	}
+	return gone, gone.Component != "" && !q.shipped(s.Component, s.To, gone.At, q.world.Now)
+}
+
+// shipped reports whether somebody shipped a version of a component, or any when to is
+// empty, after one moment and up to another.
+func (q question) shipped(c backout.ComponentID, to backout.Version, after, until time.Time) bool {
+	return slices.ContainsFunc(q.world.Changes, func(x backout.Change) bool {
+		start := x.Exposure.Start()
+		return x.Component == c && (to == "" || x.To == to) && start.After(after) && !start.After(until)
+	})
 }
 
 // returns says of each change of a component whether it takes back the one before it.

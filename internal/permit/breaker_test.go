@@ -52,6 +52,17 @@ func TestBreakers_eachAsksAPerson(t *testing.T) {
 			s.policy.Settle, s.policy.Cooldown = backout.Duration(3*minutes), 0
 			s.world.Responses = []backout.Response{{Attempt: "INC-0/1", Component: payment, To: "9", At: s.world.Now.Add(-time.Minute)}}
 		}, "settles until 12:02:00 UTC after INC-0/1"},
+		"what we took away again": {func(s *scene) { s.discard("1", "2") },
+			"deployment:payment@production/eu-1 was at 1 already and we took it away from there again (INC-0/1): not a second time without a person"},
+		"what we took away again, and somebody shipped since": {func(s *scene) {
+			s.discard("1", "2")
+			s.world.Changes = append(s.world.Changes, s.change("c8", "2", "1", 50*minutes), s.change("c7", "1", "2", 40*minutes))
+		}, ""},
+		"what others took away": {func(s *scene) {
+			s.discard("1", "4")
+			s.world.Changes = append(s.world.Changes, s.change("c8", "1", "2", 61*minutes))
+		}, ""},
+		"what we went on to elsewhere": {func(s *scene) { s.discard("9", "2") }, ""},
 		"a rollback by somebody": {func(s *scene) {
 			s.step(0).Reverts, s.step(0).From, s.step(0).To = []backout.ChangeID{"c2"}, "1", "2"
 			s.world.Changes = []backout.Change{s.change("c1", "1", "2", 30*minutes), s.change("c2", "2", "1", 20*minutes)}
@@ -177,4 +188,14 @@ func TestDeploy_holdsAndLocks(t *testing.T) {
 			t.Errorf("%s: holds %+v", name, a.Holds)
 		}
 	}
+}
+
+// discard has us bring payment to a version and, two minutes later, on to another, before
+// somebody ships 3; what the plan does is to take that back to 1.
+func (s *scene) discard(to, on backout.Version) {
+	s.policy.Cooldown, s.policy.Settle = 0, 0
+	at := s.world.Now.Add(-62 * time.Minute)
+	s.step(0).From, s.step(0).To = "3", "1"
+	s.world.Changes = []backout.Change{s.change("c9", on, "3", 10*time.Minute)}
+	s.world.Responses = []backout.Response{{Attempt: "INC-0/1", Component: payment, To: to, At: at}, {Attempt: "INC-0/1", Component: payment, To: on, At: at.Add(2 * time.Minute)}}
 }
