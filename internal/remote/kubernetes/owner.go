@@ -108,5 +108,11 @@ func owns(raw []byte, path []string) bool {
 		}
 		raw = next
 	}
-	return true
+	// Who only made the map that others now fill is no writer of what is in it.
+	var in map[string]json.RawMessage
+	if json.Unmarshal(raw, &in) != nil {
+		return false
+	}
+	_, made := in["."]
+	return !made || len(in) > 1
 }

@@ -46,6 +46,7 @@ func TestWriterOf_isTheLastOneOfThatPart(t *testing.T) {
 		{Manager: "broken", Time: at(6), FieldsV1: fields(`{"f:spec":7`)},
 		{Manager: "editor", Time: at(7), FieldsV1: fields(`{"f:data":{"f:a":{}}}`)},
 		{Manager: "maker", Time: at(7), FieldsV1: fields(`{"f:data":{"f:b":{},"f:c":{}}}`)},
+		{Manager: "emptied", Time: at(7), FieldsV1: fields(`{"f:data":{".":{}}}`)},
 		{Manager: "timeless", FieldsV1: fields(`{"f:spec":{"f:template":{}}}`)},
 	}}
 	for path, want := range map[string]string{"spec.template": "kubectl 2", "spec.replicas": "hpa 4", "data": "editor 7", "spec.nothing": " 0", "metadata.labels": "labeller 5"} {
