@@ -87,9 +87,9 @@ func WriterOf(o metav1.Object, paths ...string) Writer {
 			continue
 		}
 		for _, path := range paths {
-			later := m.Time.After(out.At) || m.Time.Time.Equal(out.At) && len(m.FieldsV1.Raw) < size
-			if later && owns(m.FieldsV1.Raw, strings.Split(path, ".")) {
-				out, size = Writer{m.Manager, m.Time.UTC()}, len(m.FieldsV1.Raw)
+			later := m.Time.After(out.At) || m.Time.Time.Equal(out.At) && len(m.FieldsV1.GetRawBytes()) < size
+			if later && owns(m.FieldsV1.GetRawBytes(), strings.Split(path, ".")) {
+				out, size = Writer{m.Manager, m.Time.UTC()}, len(m.FieldsV1.GetRawBytes())
 			}
 		}
 	}
