@@ -31,7 +31,7 @@ kubestack: ## build Kubernetes for the tests into a cache; ten minutes the first
 	@bash test/kubestack/build.sh
 
 test-kubernetes: ## the tests that need a Kubernetes API server; ARGS such as -run Name; wants make kubestack first
-	$(GO) test -p 1 -tags kubernetes $(ARGS) $$(bash test/kubestack/packages.sh)
+	$(GO) test -p 1 -tags kubernetes -run "$$(bash test/kubestack/packages.sh --tests)" $(ARGS) $$(bash test/kubestack/packages.sh)
 
 check: ## what CI runs; installs or explains what it needs
 	@bash .ci/run

@@ -365,26 +365,26 @@ func TestSecrets_areNeverKept(t *testing.T) {
 
 func TestTwoClusters_areOneWorld(t *testing.T) {
 	one, two := kubetest.Start(t), kubetest.New(t)
-	l := newLedger()
+	l, ns := newLedger(), one.Namespace(t)
+	if _, err := two.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	for i, s := range []*kubetest.Stack{one, two} {
 		s.Grant(t, kubetest.Product, readOnly...)
-		if _, err := s.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		s.Deploy(t, "shop", kubetest.Workload{Name: "web", Image: "web:1", Replicas: 1})
-		s.Settled(t, "shop", "web")
+		s.Deploy(t, ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 1})
+		s.Settled(t, ns, "web")
 		cluster, err := kubernetes.Open(kubernetes.Config{Name: fmt.Sprintf("c%d", i+1), Server: s.URL, CA: s.CA, Token: s.Token(kubetest.Product)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		src, err := source.New(source.Config{Cluster: cluster, Environment: "production", Location: backout.Location(fmt.Sprintf("eu-%d", i+1)), Recorder: l, Memory: l})
+		src, err := source.New(source.Config{Cluster: cluster, Environment: "production", Location: backout.Location(fmt.Sprintf("eu-%d", i+1)), Namespaces: []string{ns}, Recorder: l, Memory: l})
 		if err != nil {
 			t.Fatal(err)
 		}
 		run(t, src)
 	}
-	two.SetImage(t, kubetest.Pipeline, "shop", "web", "web:2")
-	l.await(t, "deployment:shop.web@production/eu-2", "1>2")
+	two.SetImage(t, kubetest.Pipeline, ns, "web", "web:2")
+	l.await(t, "deployment:"+ns+".web@production/eu-2", "1>2")
 	if got := l.moves("eu-1"); got != "" {
 		t.Errorf("in the first cluster %s, though only the second one was changed", got)
 	}

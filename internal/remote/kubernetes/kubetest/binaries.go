@@ -11,7 +11,7 @@ import (
 )
 
 // ErrMissing says that Kubernetes was not built here.
-var ErrMissing = errors.New("Kubernetes for the tests is not built here: make kubestack") //nolint:staticcheck // a name is written large
+var ErrMissing = errors.New("Kubernetes for the tests is not built here: make kubestack")
 
 // binaries finds the folder that test/kubestack/build.sh made, or $KUBESTACK_BIN.
 func binaries() (string, error) {
