@@ -108,7 +108,7 @@ func (k *Keeper) apply(ctx context.Context, p *admissionv1.ValidatingAdmissionPo
 	switch {
 	case apierrors.IsNotFound(err):
 		_, err = api.ValidatingAdmissionPolicies().Create(ctx, p, metav1.CreateOptions{FieldManager: manager})
-	case err == nil && !(equality.Semantic.DeepEqual(was.Spec.Variables, p.Spec.Variables) && equality.Semantic.DeepEqual(was.Spec.Validations, p.Spec.Validations)):
+	case err == nil && (!equality.Semantic.DeepEqual(was.Spec.Variables, p.Spec.Variables) || !equality.Semantic.DeepEqual(was.Spec.Validations, p.Spec.Validations)):
 		was.Spec = p.Spec
 		_, err = api.ValidatingAdmissionPolicies().Update(ctx, was, metav1.UpdateOptions{FieldManager: manager})
 	}
