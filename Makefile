@@ -5,10 +5,10 @@ GOVULN := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 SEEDS ?= 10
 CHAOS_SECONDS ?= 180
 
-.PHONY: help demo demo-matrix compare chaos test check lint fuzz bench build generate
+.PHONY: help demo demo-matrix compare chaos test kubestack test-kubernetes check lint fuzz bench build generate
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## the main job, live: a shop, ten changes, one bad, the way back
 	@$(GO) run ./cmd/backout demo $(ARGS)
@@ -26,6 +26,12 @@ chaos: ## kill and freeze those who carry out plans for CHAOS_SECONDS (180) on e
 test: ## unit, property and end-to-end tests; needs no C compiler
 	@CGO_ENABLED=0 $(GO) test -run '^$$' ./... > /dev/null
 	CGO_ENABLED=0 $(GO) test -p 1 ./...
+
+kubestack: ## build Kubernetes for the tests into a cache; ten minutes the first time, nothing afterwards
+	@bash test/kubestack/build.sh
+
+test-kubernetes: ## the tests that need a Kubernetes API server; ARGS such as -run Name; wants make kubestack first
+	$(GO) test -p 1 -tags kubernetes $(ARGS) $$(bash test/kubestack/packages.sh)
 
 check: ## what CI runs; installs or explains what it needs
 	@bash .ci/run

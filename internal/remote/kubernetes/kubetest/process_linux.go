@@ -1,0 +1,7 @@
+package kubetest
+
+import "syscall"
+
+func dieWithUs() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+}

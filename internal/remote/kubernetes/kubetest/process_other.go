@@ -1,0 +1,8 @@
+//go:build !linux
+
+package kubetest
+
+import "syscall"
+
+// dieWithUs can't be had here: what a killed test leaves must be ended by hand.
+func dieWithUs() *syscall.SysProcAttr { return nil }
