@@ -11,9 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
-
-	"github.com/backout-dev/backout"
-	"github.com/backout-dev/backout/internal/remote/kubernetes/release"
 )
 
 // The annotations in which the deployment controller notes a ReplicaSet's revision, and
@@ -72,8 +69,7 @@ func (deployment) history(ctx context.Context, c kubernetes.Interface, w *worklo
 			continue
 		}
 		p := past{
-			version: backout.Version(release.ID(rs.Spec.Template)), template: rs.Spec.Template, hash: rs.Labels[appsv1.DefaultDeploymentUniqueLabelKey],
-			name: "ReplicaSet " + rs.Name, at: rs.CreationTimestamp.Time,
+			template: rs.Spec.Template, hash: rs.Labels[appsv1.DefaultDeploymentUniqueLabelKey], name: rs.Name, at: rs.CreationTimestamp.Time,
 		}
 		p.revision, _ = strconv.ParseInt(rs.Annotations[revisionNote], 10, 64)
 		if n, err := strconv.ParseInt(rs.Annotations[desiredNote], 10, 32); err == nil {
@@ -87,8 +83,6 @@ func (deployment) history(ctx context.Context, c kubernetes.Interface, w *worklo
 // shares: a Deployment can't be held at a share. Pausing it in the middle stops wherever
 // the pods happen to be, and maxSurge only bounds the pace.
 func (deployment) shares(*workload) []float64 { return []float64{1} }
-
-func (deployment) fragment(*workload, int32) map[string]any { return nil }
 
 func number(n *int32, otherwise int32) int32 {
 	if n == nil {

@@ -18,6 +18,7 @@ import (
 type sight struct {
 	*workload
 	client   kubernetes.Interface
+	asked    backout.Version // the release that the spec asks for
 	releases []past
 	pods     []corev1.Pod
 	scaler   *autoscaler // nil = it has none
@@ -35,9 +36,9 @@ func (a *Actuator) look(ctx context.Context, c backout.Component) (*sight, error
 	if !ok {
 		return nil, invalid("%s: locator %q: expected a Deployment, StatefulSet or DaemonSet", c.ID, c.Locator)
 	}
-	client, ok := a.config.Clusters[c.Location]
+	client, ok := a.config.Clusters[at.cluster]
 	if !ok {
-		return nil, invalid("%s: no cluster is known at location %q", c.ID, c.Location)
+		return nil, invalid("%s: locator %q: no cluster is called %q", c.ID, c.Locator, at.cluster)
 	}
 	s := &sight{client: client}
 	if s.workload, err = k.read(ctx, client, at.namespace, at.name); err != nil {
@@ -46,6 +47,7 @@ func (a *Actuator) look(ctx context.Context, c backout.Component) (*sight, error
 	if s.releases, err = k.history(ctx, client, s.workload); err != nil {
 		return nil, explain("look for its releases", err)
 	}
+	s.name(a.config.Names(c))
 	if s.pods, err = listPods(ctx, client, s.workload); err != nil {
 		return nil, explain("look at its pods", err)
 	}
@@ -53,6 +55,24 @@ func (a *Actuator) look(ctx context.Context, c backout.Component) (*sight, error
 		return nil, explain("look for its autoscaler", err)
 	}
 	return s, nil
+}
+
+// name gives the releases their names: those by which they are known already, the others
+// by what they are made from. What the spec asks for is one of them, or one that the
+// controller has not noted yet.
+func (s *sight) name(known map[string]backout.Version) {
+	called(s.releases)
+	s.asked = backout.Version(tag(s.template)) + "+new"
+	found := false
+	for i := range s.releases {
+		r := &s.releases[i]
+		if v, ok := known[r.name]; ok {
+			r.version = v
+		}
+		if !found && sameness(r.template) == sameness(s.template) {
+			s.asked, found = r.version, true
+		}
+	}
 }
 
 // explain gives an error of the API a code: gone is not found, no right is forbidden,
@@ -95,7 +115,7 @@ func (s *sight) have(v backout.Version) (all, able int32) {
 // pending counts what is under way and not to be seen in pods: the release that the
 // workload asks for while no pod has it, and capacity that is still pinned.
 func (s *sight) pending() (n int32) {
-	if all, _ := s.have(s.version()); all == 0 && s.partition < s.wanted {
+	if all, _ := s.have(s.asked); all == 0 && s.partition < s.wanted {
 		n++
 	}
 	if s.scaler != nil && s.scaler.note != nil {
@@ -110,12 +130,12 @@ func (s *sight) live(at time.Time) backout.Live {
 	out := backout.Live{Shares: map[backout.Version]float64{}, At: at}
 	pending := s.pending()
 	if s.wanted == 0 && len(s.pods) == 0 {
-		out.Shares[s.version()], out.Healthy = 1, s.seen
+		out.Shares[s.asked], out.Healthy = 1, s.seen
 		return out
 	}
 	of := float64(max(int32(len(s.pods)), s.wanted) + pending)
 	healthy := s.settled && pending == 0
-	counts := map[backout.Version]int{s.version(): 0}
+	counts := map[backout.Version]int{s.asked: 0}
 	for _, p := range s.pods {
 		v := s.of(p)
 		if ready(p) {
@@ -142,7 +162,7 @@ func (s *sight) stuck() string {
 		why = append(why, s.trouble)
 	}
 	for _, p := range s.pods {
-		if ready(p) || s.of(p) != s.version() {
+		if ready(p) || s.of(p) != s.asked {
 			continue
 		}
 		if w := podTrouble(p); w != "" && !slices.Contains(why, w) {
@@ -174,8 +194,8 @@ func podTrouble(p corev1.Pod) string {
 
 // describe says in words where a workload is.
 func (s *sight) describe() string {
-	all, able := s.have(s.version())
-	out := fmt.Sprintf("%s asks for %s and has %d of %d pods of it ready", s.workload, s.version(), able, s.wanted)
+	all, able := s.have(s.asked)
+	out := fmt.Sprintf("%s asks for %s and has %d of %d pods of it ready", s.workload, s.asked, able, s.wanted)
 	if extra := int32(len(s.pods)) - all; extra > 0 {
 		out += fmt.Sprintf(", %d of other releases", extra)
 	}

@@ -17,7 +17,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/backout-dev/backout"
-	"github.com/backout-dev/backout/internal/remote/kubernetes/release"
 )
 
 // kind is what differs between the kinds of workload.
@@ -30,11 +29,9 @@ type kind interface {
 	history(ctx context.Context, c kubernetes.Interface, w *workload) ([]past, error)
 	// shares are those that it can be held at, ascending and ending at 1.
 	shares(w *workload) []float64
-	// fragment is what besides the template makes so many pods, of those wanted, change.
-	fragment(w *workload, pods int32) map[string]any
 }
 
-var kinds = map[string]kind{"Deployment": deployment{}, "StatefulSet": statefulSet{}, "DaemonSet": daemonSet{}}
+var kinds = map[string]kind{"deployment": deployment{}, "statefulset": statefulSet{}, "daemonset": daemonSet{}}
 
 // workload is one workload as it stands, in the same words for every kind.
 type workload struct {
@@ -48,9 +45,12 @@ type workload struct {
 	wanted   int32  // pods
 	// partition is how many pods, those with the lowest ordinals, keep their release.
 	partition int32
+	first     int32 // ordinal of the first pod
 	// surge pods may exist beyond those wanted, unavailable ones may be missing.
 	surge, unavailable int32
 	onDelete, paused   bool
+	parts              bool // it has a partition that can be set
+	claims             bool // its pods keep volumes
 	ordered            bool // a pod that is not ready keeps the others from changing
 	minReady           int32
 	history            int32 // how many releases it keeps
@@ -67,13 +67,11 @@ type past struct {
 	version  backout.Version
 	template corev1.PodTemplateSpec
 	hash     string // what its pods have in workload.hashKey
-	name     string // of the object that keeps it
+	name     string // of the ReplicaSet or ControllerRevision that keeps it
 	revision int64
 	at       time.Time
 	pods     int32 // how many it last ran with; 0 = nobody noted it
 }
-
-func (w *workload) version() backout.Version { return backout.Version(release.ID(w.template)) }
 
 // String is the workload's name for people.
 func (w *workload) String() string { return w.kindName + " " + w.meta.Namespace + "/" + w.meta.Name }
@@ -89,15 +87,15 @@ func fingerprint(uid string, spec any) string {
 	return uid + "/" + hex.EncodeToString(sum[:8])
 }
 
-// target is a component's place in a cluster.
-type target struct{ namespace, kind, name string }
+// target is a component's place.
+type target struct{ cluster, namespace, kind, name string }
 
 func parseLocator(c backout.Component) (target, error) {
 	p := strings.Split(c.Locator, "/")
-	if len(p) != 3 || slices.Contains(p, "") {
-		return target{}, invalid("%s: locator %q: expected namespace/Kind/name, such as shop/Deployment/web", c.ID, c.Locator)
+	if len(p) != 4 || slices.Contains(p, "") {
+		return target{}, invalid("%s: locator %q: expected cluster/namespace/kind/name, such as eu-1/shop/deployment/web", c.ID, c.Locator)
 	}
-	return target{p[0], p[1], p[2]}, nil
+	return target{p[0], p[1], strings.ToLower(p[2]), p[3]}, nil
 }
 
 func invalid(f string, args ...any) error {
@@ -114,6 +112,9 @@ func listPods(ctx context.Context, c kubernetes.Interface, w *workload) ([]corev
 	if err != nil {
 		return nil, fmt.Errorf("list pods of %s: %w", w, err)
 	}
+	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { // by ordinal, where there is one
+		return backout.CompareVersions(backout.Version(a.Name), backout.Version(b.Name))
+	})
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
 		return p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded || metav1.GetControllerOf(&p) == nil
 	}), nil

@@ -1,12 +1,13 @@
-package release_test
+package kubernetes
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/backout-dev/backout/internal/remote/kubernetes/release"
+	"github.com/backout-dev/backout"
 )
 
 func template(image string, edit ...func(*corev1.PodTemplateSpec)) corev1.PodTemplateSpec {
@@ -18,31 +19,40 @@ func template(image string, edit ...func(*corev1.PodTemplateSpec)) corev1.PodTem
 	return t
 }
 
-func TestID_isTheTemplatesAlone(t *testing.T) {
-	plain := release.ID(template("r.test:5000/web:2.4"))
-	if plain[:4] != "2.4-" || len(plain) != len("2.4-12345678") {
-		t.Errorf("id %q, want 2.4- and eight digits", plain)
-	}
+func TestSameness_isAllButWhatControllersAdd(t *testing.T) {
+	base := sameness(template("web:2.4"))
 	for name, c := range map[string]struct {
 		edit func(*corev1.PodTemplateSpec)
 		same bool
 	}{
-		"a controller's label": {func(t *corev1.PodTemplateSpec) { t.Labels["pod-template-hash"] = "x" }, true},
-		"a restart": {func(t *corev1.PodTemplateSpec) {
-			t.Annotations = map[string]string{"kubectl.kubernetes.io/restartedAt": "now"}
-		}, true},
-		"an own annotation":       {func(t *corev1.PodTemplateSpec) { t.Annotations = map[string]string{"checksum/config": "1"} }, false},
+		"a controller's label":    {func(t *corev1.PodTemplateSpec) { t.Labels["pod-template-hash"] = "x" }, true},
+		"an annotation":           {func(t *corev1.PodTemplateSpec) { t.Annotations = map[string]string{"checksum/config": "1"} }, false},
 		"an environment variable": {func(t *corev1.PodTemplateSpec) { t.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "1"}} }, false},
-		"another image":           {func(t *corev1.PodTemplateSpec) { t.Spec.Containers[0].Image = "r.test:5000/web:2.5" }, false},
+		"another image":           {func(t *corev1.PodTemplateSpec) { t.Spec.Containers[0].Image = "web:2.5" }, false},
 	} {
-		if got := release.ID(template("r.test:5000/web:2.4", c.edit)); (got == plain) != c.same {
-			t.Errorf("with %s: %s, without: %s; want the same: %t", name, got, plain, c.same)
+		edited := template("web:2.4", c.edit)
+		if got := sameness(edited); (got == base) != c.same {
+			t.Errorf("with %s the template is the same: %t, want %t", name, got == base, c.same)
 		}
 	}
 	edited := template("web:1", func(t *corev1.PodTemplateSpec) { t.Labels["pod-template-hash"] = "x" })
-	release.ID(edited)
-	if edited.Labels["pod-template-hash"] != "x" {
-		t.Error("naming a template changed it")
+	if sameness(edited); edited.Labels["pod-template-hash"] != "x" {
+		t.Error("looking at a template changed it")
+	}
+}
+
+func TestCalled_namesByTagAndByHashWhereATagIsTaken(t *testing.T) {
+	at := time.Unix(1000, 0)
+	all := []past{
+		{name: "web-ccc", template: template("web:2"), at: at.Add(2 * time.Hour)},
+		{name: "web-bbb", template: template("web:2"), at: at.Add(time.Hour)},
+		{name: "web-aaa", template: template("web:1"), at: at.Add(3 * time.Hour)},
+	}
+	called(all)
+	for i, want := range []backout.Version{"2+ccc", "2", "1"} {
+		if all[i].version != want {
+			t.Errorf("%s is called %s, want %s", all[i].name, all[i].version, want)
+		}
 	}
 }
 
@@ -51,7 +61,7 @@ func TestTag(t *testing.T) {
 		"web": "latest", "web:1": "1", "r.test:5000/web": "latest", "r.test:5000/a/web:2.4-rc1": "2.4-rc1",
 		"web@sha256:0123456789abcdef": "0123456789ab", "web:1@sha256:0123456789abcdef": "1", "": "latest",
 	} {
-		if got := release.Tag(image); got != want {
+		if got := tag(template(image)); got != want {
 			t.Errorf("tag of %q: %q, want %q", image, got, want)
 		}
 	}
@@ -59,7 +69,7 @@ func TestTag(t *testing.T) {
 
 func TestReferences_areThoseThatPodsWaitFor(t *testing.T) {
 	yes := true
-	got := release.References(template("web:1", func(t *corev1.PodTemplateSpec) {
+	got := references(template("web:1", func(t *corev1.PodTemplateSpec) {
 		c := &t.Spec.Containers[0]
 		c.EnvFrom = []corev1.EnvFromSource{
 			{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "b"}}},
@@ -73,18 +83,8 @@ func TestReferences_areThoseThatPodsWaitFor(t *testing.T) {
 			{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		}
 	}))
-	want := []release.Reference{{Kind: "ConfigMap", Name: "a"}, {Kind: "ConfigMap", Name: "b"}, {Kind: "Secret", Name: "key"}, {Kind: "Secret", Name: "p"}}
+	want := []reference{{Kind: "ConfigMap", Name: "a"}, {Kind: "ConfigMap", Name: "b"}, {Kind: "Secret", Name: "key"}, {Kind: "Secret", Name: "p"}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("references (-want +got):\n%s", d)
-	}
-}
-
-func TestData_isTheContentsAlone(t *testing.T) {
-	a := corev1.ConfigMap{Data: map[string]string{"k": "1", "l": "2"}}
-	b := corev1.ConfigMap{Data: map[string]string{"l": "2", "k": "1"}}
-	b.Labels = map[string]string{"x": "y"}
-	c := corev1.ConfigMap{Data: map[string]string{"k": "1"}, BinaryData: map[string][]byte{"l": []byte("2")}}
-	if release.Data(a) != release.Data(b) || release.Data(a) == release.Data(c) || len(release.Data(a)) != 12 {
-		t.Errorf("%s %s %s", release.Data(a), release.Data(b), release.Data(c))
 	}
 }

@@ -1,0 +1,68 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/backout-dev/backout"
+)
+
+// right is one thing that we must be allowed to do. deploy/kubernetes grants these and
+// no others.
+type right struct{ verb, group, resource, sub string }
+
+func (r right) String() string {
+	return r.verb + " " + strings.TrimSuffix(r.resource+"/"+r.sub, "/")
+}
+
+// needs lists what moving a workload takes, as far as it writes. Reading was tried
+// already when they are asked for.
+func (s *sight) needs() []right {
+	out := []right{{"patch", "apps", s.kind.resource(), ""}}
+	if s.evicts() {
+		out = append(out, right{"create", "", "pods", "eviction"})
+	}
+	if s.scaler != nil && s.scaler.ours() {
+		out = append(out, right{"patch", "autoscaling", "horizontalpodautoscalers", ""}, right{"patch", "apps", s.kind.resource(), "scale"})
+	}
+	return out
+}
+
+// denied lists the rights that we lack, by asking the API server, which answers for
+// whoever asks and for whatever authorizes.
+func (s *sight) denied(ctx context.Context) ([]string, error) {
+	var out []string
+	for _, r := range s.needs() {
+		name := s.meta.Name
+		if r.resource == "pods" || r.group == "autoscaling" {
+			name = ""
+		}
+		ask := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: s.meta.Namespace, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.sub, Name: name,
+		}}}
+		said, err := s.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, ask, metav1.CreateOptions{})
+		if err != nil {
+			return nil, explain("ask what we may do", err)
+		}
+		if !said.Status.Allowed {
+			out = append(out, r.String())
+		}
+	}
+	return out, nil
+}
+
+// allowed fails when a right is missing, before anything is touched.
+func (s *sight) allowed(ctx context.Context) error {
+	lack, err := s.denied(ctx)
+	if err != nil {
+		return err
+	}
+	if len(lack) > 0 {
+		return &backout.Error{Code: backout.CodeForbidden, Message: fmt.Sprintf("in namespace %s we may not %s: grant it as deploy/kubernetes has it", s.meta.Namespace, strings.Join(lack, ", "))}
+	}
+	return nil
+}
