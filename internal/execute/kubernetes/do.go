@@ -136,7 +136,7 @@ func (m *move) may(ctx context.Context, s *sight, p past) error {
 
 // moved says that somebody else has written a workload.
 func moved(s *sight) error {
-	return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("%s was written meanwhile by %s, and asks for %s", s.workload, lastWriter(&s.meta, "spec"), s.asked)}
+	return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("%s was written meanwhile by %s, and asks for %s", s.workload, lastWriter(&s.meta), s.asked)}
 }
 
 // await waits until so many pods are ready, whatever they are made from: the load is on
@@ -181,9 +181,14 @@ func (m *move) arrive(ctx context.Context) (backout.Outcome, error) {
 	for {
 		s, err := m.a.look(ctx, m.e.Component)
 		switch {
-		case err != nil && backout.CodeOf(err) != backout.CodeUnavailable && ctx.Err() == nil:
+		case backout.CodeOf(err) == backout.CodeNotFound && ctx.Err() == nil:
 			return backout.OutcomeUnknown, err
-		case err != nil: // away for a moment, or out of time
+		case err != nil:
+			// Away for a moment, or out of time. No right to look is the same: an API server
+			// that has just started knows of no rights yet.
+			if ctx.Err() == nil {
+				last = err.Error()
+			}
 		case !m.there(s):
 			return backout.OutcomeNotDone, moved(s)
 		case m.arrived(s):

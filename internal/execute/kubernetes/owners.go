@@ -3,7 +3,9 @@ package kubernetes
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -51,10 +53,22 @@ func writers(m *metav1.ObjectMeta) []string {
 	return out
 }
 
-// lastWriter is who wrote a part of an object last, for people.
-func lastWriter(m *metav1.ObjectMeta, path string) string {
-	if w := remote.WriterOf(m, path); w.Manager != "" {
-		return fmt.Sprintf("%q at %s", w.Manager, w.At.Format("15:04:05"))
+// lastWriter is who wrote an object's spec last, for people. Times are noted to the
+// second: of several within the last one each may be who.
+func lastWriter(m *metav1.ObjectMeta) string {
+	last, who := time.Time{}, []string{}
+	for _, f := range m.ManagedFields {
+		w := remote.WriterOf(&metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{f}}, "spec")
+		if w.Manager == "" || w.Manager == FieldManager || w.At.Before(last) {
+			continue
+		}
+		if w.At.After(last) {
+			last, who = w.At, nil
+		}
+		who = append(who, strconv.Quote(w.Manager))
 	}
-	return "somebody"
+	if len(who) == 0 {
+		return "somebody"
+	}
+	return strings.Join(who, " or ") + " at " + last.Format(time.TimeOnly)
 }

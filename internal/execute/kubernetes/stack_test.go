@@ -219,3 +219,12 @@ func says(t *testing.T, text string, words ...string) {
 		}
 	}
 }
+
+// viewer lets the service account read what the stock role for that lets one read. (The
+// role "view" itself is put together by a controller that does not run here.)
+func viewer(ns string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "viewer"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:aggregate-to-view"},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: "backout", Namespace: ns}},
+	}
+}
