@@ -47,7 +47,7 @@ func (s *Stack) startAPIServer() error {
 		"--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
 		"--proxy-client-cert-file="+f("proxy.crt"), "--proxy-client-key-file="+f("proxy.key"), "--requestheader-client-ca-file="+f("ca.crt"), "--requestheader-allowed-names=proxy",
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-		"--audit-policy-file="+f("audit.yaml"), "--audit-log-path="+f("audit.log"), "--profiling=false", "--v=1")
+		"--audit-policy-file="+f("audit.yaml"), "--audit-log-path="+f("audit.log"), "--profiling=false", "--v=0")
 	if err != nil {
 		return err
 	}
@@ -63,9 +63,9 @@ func (s *Stack) startControllers() error {
 			"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0", "--controllers=" + strings.Join(controllers, ","), "--kube-api-qps=300", "--kube-api-burst=600",
 			// A real cluster takes minutes to scale up and down; a test has seconds.
 			"--horizontal-pod-autoscaler-sync-period=1s", "--horizontal-pod-autoscaler-downscale-stabilization=1s",
-			"--horizontal-pod-autoscaler-initial-readiness-delay=0s", "--horizontal-pod-autoscaler-cpu-initialization-period=1s", "--v=1",
+			"--horizontal-pod-autoscaler-initial-readiness-delay=0s", "--horizontal-pod-autoscaler-cpu-initialization-period=1s", "--v=0",
 		},
-		"kube-scheduler": {"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0", "--v=1"},
+		"kube-scheduler": {"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0", "--v=0"},
 		"kwok":           {"--manage-all-nodes=true", "--cidr=10.244.0.0/16", "--node-ip=10.0.0.1", "--config=" + s.Dir + "/stages.yaml"},
 	} {
 		config, err := s.Kubeconfig("system:" + name)
