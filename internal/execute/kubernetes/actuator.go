@@ -25,6 +25,12 @@ type Config struct {
 	// Names gives the versions by which the revisions of a component are known already,
 	// by the name of the ReplicaSet or ControllerRevision; nil = none are.
 	Names func(c backout.Component) map[string]backout.Version
+	// Content finds what a ConfigMap had in it at a version, for those that were changed in
+	// place; nil = only what the ConfigMap itself still tells is known.
+	Content func(ctx context.Context, c backout.Component, v backout.Version) (Content, bool, error)
+	// Ran finds what a release ran with when it was last seen to work; nil = nobody keeps
+	// that.
+	Ran func(ctx context.Context, c backout.ComponentID, v backout.Version) (Ran, bool, error)
 	// Patience is how long one effect may take until every pod is there; 0 = 10 min.
 	Patience time.Duration
 	// Capacity is how long to wait for pods that were taken away before anything is
@@ -51,7 +57,23 @@ func New(c Config) *Actuator {
 	if c.Names == nil {
 		c.Names = func(backout.Component) map[string]backout.Version { return nil }
 	}
+	if c.Content == nil {
+		c.Content = func(context.Context, backout.Component, backout.Version) (Content, bool, error) {
+			return Content{}, false, nil
+		}
+	}
+	if c.Ran == nil {
+		c.Ran = func(context.Context, backout.ComponentID, backout.Version) (Ran, bool, error) {
+			return Ran{}, false, nil
+		}
+	}
 	return &Actuator{c}
+}
+
+// isConfig reports whether a component is a ConfigMap.
+func isConfig(c backout.Component) bool {
+	at, err := parseLocator(c)
+	return err == nil && at.kind == "configmap"
 }
 
 // Patience bounds one Do: waiting for capacity, and then for every pod.
@@ -68,6 +90,9 @@ func (a *Actuator) OnceByKey(backout.Component) bool { return true }
 // Probe counts pods by release. Its Version names the workload's spec, but for how many
 // pods it wants: autoscalers change that all the time.
 func (a *Actuator) Probe(ctx context.Context, c backout.Component) (backout.Reality, error) {
+	if isConfig(c) {
+		return a.probeConfig(ctx, c)
+	}
 	s, err := a.look(ctx, c)
 	if err != nil {
 		return backout.Reality{}, fmt.Errorf("probe %s: %w", c.ID, err)
@@ -79,6 +104,9 @@ func (a *Actuator) Probe(ctx context.Context, c backout.Component) (backout.Real
 // Survey offers the earlier releases that the cluster still has and could start, unless
 // something is in the way of all of them, which Why then says.
 func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []backout.Change) (backout.Reversal, error) {
+	if isConfig(c) {
+		return a.surveyConfig(ctx, c, stack)
+	}
 	rev := backout.Reversal{Component: c.ID, Levels: []backout.Reachable{}, Shares: []float64{}, At: time.Now().UTC()}
 	s, err := a.look(ctx, c)
 	if ctx.Err() != nil {
@@ -100,7 +128,7 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 	}
 	var why []string
 	for l := range stack {
-		level, said, err := s.level(ctx, stack, l)
+		level, said, err := a.level(ctx, s, c, stack, l)
 		if err != nil {
 			return rev, fmt.Errorf("survey %s: %w", c.ID, err)
 		}
@@ -120,7 +148,7 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 
 // level says whether a level of the stack can be reached, or why not. A reachable one
 // that will soon not be has its reason as well.
-func (s *sight) level(ctx context.Context, stack []backout.Change, l int) (*backout.Reachable, string, error) {
+func (a *Actuator) level(ctx context.Context, s *sight, c backout.Component, stack []backout.Change, l int) (*backout.Reachable, string, error) {
 	v := execute.Behind(stack, l)
 	if v == "" || v == s.asked && l == len(stack) {
 		return nil, "", nil
@@ -129,18 +157,20 @@ func (s *sight) level(ctx context.Context, stack []backout.Change, l int) (*back
 	if !ok {
 		return nil, fmt.Sprintf("%s is not among the %d releases that %s keeps", v, len(s.releases), s.workload), nil
 	}
-	for _, ask := range []func(context.Context, past) (string, error){s.lacks, s.blocked} {
-		why, err := ask(ctx, p)
-		if err != nil {
-			return nil, "", err
-		}
-		if why != "" {
-			return nil, fmt.Sprintf("%s: %s", v, why), nil
-		}
+	todo, left, err := a.belongs(ctx, s, c, &p)
+	if err != nil {
+		return nil, "", err
+	}
+	why, err := s.hinders(ctx, p, todo)
+	if err != nil || why != "" {
+		return nil, why, err
 	}
 	out := &backout.Reachable{Level: backout.Level(l), Version: v, Loss: backout.LossNone, Verified: execute.Lived(stack, l), Instances: int(s.floor(p))}
 	if s.claims {
-		out.Loss, out.Lost = backout.LossUnknown, "whether it can read what newer releases wrote to its volumes"
+		left = append(left, "nobody has checked whether it can read what newer releases wrote to its volumes")
+	}
+	if len(left) > 0 {
+		out.Loss, out.Lost = backout.LossUnknown, strings.Join(left, "; ")
 	}
 	return out, s.soonGone(p), nil
 }

@@ -103,9 +103,9 @@ func (s *sight) hold(ctx context.Context, key string, n int32) error {
 	return nil
 }
 
-// release gives the autoscaler its bounds back, unless somebody else has changed the
+// unpin gives the autoscaler its bounds back, unless somebody else has changed the
 // minimum since: then theirs stands.
-func (s *sight) release(ctx context.Context) error {
+func (s *sight) unpin(ctx context.Context) error {
 	h, err := readAutoscaler(ctx, s.client, s.workload)
 	if err != nil || h == nil || h.note == nil {
 		return err

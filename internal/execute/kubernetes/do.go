@@ -12,6 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/backout-dev/backout"
 )
@@ -24,6 +25,13 @@ const tries = 10
 // can be held there. What is written already is waited for and not written again. It
 // answers done when every pod is there and ready.
 func (a *Actuator) Do(ctx context.Context, e backout.Effect) (backout.Outcome, error) {
+	if isConfig(e.Component) {
+		out, err := a.doConfig(ctx, e)
+		if err != nil {
+			err = fmt.Errorf("move %s: %w", e.Component.ID, err)
+		}
+		return out, err
+	}
 	s, err := a.look(ctx, e.Component)
 	if err != nil {
 		return backout.OutcomeNotDone, fmt.Errorf("move %s: %w", e.Component.ID, err)
@@ -84,17 +92,33 @@ func (m *move) begin(ctx context.Context, s *sight, p past) (backout.Outcome, er
 	if m.e.IfVersion != "" && m.e.IfVersion != s.print {
 		return backout.OutcomeNotDone, moved(s)
 	}
-	if err := m.may(ctx, s, p); err != nil {
+	todo, err := m.may(ctx, s, &p)
+	if err != nil {
 		return backout.OutcomeNotDone, err
 	}
 	if n := s.floor(p); n > 0 {
 		if err := s.hold(ctx, m.e.Key, n); err != nil {
-			return refusal("see to capacity", err) // what was asked for is not done either way; released below
+			return refusal("see to capacity", err)
 		}
 		if err := m.await(ctx, s, n); err != nil {
 			return backout.OutcomeNotDone, err
 		}
 	}
+	undo, err := s.restore(ctx, m.e.Key, todo)
+	if err != nil {
+		out, err := refusal("put back what "+string(p.version)+" ran with", err)
+		return out, errors.Join(err, undo())
+	}
+	out, err := m.write(ctx, s, p)
+	if out == backout.OutcomeNotDone {
+		err = errors.Join(err, undo())
+	}
+	return out, err
+}
+
+// write writes the release, again and again while only how the workload is has moved and
+// not what it shall be.
+func (m *move) write(ctx context.Context, s *sight, p past) (backout.Outcome, error) {
 	for range tries {
 		now, err := m.a.look(ctx, m.e.Component)
 		if err != nil {
@@ -114,29 +138,29 @@ func (m *move) begin(ctx context.Context, s *sight, p past) (backout.Outcome, er
 	return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeUnavailable, Message: fmt.Sprintf("%s changes faster than it can be written", s.workload)}
 }
 
-// may refuses, before anything is touched, what we may not do and what can't work.
-func (m *move) may(ctx context.Context, s *sight, p past) error {
+// may refuses, before anything is touched, what we may not do and what can't work. It
+// gives what is put back together with the release.
+func (m *move) may(ctx context.Context, s *sight, p *past) ([]restoration, error) {
 	if why := m.a.kept(&s.meta); why != "" {
-		return &backout.Error{Code: backout.CodeForbidden, Message: fmt.Sprintf("%s is observed only: %s writes it", s.workload, why)}
+		return nil, &backout.Error{Code: backout.CodeForbidden, Message: fmt.Sprintf("%s is observed only: %s writes it", s.workload, why)}
 	}
 	if err := s.allowed(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	for _, ask := range []func(context.Context, past) (string, error){s.lacks, s.blocked} {
-		why, err := ask(ctx, p)
-		if err != nil {
-			return err
-		}
-		if why != "" {
-			return &backout.Error{Code: backout.CodeForbidden, Message: fmt.Sprintf("%s: %s", p.version, why)}
-		}
+	todo, _, err := m.a.belongs(ctx, s, m.e.Component, p)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	why, err := s.hinders(ctx, *p, todo)
+	if err == nil && why != "" {
+		err = &backout.Error{Code: backout.CodeForbidden, Message: why}
+	}
+	return todo, err
 }
 
 // moved says that somebody else has written a workload.
 func moved(s *sight) error {
-	return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("%s was written meanwhile by %s, and asks for %s", s.workload, lastWriter(&s.meta), s.asked)}
+	return &backout.Error{Code: backout.CodeConflict, Message: fmt.Sprintf("%s was written meanwhile by %s, and asks for %s", s.workload, lastWriter(&s.meta, "spec"), s.asked)}
 }
 
 // await waits until so many pods are ready, whatever they are made from: the load is on
@@ -226,16 +250,21 @@ func (m *move) makeWay(ctx context.Context, s *sight) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	err := s.client.CoreV1().Pods(p.Namespace).EvictV1(ctx, &policyv1.Eviction{
-		ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}, DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(p.UID))},
-	})
-	switch {
+	switch err := evict(ctx, s.client, p); {
 	case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
 		return "", nil
 	case apierrors.IsTooManyRequests(err):
 		return fmt.Sprintf("pod %s stays: %v", p.Name, err), nil
+	default:
+		return "", explain("ask pod "+p.Name+" to go", err)
 	}
-	return "", explain("ask pod "+p.Name+" to go", err)
+}
+
+// evict asks a pod to go, and no other that has its name by then.
+func evict(ctx context.Context, c kubernetes.Interface, p corev1.Pod) error {
+	return c.CoreV1().Pods(p.Namespace).EvictV1(ctx, &policyv1.Eviction{
+		ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}, DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(p.UID))},
+	})
 }
 
 // inTheWay picks the pod. One that is ready goes only where nobody else replaces it, and
@@ -269,7 +298,7 @@ func (m *move) release(ctx context.Context) error {
 	if err != nil {
 		return explain("give capacity back", err)
 	}
-	return (&sight{workload: w, client: client}).release(ctx)
+	return (&sight{workload: w, client: client}).unpin(ctx)
 }
 
 // pause waits; false when the time is over.

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,11 +12,28 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// hinders says why a release can't be gone back to, with its name; "" when nothing is
+// known to be in the way.
+func (s *sight) hinders(ctx context.Context, p past, todo []restoration) (string, error) {
+	why, err := s.lacks(ctx, p, todo)
+	if why == "" && err == nil {
+		why, err = s.blocked(ctx, p)
+	}
+	if err != nil || why == "" {
+		return "", err
+	}
+	return fmt.Sprintf("%s: %s", p.version, why), nil
+}
+
 // lacks says what a release needs to start and is not there; "" when it has everything.
 // Whether its image can still be pulled nobody in the cluster knows before it is tried.
-func (s *sight) lacks(ctx context.Context, p past) (string, error) {
+// ConfigMaps that are put back anyway may be gone.
+func (s *sight) lacks(ctx context.Context, p past, todo []restoration) (string, error) {
 	var gone []string
 	for _, r := range references(p.template) {
+		if slices.ContainsFunc(todo, func(t restoration) bool { return r.Kind == "ConfigMap" && t.name == r.Name }) {
+			continue
+		}
 		var err error
 		if r.Kind == "ConfigMap" {
 			_, err = s.client.CoreV1().ConfigMaps(s.meta.Namespace).Get(ctx, r.Name, metav1.GetOptions{})

@@ -24,14 +24,17 @@ func byHand(manager string) bool {
 
 // kept says who writes a workload and would write it again after us; "" when nobody is
 // known to. Then it is only observed.
-func (a *Actuator) kept(m *metav1.ObjectMeta) string {
+func (a *Actuator) kept(m *metav1.ObjectMeta) string { return a.keeper(m, "spec.template") }
+
+// keeper says the same of the parts of any object.
+func (a *Actuator) keeper(m *metav1.ObjectMeta, parts ...string) string {
 	if marks := remote.Marks(m); len(marks) > 0 {
 		return marks[0].String()
 	}
 	if o := metav1.GetControllerOf(m); o != nil {
 		return o.Kind + " " + o.Name
 	}
-	for _, name := range writers(m) {
+	for _, name := range writers(m, parts) {
 		if !byHand(name) && !slices.Contains(a.config.Managers, name) {
 			return fmt.Sprintf("a field manager that is not known to write once only, %q", name)
 		}
@@ -39,26 +42,26 @@ func (a *Actuator) kept(m *metav1.ObjectMeta) string {
 	return ""
 }
 
-// writers lists who has a part of the pod template, but us.
-func writers(m *metav1.ObjectMeta) []string {
+// writers lists who has something in those parts, but us.
+func writers(m *metav1.ObjectMeta, parts []string) []string {
 	var out []string
 	for _, f := range m.ManagedFields {
 		if f.Manager == FieldManager || f.Subresource != "" || slices.Contains(out, f.Manager) {
 			continue
 		}
-		if w := remote.WriterOf(&metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{f}}, "spec.template"); w.Manager != "" {
+		if w := remote.WriterOf(&metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{f}}, parts...); w.Manager != "" {
 			out = append(out, f.Manager)
 		}
 	}
 	return out
 }
 
-// lastWriter is who wrote an object's spec last, for people. Times are noted to the
+// lastWriter is who wrote those parts of an object last, for people. Times are noted to the
 // second: of several within the last one each may be who.
-func lastWriter(m *metav1.ObjectMeta) string {
+func lastWriter(m *metav1.ObjectMeta, parts ...string) string {
 	last, who := time.Time{}, []string{}
 	for _, f := range m.ManagedFields {
-		w := remote.WriterOf(&metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{f}}, "spec")
+		w := remote.WriterOf(&metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{f}}, parts...)
 		if w.Manager == "" || w.Manager == FieldManager || w.At.Before(last) {
 			continue
 		}

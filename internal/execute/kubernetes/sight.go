@@ -34,7 +34,7 @@ func (a *Actuator) look(ctx context.Context, c backout.Component) (*sight, error
 	}
 	k, ok := kinds[at.kind]
 	if !ok {
-		return nil, invalid("%s: locator %q: expected a Deployment, StatefulSet or DaemonSet", c.ID, c.Locator)
+		return nil, invalid("%s: locator %q: expected a deployment, statefulset, daemonset or configmap", c.ID, c.Locator)
 	}
 	client, ok := a.config.Clusters[at.cluster]
 	if !ok {
