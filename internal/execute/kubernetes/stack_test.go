@@ -4,6 +4,7 @@ package kubernetes_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -25,7 +26,17 @@ import (
 	"github.com/backout-dev/backout/internal/remote/kubernetes/kubetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(kubetest.Main(m)) }
+// TestMain also runs the test binary as the process that gets killed.
+func TestMain(m *testing.M) {
+	if orders := os.Getenv(envOrders); orders != "" {
+		if err := obey(orders); err != nil {
+			fmt.Fprintln(os.Stderr, "victim:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(kubetest.Main(m))
+}
 
 // place is one namespace with an actuator that acts in it as a service account, which
 // may do what the manifests in deploy/kubernetes say and nothing else.
