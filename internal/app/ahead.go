@@ -22,7 +22,7 @@ func (a *App) Check(ctx context.Context, q web.Question) (backout.ReleaseCheck, 
 
 // check imagines the releases out and asks the actuators what could then be undone.
 func (f *facts) check(ctx context.Context, now time.Time, q web.Question, rules respond.Permit) (backout.ReleaseCheck, error) {
-	releases, err := releasesOf(f.catalog.Graph, q)
+	releases, err := releasesOf(f.graph(), q)
 	if err != nil {
 		return backout.ReleaseCheck{}, err
 	}

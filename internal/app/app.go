@@ -17,6 +17,7 @@ import (
 	"github.com/backout-dev/backout/internal/execute"
 	"github.com/backout-dev/backout/internal/execute/engine"
 	"github.com/backout-dev/backout/internal/fleet"
+	"github.com/backout-dev/backout/internal/ingest/kubernetes"
 	"github.com/backout-dev/backout/internal/metrics"
 	"github.com/backout-dev/backout/internal/metrics/embedded"
 	"github.com/backout-dev/backout/internal/notify"
@@ -53,6 +54,7 @@ type App struct {
 	vitals    vitals
 	meters    *meters
 	watchdogs []beating
+	clusters  []*kubernetes.Source
 	channels  map[backout.Audience][]string // by which channels each audience is told
 	handler   http.Handler
 
@@ -97,7 +99,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.token, err = token(cfg.Data); err != nil {
 		return nil, err
 	}
-	for _, open := range []func(context.Context) error{a.openStore, a.openSignals, a.openActing, a.openWeb} {
+	for _, open := range []func(context.Context) error{a.openStore, a.openSignals, a.openActing, a.openClusters, a.openWeb} {
 		if err := open(ctx); err != nil {
 			return nil, err
 		}
@@ -250,6 +252,9 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.watch.Run(ctx) })
 	g.Go(func() error { return a.look(ctx) })
 	g.Go(func() error { return a.heartbeats(ctx) })
+	for _, c := range a.clusters {
+		g.Go(func() error { return c.Run(ctx) })
+	}
 	g.Go(func() error { return a.walk(ctx) })
 	g.Go(func() error { return a.tellPeople(ctx) })
 	g.Go(func() error { return a.prepareChanges(ctx) })

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/backout-dev/backout"
-	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/respond"
 	"github.com/backout-dev/backout/internal/store"
@@ -17,8 +16,8 @@ import (
 
 // deployments meets the port of those who ask before they deploy.
 type deployments struct {
-	store   *store.Store
-	catalog catalog.Catalog
+	store *store.Store
+	graph func() backout.Graph
 }
 
 // Check takes the lock first, where one is asked for, and looks at the holds then: an
@@ -26,7 +25,7 @@ type deployments struct {
 // so neither overlooks the other.
 func (s deployments) Check(ctx context.Context, d backout.Deployment) (backout.DeployAnswer, error) {
 	now := time.Now().UTC()
-	if _, known := s.catalog.Graph.Component(d.Component); !known {
+	if _, known := s.graph().Component(d.Component); !known {
 		return backout.DeployAnswer{}, &backout.Error{Code: backout.CodeNotFound, Message: fmt.Sprintf("component: the catalog knows no %s", d.Component)}
 	}
 	mine, err := s.take(ctx, d, now)
@@ -90,7 +89,7 @@ func done(ctx context.Context, s *store.Store, obs []backout.Observation) error 
 
 // Hold places a person's hold.
 func (a *App) Hold(ctx context.Context, h backout.Hold) (backout.Hold, error) {
-	if _, known := a.catalog.Graph.Component(h.Component); !known {
+	if _, known := a.facts.graph().Component(h.Component); !known {
 		return h, &backout.Error{Code: backout.CodeNotFound, Message: fmt.Sprintf("hold: component: the catalog knows no %s", h.Component)}
 	}
 	h.At = time.Now().UTC()

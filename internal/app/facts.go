@@ -41,6 +41,8 @@ type facts struct {
 	minute   time.Duration
 	step     time.Duration
 	sampler  sampler // nil = nobody to ask
+	// found gives what clusters consist of; nil = nothing is found.
+	found func() ([]backout.Service, []backout.Component)
 
 	mu       sync.Mutex
 	degraded []backout.Degradation // guarded by mu: what the last survey could not see
@@ -69,7 +71,7 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	w := backout.World{
-		Now: now, Minute: backout.Duration(f.minute), Step: backout.Duration(f.step), Graph: perModelMinute(f.catalog.Graph, f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
+		Now: now, Minute: backout.Duration(f.minute), Step: backout.Duration(f.step), Graph: perModelMinute(f.graph(), f.minute), Contracts: f.catalog.Contracts, Policy: f.catalog.Policy,
 		Live: map[backout.ComponentID]backout.Live{}, Reversals: map[backout.ComponentID]backout.Reversal{}, Holds: holds, Priors: priors,
 	}
 	if obs, err = f.own(ctx, &w, obs, since); err != nil {
@@ -90,6 +92,41 @@ func (f *facts) World(ctx context.Context, now time.Time, surveyed bool) (backou
 		return backout.World{}, fmt.Errorf("load world: %w", err)
 	}
 	return w, nil
+}
+
+// graph is the catalog's, with what was found in clusters: what is declared counts
+// where both know something.
+func (f *facts) graph() backout.Graph {
+	g := f.catalog.Graph
+	if f.found == nil {
+		return g
+	}
+	services, components := f.found()
+	return withFound(g, services, components)
+}
+
+func withFound(g backout.Graph, services []backout.Service, components []backout.Component) backout.Graph {
+	knownServices, knownComponents := map[backout.ServiceID]bool{}, map[backout.ComponentID]bool{}
+	for _, s := range g.Services {
+		knownServices[s.ID] = true
+	}
+	for _, c := range g.Components {
+		knownComponents[c.ID] = true
+	}
+	g.Services, g.Components = slices.Clone(g.Services), slices.Clone(g.Components)
+	for _, s := range services {
+		if !knownServices[s.ID] {
+			knownServices[s.ID] = true
+			g.Services = append(g.Services, s)
+		}
+	}
+	for _, c := range components {
+		if !knownComponents[c.ID] {
+			knownComponents[c.ID] = true
+			g.Components = append(g.Components, c)
+		}
+	}
+	return g
 }
 
 // since is from when on changes are known. While an incident is open that is so long

@@ -37,7 +37,7 @@ func (a *App) openIngest(ctx context.Context) (map[string]http.Handler, error) {
 	if a.alerts, err = openAlerts(ctx, a); err != nil {
 		return nil, err
 	}
-	out, err := deployment.New(deployments{a.store, a.catalog}, door)
+	out, err := deployment.New(deployments{a.store, a.facts.graph}, door)
 	if err != nil {
 		return nil, err
 	}

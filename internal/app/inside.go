@@ -35,7 +35,7 @@ func (a *App) RunOf(ctx context.Context, id backout.AttemptID) (backout.Run, err
 }
 
 // Graph is what the catalog says there is.
-func (a *App) Graph() backout.Graph { return a.catalog.Graph }
+func (a *App) Graph() backout.Graph { return a.facts.graph() }
 
 // byHand bounds one move that a person makes.
 const byHand = 30 * time.Second
@@ -46,7 +46,7 @@ const byHand = 30 * time.Second
 func (a *App) Move(ctx context.Context, id backout.ComponentID, to backout.Version) error {
 	ctx, cancel := context.WithTimeout(ctx, byHand)
 	defer cancel()
-	c, ok := a.catalog.Graph.Component(id)
+	c, ok := a.facts.graph().Component(id)
 	moving := a.facts.actuators[c.Actuator]
 	if !ok || moving == nil {
 		return fmt.Errorf("move %s: nothing here can move it", id)

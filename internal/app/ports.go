@@ -72,7 +72,7 @@ func (r reading) Run(ctx context.Context, id backout.AttemptID) (backout.Run, er
 	return r.a.executor.Run(ctx, id)
 }
 
-func (r reading) Graph() backout.Graph { return r.a.catalog.Graph }
+func (r reading) Graph() backout.Graph { return r.a.facts.graph() }
 
 func (r reading) Changes(ctx context.Context) ([]backout.Change, error) {
 	w, err := r.a.facts.World(ctx, time.Now().UTC(), false)
@@ -88,7 +88,7 @@ func (r reading) Status(ctx context.Context) web.Status {
 	a := r.a
 	st := a.watch.State()
 	out := web.Status{
-		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: a.Health(ctx).Degraded, Services: len(a.catalog.Graph.Services),
+		Unknown: []string{}, Mode: string(a.catalog.Policy.Autonomy), Degraded: a.Health(ctx).Degraded, Services: len(a.facts.graph().Services),
 		Series: st.Series, Ready: st.String(), StartedAt: a.started, Minute: backout.Duration(a.cfg.Minute),
 	}
 	if changes, err := r.Changes(ctx); err == nil {

@@ -25,6 +25,8 @@ type Catalog struct {
 	Criteria []backout.SuccessCriteria `json:"criteria"`
 	// Analyses are what gates and success criteria may ask for besides signals.
 	Analyses []backout.Analysis `json:"analyses"`
+	// Clusters are the Kubernetes clusters whose changes are read.
+	Clusters []Cluster `json:"clusters,omitempty"`
 	// Notify is how people are told; nil when no document says so.
 	Notify *Notify `json:"notify,omitempty"`
 }
@@ -227,7 +229,7 @@ func readers() map[string]func(*entity) {
 		ours + " Client": readClient, ours + " Contract": readContract, ours + " Policy": readPolicy,
 		ours + " SignalSet": readSignals, ours + " Playbook": readPlaybook,
 		ours + " DataFormat": readFormat, ours + " PointOfNoReturn": readNoReturn, ours + " Pool": readPool, ours + " Consumer": readConsumer, ours + " Switch": readSwitch, ours + " Notify": readNotify,
-		ours + " Actuator":        readActuator,
+		ours + " Actuator": readActuator, ours + " Cluster": readCluster,
 		ours + " SuccessCriteria": readCriteria, argo + " AnalysisTemplate": readAnalysis, argo + " ClusterAnalysisTemplate": readAnalysis,
 	}
 }

@@ -78,7 +78,7 @@ func TestLoad_namesWhatIsWrong(t *testing.T) {
 		"not a mapping":       {"- a\n", "x.yaml:1:: expected a mapping"},
 		"no version":          {"kind: Component\n", "x.yaml:1:: apiVersion: expected backstage.io/v1alpha1, backout.dev/v1alpha1 or argoproj.io/v1alpha1"},
 		"other version":       {"apiVersion: v2\nkind: Pod\n", `x.yaml:1:apiVersion: found "v2": expected one of`},
-		"other kind":          {oursDoc("Pod", "{}"), `x.yaml:1:: kind "Pod": expected one of Actuator, Client, Component, Consumer, Contract, DataFormat`},
+		"other kind":          {oursDoc("Pod", "{}"), `x.yaml:1:: kind "Pod": expected one of Actuator, Client, Cluster, Component, Consumer, Contract, DataFormat`},
 		"no name":             {"apiVersion: backout.dev/v1alpha1\nkind: Journey\nspec: {}\n", "metadata.name: expected a name"},
 		"bad name":            {"apiVersion: backout.dev/v1alpha1\nkind: Client\nmetadata: {name: a@b}\nspec: {audience: a}\n", "expected no spaces"},
 		"unknown field":       {oursDoc("Journey", "{services: [a], tear: 1}"), "x.yaml:4:spec.tear: unknown field: expected one of services, tier, title, valuePerMinute"},

@@ -63,6 +63,15 @@
 //	                 (100), warningPercentage (as much)}. Weights left out everywhere are
 //	                 the journeys' money
 //
+// A Cluster is a Kubernetes cluster whose changes are read; it is one location:
+//
+//	Cluster          environment, location (default: its name), one of kubeconfig (with
+//	                 context), server (https; with tokenFrom {file} or {env}, caFile) and
+//	                 inCluster, namespaces (none = all), timeout (10s), bake (10m: how long
+//	                 a release must have worked to be one that can be gone back to).
+//	                 Relative paths are the catalog's. A Component with the locator
+//	                 CLUSTER/NAMESPACE/KIND/NAME is that workload; others are found
+//
 // A quantile, such as the 99th percentile of latency, is watched as the share of requests
 // that are slower than it: a signal of kind errors whose query counts those requests.
 //

@@ -28,6 +28,12 @@ type thing struct {
 	// State is what makes the version: a revision's name, a content's hash, bounds.
 	State string    `json:"state"`
 	At    time.Time `json:"at"` // when it came
+	// Unread is set of what was there at first sight and could not be read yet: what it is
+	// then is no change either.
+	Unread bool `json:"unread,omitempty"`
+	// Told is the time of the newest observation: what comes later must not look older,
+	// though clusters tell times in whole seconds.
+	Told time.Time `json:"told,omitzero"`
 	// Number is the revision's, Stage how far it is rolled out (0 to len(stages)).
 	Number int64 `json:"number,omitempty"`
 	Stage  int   `json:"stage,omitempty"`

@@ -65,9 +65,12 @@ func (s *Source) compare(now time.Time, key string, was *thing, is present, foun
 		return nil, nil // nodes come and go
 	case !found:
 		return nil, s.deleted(now, was)
+	case len(is.states) == 0 && was == nil && s.book.First:
+		return &thing{Component: is.component, UID: is.uid, Unread: true}, nil
 	case len(is.states) == 0:
 		return was, nil // its revisions are not there yet
 	}
+	first := was == nil && s.book.First || was != nil && was.Unread
 	if was != nil && was.UID != is.uid { // deleted and made again
 		was = &thing{Component: was.Component, Version: was.Version, State: was.State, Names: was.Names, At: was.At}
 	}
@@ -88,12 +91,12 @@ func (s *Source) compare(now time.Time, key string, was *thing, is present, foun
 		}
 		from := next.Version
 		next.note(st, from, cmp.Or(st.at, now), now)
-		if !s.tells(was, is, st, from, now) {
+		if !tells(first, was, is, st, from, now) {
 			continue
 		}
 		out = append(out, s.begins(next, is, st, last))
 	}
-	out = append(out, s.rolls(now, next, is)...)
+	out = append(out, s.rolls(now, first, next, is)...)
 	next.keep(now, is)
 	return next, out
 }
@@ -115,21 +118,24 @@ func (t *thing) note(st state, from backout.Version, at, now time.Time) {
 	if at.After(now) {
 		at = now // a clock that is fast
 	}
+	if !at.After(t.Told) {
+		at = t.Told.Add(time.Millisecond)
+	}
 	if from == st.version { // the same name by chance: what it was is not known
 		from = ""
 	}
 	*t = thing{
-		Component: t.Component, UID: t.UID, Version: st.version, State: st.state, Number: st.number, At: at, From: from, Actor: st.actor, Title: st.note,
+		Component: t.Component, UID: t.UID, Version: st.version, State: st.state, Number: st.number, At: at, From: from, Actor: st.actor, Title: st.note, Told: at,
 	}
 }
 
 // tells reports whether a state that was not seen before is news. At first sight of a
 // cluster what stands there is none, unless it came lately and by a change.
-func (s *Source) tells(was *thing, is present, st state, from backout.Version, now time.Time) bool {
-	if is.quiet && was == nil {
+func tells(first bool, was *thing, is present, st state, from backout.Version, now time.Time) bool {
+	if is.quiet && (was == nil || was.Unread) {
 		return false
 	}
-	if was != nil || !s.book.First {
+	if !first {
 		return true
 	}
 	later := st.number > 1 || from != "" || st.at.Sub(is.created) > time.Second
@@ -140,7 +146,7 @@ func (s *Source) tells(was *thing, is present, st state, from backout.Version, n
 func (s *Source) begins(t *thing, is present, st state, last bool) backout.Observation {
 	o := s.observation(t, fmt.Sprintf("%s/%s/%d", t.UID, st.state, st.number))
 	if st.number == 0 { // no numbers: content may return, so its time is part of it
-		o.NativeID = fmt.Sprintf("%s/%s/%d", t.UID, st.state, t.At.Unix())
+		o.NativeID = fmt.Sprintf("%s/%s/%d", t.UID, st.state, cmp.Or(st.at, t.At).Unix())
 	}
 	o.Title = title(is, t)
 	o.Share = 1
@@ -170,23 +176,24 @@ func title(is present, t *thing) string {
 }
 
 // rolls tells how far a rollout is, when it has come further.
-func (s *Source) rolls(now time.Time, t *thing, is present) []backout.Observation {
+func (s *Source) rolls(now time.Time, first bool, t *thing, is present) []backout.Observation {
 	reached := stageOf(is.share)
 	if reached <= t.Stage {
 		return nil
 	}
 	t.Stage = reached
-	if t.From == "" && s.book.First {
+	if t.From == "" && first {
 		return nil // what stood there at first sight
 	}
 	o := s.observation(t, fmt.Sprintf("%s/%s/%d/%d", t.UID, t.State, t.Number, reached))
 	o.At = cmp.Or(is.shareAt, now)
-	if o.At.Before(t.At) {
-		o.At = t.At
-	}
 	if o.At.After(now) {
 		o.At = now
 	}
+	if !o.At.After(t.Told) {
+		o.At = t.Told.Add(time.Millisecond)
+	}
+	t.Told = o.At
 	o.Share, o.Digest, o.Instances, o.Title = is.share, is.digest, is.instances, title(is, t)
 	return []backout.Observation{o}
 }

@@ -41,13 +41,14 @@ type sight struct {
 	config    Config
 	key       []byte // for hashes of secrets
 	mark      func(...string)
+	trouble   cache.WatchErrorHandler
 	factories []informers.SharedInformerFactory
 	indexers  map[string][]cache.Indexer // by kind, one for each namespace that is read
 	all       []cache.SharedIndexInformer
 }
 
-func newSight(c Config, key []byte, mark func(...string)) *sight {
-	s := &sight{config: c, key: key, mark: mark, indexers: map[string][]cache.Indexer{}}
+func newSight(c Config, key []byte, mark func(...string), trouble cache.WatchErrorHandler) *sight {
+	s := &sight{config: c, key: key, mark: mark, trouble: trouble, indexers: map[string][]cache.Indexer{}}
 	namespaces := c.Namespaces
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
@@ -78,7 +79,7 @@ func newSight(c Config, key []byte, mark func(...string)) *sight {
 
 // watch adds one kind. The errors of these calls are of an informer that runs already.
 func (s *sight) watch(kind string, i cache.SharedIndexInformer, by cache.Indexers) {
-	_ = i.SetWatchErrorHandler(s.config.watchTrouble)
+	_ = i.SetWatchErrorHandler(s.trouble)
 	if by != nil {
 		_ = i.AddIndexers(by)
 	}

@@ -25,6 +25,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -82,6 +83,8 @@ const (
 	gather   = 100 * time.Millisecond // what comes within is looked at together
 	saveEach = 2 * time.Second
 	lookBack = 24 * time.Hour // how old a revision may be to be told of at first sight
+	// Informers pause at most 30s between two tries.
+	troubleOver = 45 * time.Second
 )
 
 // Source is one cluster being read.
@@ -98,7 +101,9 @@ type Source struct {
 	dirty sets.Set[string] // guarded by mu: things to look at
 	shown Found            // guarded by mu: what the last look found
 	ready bool             // guarded by mu: every informer has listed, and was looked at
-	wake  chan struct{}
+	// troubled is when a watch failed last; zero = none does.
+	troubled time.Time // guarded by mu
+	wake     chan struct{}
 }
 
 // New makes a source, and starts nothing. It fails with code invalid when a part is
@@ -137,7 +142,7 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 	// Its own context, so that the informers have ended when we return.
 	running, stop := context.WithCancel(ctx)
-	s.see = newSight(s.config, s.book.Key, s.mark)
+	s.see = newSight(s.config, s.book.Key, s.mark, s.watchTrouble)
 	defer s.see.wait()
 	defer stop()
 	s.see.start(running)
@@ -147,6 +152,7 @@ func (s *Source) Run(ctx context.Context) error {
 	s.markAll()
 	for {
 		s.turn(ctx)
+		s.recovered()
 		select {
 		case <-ctx.Done():
 			s.save(context.WithoutCancel(ctx))
@@ -306,10 +312,24 @@ func (s *Source) save(ctx context.Context) {
 
 // watchTrouble tells of what ends a watch: that it is too old is no trouble, since
 // everything is listed again.
-func (c Config) watchTrouble(r *cache.Reflector, err error) {
-	if kubernetes.ReasonOf(err) == kubernetes.Gone || errors.Is(err, context.Canceled) {
+func (s *Source) watchTrouble(r *cache.Reflector, err error) {
+	if kubernetes.ReasonOf(err) == kubernetes.Gone || errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
 		return
 	}
-	c.Log.Warn("watch a cluster", "cluster", c.Cluster.Name, "what", r.TypeDescription(), "err", err)
-	c.Trouble(c.Cluster.Explain(err))
+	s.config.Log.Warn("watch a cluster", "cluster", s.config.Cluster.Name, "what", r.TypeDescription(), "err", err)
+	s.config.Trouble(fmt.Errorf("%s: %w", r.TypeDescription(), s.config.Cluster.Explain(err)))
+	s.mu.Lock()
+	s.troubled = s.config.Now()
+	s.mu.Unlock()
+}
+
+// recovered tells that trouble is over when none was heard for longer than the
+// informers pause between their tries.
+func (s *Source) recovered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.troubled.IsZero() && s.config.Now().Sub(s.troubled) > troubleOver {
+		s.troubled = time.Time{}
+		s.config.Trouble(nil)
+	}
 }

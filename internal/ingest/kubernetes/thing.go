@@ -45,6 +45,7 @@ func (s *sight) content(kind, namespace, name string) (present, bool) {
 	m := o.(metav1.Object)
 	p := present{kind: kind, name: namespace + "/" + name, uid: string(m.GetUID()), share: 1, created: m.GetCreationTimestamp().UTC()}
 	p.component = s.id(backout.KindConfig, namespace+"."+kind+"."+name)
+	p.quiet = true // what is taken in for the first time came with the release that does
 	users := s.users(kind, namespace, name)
 	if len(users) == 0 {
 		return p, true

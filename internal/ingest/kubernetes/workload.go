@@ -136,12 +136,33 @@ func (s *sight) present(w workload, was *thing) present {
 		}
 		p.states = append(p.states, st)
 	}
+	if !w.consistent() {
+		p.states = nil
+	}
 	if len(w.revisions) > 0 {
 		s.exposure(&p, w)
 	}
 	p.minAvailable = s.minAvailable(w)
 	p.inputs = s.inputs(w)
 	return p
+}
+
+// consistent reports whether a workload and its revisions are of one moment: they are
+// watched apart, and a new revision may be seen before who asked for it.
+func (w workload) consistent() bool {
+	if len(w.revisions) == 0 {
+		return false
+	}
+	last := w.revisions[len(w.revisions)-1]
+	switch o := w.meta.(type) {
+	case *appsv1.Deployment:
+		return o.Annotations[revisionNote] == strconv.FormatInt(last.number, 10)
+	case *appsv1.StatefulSet:
+		return o.Status.ObservedGeneration >= o.Generation && o.Status.UpdateRevision == last.object.GetName()
+	case *appsv1.DaemonSet:
+		return o.Status.ObservedGeneration >= o.Generation
+	}
+	return true
 }
 
 // nameVersion calls a template by the tag of its first image, and by its hash as well
