@@ -84,3 +84,24 @@ func TestDeployment_stuckReleaseIsTakenBack(t *testing.T) {
 	}
 	says(t, err.Error(), "CrashLoopBackOff", "web:bad-2", "ProgressDeadlineExceeded")
 }
+
+func TestProbe_countsAReleaseThatHasNoPodsYet(t *testing.T) {
+	s := kubetest.New(t)
+	p := newPlace(t, s, "deployment")
+	twoReleases(t, p, kubetest.Workload{Replicas: 3})
+	resume := s.PauseControllers(t)
+	p.SetImage(t, kubetest.Pipeline, p.ns, "web", "web:3")
+	r, err := p.actuator.Probe(t.Context(), p.component("deployment", "web"))
+	if err != nil || r.Live.Healthy || r.Live.Shares["2"] != 0.75 {
+		t.Errorf("web:3 is asked for, and has no pods: %+v, %v; want 3 of 4 at 2", r.Live, err)
+	}
+	e := p.effect("deployment", "web", "x", "3", "2")
+	if execute.Reached(r, e) {
+		t.Error("a release that is about to be left is taken for reached")
+	}
+	resume()
+	p.do(t, e)
+	if got := p.Images(t, p.ns, "web"); got["web:2"] != 3 || len(got) != 1 {
+		t.Errorf("pods by image: %v", got)
+	}
+}
