@@ -31,6 +31,8 @@ type thing struct {
 	// Unread is set of what was there at first sight and could not be read yet: what it is
 	// then is no change either.
 	Unread bool `json:"unread,omitempty"`
+	// Rolls is set when the state was told of, so that its stages are too.
+	Rolls bool `json:"rolls,omitempty"`
 	// Told is the time of the newest observation: what comes later must not look older,
 	// though clusters tell times in whole seconds.
 	Told time.Time `json:"told,omitzero"`

@@ -96,7 +96,7 @@ func (s *Source) compare(now time.Time, key string, was *thing, is present, foun
 		}
 		out = append(out, s.begins(next, is, st, last))
 	}
-	out = append(out, s.rolls(now, first, next, is)...)
+	out = append(out, s.rolls(now, next, is)...)
 	next.keep(now, is)
 	return next, out
 }
@@ -115,18 +115,25 @@ func (t *thing) keep(now time.Time, is present) {
 
 // note makes a state the one that is seen.
 func (t *thing) note(st state, from backout.Version, at, now time.Time) {
-	if at.After(now) {
-		at = now // a clock that is fast
-	}
-	if !at.After(t.Told) {
+	if at = within(at, now); !at.After(t.Told) {
 		at = t.Told.Add(time.Millisecond)
 	}
 	if from == st.version { // the same name by chance: what it was is not known
 		from = ""
 	}
 	*t = thing{
-		Component: t.Component, UID: t.UID, Version: st.version, State: st.state, Number: st.number, At: at, From: from, Actor: st.actor, Title: st.note, Told: at,
+		Component: t.Component, UID: t.UID, Version: st.version, State: st.state, Number: st.number, At: at, From: from, Actor: st.actor, Title: st.note, Told: t.Told,
 	}
+}
+
+// within is when something happened that a cluster dates with a whole second: at the end
+// of that second, or now if that is sooner, so that of two things in one second the one
+// that is seen later is later. A clock that is fast is held to ours.
+func within(at, now time.Time) time.Time {
+	if end := at.Truncate(time.Second).Add(time.Second - time.Millisecond); end.Before(now) {
+		return end
+	}
+	return now
 }
 
 // tells reports whether a state that was not seen before is news. At first sight of a
@@ -148,6 +155,7 @@ func (s *Source) begins(t *thing, is present, st state, last bool) backout.Obser
 	if st.number == 0 { // no numbers: content may return, so its time is part of it
 		o.NativeID = fmt.Sprintf("%s/%s/%d", t.UID, st.state, cmp.Or(st.at, t.At).Unix())
 	}
+	t.Told, t.Rolls = t.At, true
 	o.Title = title(is, t)
 	o.Share = 1
 	if last && is.share > 0 && is.share < 1 {
@@ -176,21 +184,14 @@ func title(is present, t *thing) string {
 }
 
 // rolls tells how far a rollout is, when it has come further.
-func (s *Source) rolls(now time.Time, first bool, t *thing, is present) []backout.Observation {
+func (s *Source) rolls(now time.Time, t *thing, is present) []backout.Observation {
 	reached := stageOf(is.share)
-	if reached <= t.Stage {
+	if !t.Rolls || reached <= t.Stage {
 		return nil
 	}
 	t.Stage = reached
-	if t.From == "" && first {
-		return nil // what stood there at first sight
-	}
 	o := s.observation(t, fmt.Sprintf("%s/%s/%d/%d", t.UID, t.State, t.Number, reached))
-	o.At = cmp.Or(is.shareAt, now)
-	if o.At.After(now) {
-		o.At = now
-	}
-	if !o.At.After(t.Told) {
+	if o.At = within(cmp.Or(is.shareAt, now), now); !o.At.After(t.Told) {
 		o.At = t.Told.Add(time.Millisecond)
 	}
 	t.Told = o.At
