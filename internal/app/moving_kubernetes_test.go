@@ -114,6 +114,21 @@ func TestServe_movesWhatItFound(t *testing.T) {
 		t.Errorf("in its ConfigMap there is %v, %v", m.Data, err)
 	}
 	id = backout.ComponentID("config:" + ns + ".configmap.web@production/eu-1")
+	kubetest.Eventually(t, "what we put into the ConfigMap is known as ours", func() (bool, string) {
+		obs, err := a.store.Observations(ctx, time.Now().Add(-time.Hour))
+		if err != nil {
+			return false, err.Error()
+		}
+		ours, others := 0, 0
+		for _, o := range obs {
+			if o.Component == id && o.Attempt == "x/1" {
+				ours++
+			} else if o.Component == id {
+				others++
+			}
+		}
+		return ours == 1 && others == 1, fmt.Sprintf("%+v", obs)
+	})
 	kubetest.Eventually(t, "the ConfigMap can be moved by itself", func() (bool, string) {
 		c, ok := a.facts.graph().Component(id)
 		return ok && c.Actuator == "kubernetes" && c.Locator == "eu-1/"+ns+"/configmap/web", fmt.Sprintf("%+v", c)

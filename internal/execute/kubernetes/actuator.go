@@ -150,7 +150,7 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 // that will soon not be has its reason as well.
 func (a *Actuator) level(ctx context.Context, s *sight, c backout.Component, stack []backout.Change, l int) (*backout.Reachable, string, error) {
 	v := execute.Behind(stack, l)
-	if v == "" || v == s.asked && l == len(stack) {
+	if v == "" {
 		return nil, "", nil
 	}
 	p, ok := find(s.releases, v)

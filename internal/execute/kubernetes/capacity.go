@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/backout-dev/backout"
 	remote "github.com/backout-dev/backout/internal/remote/kubernetes"
 )
 
@@ -79,15 +80,15 @@ func (s *sight) floor(p past) int32 {
 
 // hold pins the autoscaler's minimum to n and scales the workload there at once, where
 // there are fewer.
-func (s *sight) hold(ctx context.Context, key string, n int32) error {
+func (s *sight) hold(ctx context.Context, e backout.Effect, n int32) error {
 	h := s.scaler
 	least := number(h.object.Spec.MinReplicas, 1)
 	if h.note == nil && n > least {
-		text, err := json.Marshal(pin{Effect: key, Min: h.object.Spec.MinReplicas, Pinned: n})
+		text, err := json.Marshal(pin{Effect: e.Key, Min: h.object.Spec.MinReplicas, Pinned: n})
 		if err != nil {
 			return err
 		}
-		if err := s.patchAutoscaler(ctx, &n, string(text)); err != nil {
+		if err := s.patchAutoscaler(ctx, e, &n, string(text)); err != nil {
 			return fmt.Errorf("pin autoscaler %s: %w", h.object.Name, err)
 		}
 	}
@@ -105,7 +106,7 @@ func (s *sight) hold(ctx context.Context, key string, n int32) error {
 
 // unpin gives the autoscaler its bounds back, unless somebody else has changed the
 // minimum since: then theirs stands.
-func (s *sight) unpin(ctx context.Context) error {
+func (s *sight) unpin(ctx context.Context, e backout.Effect) error {
 	h, err := readAutoscaler(ctx, s.client, s.workload)
 	if err != nil || h == nil || h.note == nil {
 		return err
@@ -115,7 +116,7 @@ func (s *sight) unpin(ctx context.Context) error {
 	if now := number(h.object.Spec.MinReplicas, 1); now != h.note.Pinned {
 		least = h.object.Spec.MinReplicas
 	}
-	if err := s.patchAutoscaler(ctx, least, ""); err != nil && !apierrors.IsNotFound(err) {
+	if err := s.patchAutoscaler(ctx, e, least, ""); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("give autoscaler %s its bounds back: %w", h.object.Name, err)
 	}
 	return nil
@@ -123,8 +124,9 @@ func (s *sight) unpin(ctx context.Context) error {
 
 // patchAutoscaler sets minimum and note together, if nobody has written it since it was
 // read; a note of "" goes away.
-func (s *sight) patchAutoscaler(ctx context.Context, least *int32, note string) error {
-	notes := map[string]any{PinNote: nil}
+func (s *sight) patchAutoscaler(ctx context.Context, e backout.Effect, least *int32, note string) error {
+	bounds := fmt.Sprintf("%d..%d", number(least, 1), s.scaler.object.Spec.MaxReplicas) // as facts call them
+	notes := map[string]any{PinNote: nil, remote.PutNote: remote.Put(bounds, string(e.Attempt))}
 	if note != "" {
 		notes[PinNote] = note
 	}

@@ -211,7 +211,7 @@ func (a *Actuator) writeConfig(ctx context.Context, s *configSight, e backout.Ef
 	if !ok {
 		return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeNotFound, Message: fmt.Sprintf("nobody kept what was in ConfigMap %s at %s", s.m.Name, e.To)}
 	}
-	if err := putConfig(ctx, s.client, s.m.Namespace, s.m.Name, s.m, want, e.Key, ""); err != nil {
+	if err := putConfig(ctx, s.client, s.m.Namespace, s.m.Name, s.m, want, e, ""); err != nil {
 		return refusal("write ConfigMap "+s.m.Name, err)
 	}
 	return backout.OutcomeDone, nil

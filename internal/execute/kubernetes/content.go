@@ -71,14 +71,15 @@ func getConfig(ctx context.Context, c kubernetes.Interface, ns, name string) (*c
 // putConfig makes a ConfigMap hold exactly that, and keeps what was there. It is replaced
 // and not applied: apply leaves keys that somebody else has added. m is what was read
 // before, nil when there was none; the API server refuses when that is not so any more.
-func putConfig(ctx context.Context, c kubernetes.Interface, ns, name string, m *corev1.ConfigMap, want Content, effect, release string) error {
+func putConfig(ctx context.Context, c kubernetes.Interface, ns, name string, m *corev1.ConfigMap, want Content, e backout.Effect, release string) error {
 	if m == nil {
 		fresh := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns}, Data: want.Data, BinaryData: want.Binary}
+		fresh.Annotations = map[string]string{remote.PutNote: remote.Put(string(want.version()), string(e.Attempt))}
 		_, err := c.CoreV1().ConfigMaps(ns).Create(ctx, fresh, metav1.CreateOptions{FieldManager: FieldManager})
 		return err
 	}
 	was := contentOf(m)
-	note, err := json.Marshal(kept{effect, release, was.version(), want.version(), was})
+	note, err := json.Marshal(kept{e.Key, release, was.version(), want.version(), was})
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,9 @@ func putConfig(ctx context.Context, c kubernetes.Interface, ns, name string, m *
 	if m.Annotations == nil {
 		ops = append(ops, op{"add", "/metadata/annotations", map[string]string{}})
 	}
-	ops = append(ops, op{"add", "/metadata/annotations/" + strings.ReplaceAll(KeptNote, "/", "~1"), string(note)})
+	for name, text := range map[string]string{KeptNote: string(note), remote.PutNote: remote.Put(string(want.version()), string(e.Attempt))} {
+		ops = append(ops, op{"add", "/metadata/annotations/" + strings.ReplaceAll(name, "/", "~1"), text})
+	}
 	body, err := json.Marshal(ops)
 	if err != nil {
 		return err

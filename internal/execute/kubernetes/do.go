@@ -97,14 +97,14 @@ func (m *move) begin(ctx context.Context, s *sight, p past) (backout.Outcome, er
 		return backout.OutcomeNotDone, err
 	}
 	if n := s.floor(p); n > 0 {
-		if err := s.hold(ctx, m.e.Key, n); err != nil {
+		if err := s.hold(ctx, m.e, n); err != nil {
 			return refusal("see to capacity", err)
 		}
 		if err := m.await(ctx, s, n); err != nil {
 			return backout.OutcomeNotDone, err
 		}
 	}
-	undo, err := s.restore(ctx, m.e.Key, todo)
+	undo, err := s.restore(ctx, m.e, todo)
 	if err != nil {
 		out, err := refusal("put back what "+string(p.version)+" ran with", err)
 		return out, errors.Join(err, undo())
@@ -201,7 +201,7 @@ func (m *move) await(ctx context.Context, s *sight, n int32) error {
 func (m *move) arrive(ctx context.Context) (backout.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.a.config.Patience)
 	defer cancel()
-	last, kept := "it could not be seen", ""
+	last, kept, late := "it could not be seen", "", time.Time{}
 	for {
 		s, err := m.a.look(ctx, m.e.Component)
 		switch {
@@ -222,7 +222,14 @@ func (m *move) arrive(ctx context.Context) (backout.Outcome, error) {
 			if kept, err = m.makeWay(ctx, s); err != nil && ctx.Err() == nil {
 				return backout.OutcomeUnknown, err
 			}
-			if s.late {
+			if !s.late {
+				late = time.Time{}
+			} else if late.IsZero() {
+				late = time.Now()
+			}
+			// What the controller gave up may be the release before: its word on that stands
+			// for a moment after ours was seen.
+			if !late.IsZero() && time.Since(late) > max(2*time.Second, 3*m.a.config.Tick) {
 				return backout.OutcomeUnknown, &backout.Error{Code: backout.CodeInternal, Message: last}
 			}
 		}
@@ -298,7 +305,7 @@ func (m *move) release(ctx context.Context) error {
 	if err != nil {
 		return explain("give capacity back", err)
 	}
-	return (&sight{workload: w, client: client}).unpin(ctx)
+	return (&sight{workload: w, client: client}).unpin(ctx, m.e)
 }
 
 // pause waits; false when the time is over.

@@ -107,7 +107,7 @@ func (s *sight) shared(ctx context.Context, name string) (string, error) {
 
 // restore puts the ConfigMaps of a release back, right before its template: pods that
 // begin from now on read them. When one can't be, those before it are taken back.
-func (s *sight) restore(ctx context.Context, key string, todo []restoration) (undo func() error, err error) {
+func (s *sight) restore(ctx context.Context, e backout.Effect, todo []restoration) (undo func() error, err error) {
 	var done []restoration
 	undo = func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -119,14 +119,14 @@ func (s *sight) restore(ctx context.Context, key string, todo []restoration) (un
 			}
 			m, err := getConfig(ctx, s.client, s.meta.Namespace, r.name)
 			if err == nil && m != nil && contentOf(m).version() == r.want.version() {
-				err = putConfig(ctx, s.client, s.meta.Namespace, r.name, m, contentOf(r.m), key, "")
+				err = putConfig(ctx, s.client, s.meta.Namespace, r.name, m, contentOf(r.m), e, "")
 			}
 			all = errors.Join(all, err)
 		}
 		return all
 	}
 	for _, r := range todo {
-		if err := putConfig(ctx, s.client, s.meta.Namespace, r.name, r.m, r.want, key, s.release(s.asked)); err != nil {
+		if err := putConfig(ctx, s.client, s.meta.Namespace, r.name, r.m, r.want, e, s.release(s.asked)); err != nil {
 			return undo, fmt.Errorf("put ConfigMap %s back: %w", r.name, err)
 		}
 		done = append(done, r)

@@ -34,14 +34,14 @@ func (k statefulSet) read(ctx context.Context, c kubernetes.Interface, ns, name 
 	}
 	w.parts = !w.onDelete
 	if r := d.Spec.UpdateStrategy.RollingUpdate; r != nil {
-		w.partition = min(number(r.Partition, 0), w.wanted)
+		w.partition = number(r.Partition, 0)
 		w.unavailable = max(1, scaled(r.MaxUnavailable, w.wanted, false))
 	}
 	if o := d.Spec.Ordinals; o != nil {
 		// A partition is an ordinal: with ordinals that begin elsewhere it counts from there.
 		w.first = o.Start
-		w.partition = max(0, w.partition-o.Start)
 	}
+	w.partition = min(max(0, w.partition-w.first), w.wanted)
 	st := d.Status
 	w.seen = st.ObservedGeneration >= d.Generation
 	updated := st.UpdatedReplicas
