@@ -3,6 +3,7 @@
 package kubernetes_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -238,4 +239,11 @@ func viewer(ns string) *rbacv1.RoleBinding {
 		ObjectMeta: metav1.ObjectMeta{Name: "viewer"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:aggregate-to-view"},
 		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: "backout", Namespace: ns}},
 	}
+}
+
+// background is a context that outlives a test's own end by a little.
+func background(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
 }
