@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -99,9 +102,6 @@ func TestLimits_areFacts(t *testing.T) {
 	if f, _ := src.Found(); len(f.Components) != 1 || f.Components[0].MinAvailable != 2 || f.Components[0].MaxSurge != 1 {
 		t.Errorf("found %+v, want a budget of 2 and a surge of 1", f.Components)
 	}
-	// Managed fields tell seconds: what is written within one has no order.
-	made := time.Now().Unix()
-	kubetest.Eventually(t, "the next second", func() (bool, string) { return time.Now().Unix() > made, "" })
 	merge := func(body string) []byte { return []byte(body) }
 	if _, err := budgets.Patch(t.Context(), "web", types.MergePatchType, merge(`{"spec":{"minAvailable":3}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
@@ -185,4 +185,45 @@ func TestDeclaredComponent_isTheWorkload(t *testing.T) {
 	}))
 	s.SetImage(t, kubetest.Pipeline, ns, "web", "web:2")
 	l.await(t, "deployment:front@production/eu-1", "1>2")
+}
+
+func TestRights_whatIsNotGrantedIsToldAndDoneWithout(t *testing.T) {
+	s := kubetest.New(t)
+	s.Grant(t, kubetest.Product, readOnly[0], readOnly[1], readOnly[2], readOnly[3])
+	ns := s.Namespace(t)
+	putConfig(t, s, kubetest.Tester, ns, "env", "1")
+	s.Deploy(t, ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 1, ConfigMaps: []string{"env"}})
+	s.Settled(t, ns, "web")
+	l := newLedger()
+	stop := run(t, open(t, s, l, "", ns))
+	stop()
+	// From now on workloads and pods only.
+	roles, err := s.Client.RbacV1().ClusterRoles().List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range roles.Items {
+		if strings.HasPrefix(r.Name, "t-") {
+			r.Rules = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}}, readOnly[1]}
+			if _, err := s.Client.RbacV1().ClusterRoles().Update(t.Context(), &r, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	kubetest.Eventually(t, "the right is gone", func() (bool, string) {
+		_, err := s.As(t, kubetest.Product).CoreV1().Secrets(ns).List(t.Context(), metav1.ListOptions{})
+		return apierrors.IsForbidden(err), fmt.Sprint(err)
+	})
+	var said atomic.Value
+	run(t, open(t, s, l, "", ns, func(c *source.Config) {
+		c.Trouble = func(err error) { said.Store(fmt.Sprint(err)) }
+	}))
+	if got := fmt.Sprint(said.Load()); !strings.Contains(got, "forbidden") || !strings.Contains(got, "secrets "+ns) {
+		t.Errorf("it tells %q, want what it may not read", got)
+	}
+	s.SetImage(t, kubetest.Pipeline, ns, "web", "web:2")
+	l.await(t, ns+".web@", "1>2")
+	if got := l.moves("config:"); got != "" {
+		t.Errorf("what it may not read any more has changed for it: %s", got)
+	}
 }

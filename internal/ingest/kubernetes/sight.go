@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,13 +48,9 @@ type sight struct {
 	all       []cache.SharedIndexInformer
 }
 
-func newSight(c Config, key []byte, mark func(...string), trouble cache.WatchErrorHandler) *sight {
+func newSight(c Config, without []string, key []byte, mark func(...string), trouble cache.WatchErrorHandler) *sight {
 	s := &sight{config: c, key: key, mark: mark, trouble: trouble, indexers: map[string][]cache.Indexer{}}
-	namespaces := c.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
-	}
-	for _, ns := range namespaces {
+	for _, ns := range namespacesOf(c) {
 		// No resync: it would only repeat what is in the picture.
 		f := informers.NewSharedInformerFactoryWithOptions(c.Cluster.Client, 0, informers.WithNamespace(ns), informers.WithTransform(s.strip))
 		s.factories = append(s.factories, f)
@@ -65,16 +62,40 @@ func newSight(c Config, key []byte, mark func(...string), trouble cache.WatchErr
 		s.watch(aReplicaSet, f.Apps().V1().ReplicaSets().Informer(), owner)
 		s.watch(aRevision, f.Apps().V1().ControllerRevisions().Informer(), owner)
 		s.watch(aPod, f.Core().V1().Pods().Informer(), owner)
-		s.watch(aConfigMap, f.Core().V1().ConfigMaps().Informer(), nil)
-		s.watch(aSecret, f.Core().V1().Secrets().Informer(), nil)
-		s.watch(anHPA, f.Autoscaling().V2().HorizontalPodAutoscalers().Informer(), cache.Indexers{byTarget: targetIndex})
-		s.watch(aBudget, f.Policy().V1().PodDisruptionBudgets().Informer(), nil)
-		s.watch(aQuota, f.Core().V1().ResourceQuotas().Informer(), nil)
-		if ns == metav1.NamespaceAll {
-			s.watch(aNode, f.Core().V1().Nodes().Informer(), nil)
+		for kind, may := range map[string]func(){
+			aConfigMap: func() { s.watch(aConfigMap, f.Core().V1().ConfigMaps().Informer(), nil) },
+			aSecret:    func() { s.watch(aSecret, f.Core().V1().Secrets().Informer(), nil) },
+			anHPA: func() {
+				s.watch(anHPA, f.Autoscaling().V2().HorizontalPodAutoscalers().Informer(), cache.Indexers{byTarget: targetIndex})
+			},
+			aBudget: func() { s.watch(aBudget, f.Policy().V1().PodDisruptionBudgets().Informer(), nil) },
+			aQuota:  func() { s.watch(aQuota, f.Core().V1().ResourceQuotas().Informer(), nil) },
+			aNode:   func() { s.watch(aNode, f.Core().V1().Nodes().Informer(), nil) },
+		} {
+			if !slices.Contains(without, kind) && (kind != aNode || ns == metav1.NamespaceAll) {
+				may()
+			}
 		}
 	}
 	return s
+}
+
+func namespacesOf(c Config) []string {
+	if len(c.Namespaces) == 0 {
+		return []string{metav1.NamespaceAll}
+	}
+	return c.Namespaces
+}
+
+// reads reports whether a thing is of a kind and a namespace that are read. What is not
+// read may be there all the same.
+func (s *sight) reads(key string) bool {
+	kind, rest, _ := strings.Cut(key, "/")
+	namespace, _, _ := strings.Cut(rest, "/")
+	if kind == aScale {
+		kind = anHPA // without it nobody knows who chooses the number
+	}
+	return len(s.indexers[kind]) > 0 && (namespace == "" || len(s.config.Namespaces) == 0 || slices.Contains(s.config.Namespaces, namespace))
 }
 
 // watch adds one kind. The errors of these calls are of an informer that runs already.
@@ -116,14 +137,13 @@ func (s *sight) wait() {
 }
 
 // synced waits until everything was listed once; false when ctx ends before. As long
-// as a kind can't be listed, such as for lack of rights, it waits and tells so.
+// as a kind can't be listed it waits, and that is told.
 func (s *sight) synced(ctx context.Context) bool {
 	for _, i := range s.all {
 		if !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {
 			return false
 		}
 	}
-	s.config.Trouble(nil)
 	return true
 }
 

@@ -95,7 +95,8 @@ type Source struct {
 	// The loop's own.
 	book    book
 	saved   time.Time
-	changed bool // the book since it was saved
+	changed bool  // the book since it was saved
+	lacking error // what we may not read; set before the informers start
 
 	mu    sync.Mutex
 	dirty sets.Set[string] // guarded by mu: things to look at
@@ -142,13 +143,14 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 	// Its own context, so that the informers have ended when we return.
 	running, stop := context.WithCancel(ctx)
-	s.see = newSight(s.config, s.book.Key, s.mark, s.watchTrouble)
+	s.see = newSight(s.config, s.forbidden(ctx), s.book.Key, s.mark, s.watchTrouble)
 	defer s.see.wait()
 	defer stop()
 	s.see.start(running)
 	if !s.see.synced(running) {
-		return nil //nolint:nilerr // ctx has ended
+		return nil
 	}
+	s.tell(nil)
 	s.markAll()
 	for {
 		s.turn(ctx)
@@ -172,10 +174,10 @@ func (s *Source) reach(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if err == nil {
-			s.config.Trouble(nil)
+			s.tell(nil)
 			return nil
 		}
-		s.config.Trouble(err)
+		s.tell(err)
 		sleep(ctx, pause)
 	}
 }
@@ -242,6 +244,9 @@ func (s *Source) look(ctx context.Context, things []string) error {
 	var obs []backout.Observation
 	next := map[string]*thing{}
 	for _, key := range things {
+		if !s.see.reads(key) {
+			continue
+		}
 		was := s.book.Things[key]
 		is, found := s.see.thing(key, was)
 		t, told := s.compare(now, key, was, is, found)
@@ -317,7 +322,7 @@ func (s *Source) watchTrouble(r *cache.Reflector, err error) {
 		return
 	}
 	s.config.Log.Warn("watch a cluster", "cluster", s.config.Cluster.Name, "what", r.TypeDescription(), "err", err)
-	s.config.Trouble(fmt.Errorf("%s: %w", r.TypeDescription(), s.config.Cluster.Explain(err)))
+	s.tell(fmt.Errorf("%s: %w", r.TypeDescription(), s.config.Cluster.Explain(err)))
 	s.mu.Lock()
 	s.troubled = s.config.Now()
 	s.mu.Unlock()
@@ -330,6 +335,6 @@ func (s *Source) recovered() {
 	defer s.mu.Unlock()
 	if !s.troubled.IsZero() && s.config.Now().Sub(s.troubled) > troubleOver {
 		s.troubled = time.Time{}
-		s.config.Trouble(nil)
+		s.tell(nil)
 	}
 }

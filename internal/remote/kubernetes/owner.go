@@ -77,16 +77,19 @@ type Writer struct {
 
 // WriterOf finds who wrote something at or under one of the paths last, by the managed
 // fields: a path such as "spec.template", without lists. Zero when nobody is noted. What
-// was written as a subresource counts only when it is the one that scales.
+// was written as a subresource counts only when it is the one that scales. Of two in the
+// same second it is the one who owns less: whoever makes an object owns most of it.
 func WriterOf(o metav1.Object, paths ...string) Writer {
 	var out Writer
+	size := 0
 	for _, m := range o.GetManagedFields() {
 		if m.FieldsV1 == nil || m.Time == nil || m.Subresource != "" && m.Subresource != "scale" {
 			continue
 		}
 		for _, path := range paths {
-			if owns(m.FieldsV1.Raw, strings.Split(path, ".")) && !m.Time.Time.Before(out.At) {
-				out = Writer{m.Manager, m.Time.UTC()}
+			later := m.Time.After(out.At) || m.Time.Time.Equal(out.At) && len(m.FieldsV1.Raw) < size
+			if later && owns(m.FieldsV1.Raw, strings.Split(path, ".")) {
+				out, size = Writer{m.Manager, m.Time.UTC()}, len(m.FieldsV1.Raw)
 			}
 		}
 	}

@@ -44,9 +44,11 @@ func TestWriterOf_isTheLastOneOfThatPart(t *testing.T) {
 		{Manager: "hpa", Time: at(4), Subresource: "scale", FieldsV1: fields(`{"f:spec":{"f:replicas":{}}}`)},
 		{Manager: "labeller", Time: at(5), FieldsV1: fields(`{"f:metadata":{"f:labels":{}}}`)},
 		{Manager: "broken", Time: at(6), FieldsV1: fields(`{"f:spec":7`)},
+		{Manager: "editor", Time: at(7), FieldsV1: fields(`{"f:data":{"f:a":{}}}`)},
+		{Manager: "maker", Time: at(7), FieldsV1: fields(`{"f:data":{"f:b":{},"f:c":{}}}`)},
 		{Manager: "timeless", FieldsV1: fields(`{"f:spec":{"f:template":{}}}`)},
 	}}
-	for path, want := range map[string]string{"spec.template": "kubectl 2", "spec.replicas": "hpa 4", "data": " 0", "metadata.labels": "labeller 5"} {
+	for path, want := range map[string]string{"spec.template": "kubectl 2", "spec.replicas": "hpa 4", "data": "editor 7", "spec.nothing": " 0", "metadata.labels": "labeller 5"} {
 		w := kubernetes.WriterOf(o, path)
 		seconds := 0
 		if !w.At.IsZero() {
