@@ -142,6 +142,9 @@ func (a *Actuator) Survey(ctx context.Context, c backout.Component, stack []back
 	if s.scaler != nil && !s.scaler.ours() {
 		why = append(why, fmt.Sprintf("%s decides how many pods there are: capacity is not pinned", s.scaler.keeper))
 	}
+	if s.scaler != nil && s.scaler.note != nil {
+		why = append(why, fmt.Sprintf("autoscaler %s is pinned to %d by %s: the next effect gives it its bounds back", s.scaler.object.Name, s.scaler.note.Pinned, s.scaler.note.Effect))
+	}
 	rev.Why = strings.Join(why, "; ")
 	return rev, nil
 }

@@ -5,6 +5,7 @@ package kubernetes_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	client "k8s.io/client-go/kubernetes"
 
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/execute"
@@ -211,5 +213,38 @@ func TestConfig_ofOthersStaysAndThatIsTold(t *testing.T) {
 				t.Errorf("it was written: %s", got)
 			}
 		})
+	}
+}
+
+// When the release is refused after its ConfigMap was put back, that is taken back too.
+func TestConfig_isTakenBackWhenTheReleaseIsRefused(t *testing.T) {
+	p := newPlace(t, kubetest.Start(t), "deployment", "configmap")
+	good := map[string]string{"limit": "10"}
+	p.configMap(t, "web", good)
+	p.Deploy(t, p.ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 1, ConfigMaps: []string{"web"}})
+	p.Settled(t, p.ns, "web")
+	p.edited(t, "web", `{"limit":"0"}`)
+	p.SetImage(t, kubetest.Pipeline, p.ns, "web", "web:2")
+	p.Settled(t, p.ns, "web")
+	config, seen := p.rest(), ""
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return tripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPatch && !r.URL.Query().Has("dryRun") && strings.HasSuffix(r.URL.Path, "/deployments/web") {
+				seen = p.data(t, "web")["limit"]
+				p.SetImage(t, kubetest.Person, p.ns, "web", "web:3")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	p.config.Clusters = map[string]client.Interface{"c": p.client(t, config)}
+	p.config.Ran = func(context.Context, backout.ComponentID, backout.Version) (kubernetes.Ran, bool, error) {
+		return kubernetes.Ran{Configs: map[string]kubernetes.Content{"web": {Data: good}}}, true, nil
+	}
+	out, err := kubernetes.New(p.config).Do(t.Context(), p.effect("deployment", "web", "back", "2", "1"))
+	if out != backout.OutcomeNotDone || backout.CodeOf(err) != backout.CodeConflict {
+		t.Fatalf("somebody deployed right before the write: %s, %v", out, err)
+	}
+	if got := p.data(t, "web")["limit"]; seen != "10" || got != "0" {
+		t.Errorf("in the ConfigMap there was %q when the release was refused, and is %q now; want 10 and then 0", seen, got)
 	}
 }

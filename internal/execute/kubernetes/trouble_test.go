@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,7 +192,26 @@ func TestCapacity_comesFirstAndIsGivenBack(t *testing.T) {
 	if len(rev.Levels) != 1 || rev.Levels[0].Instances != 8 {
 		t.Errorf("survey: %+v, want it to come back with 8", rev.Levels)
 	}
+	// How many pods are ready when the release is written.
+	able, config := int32(-1), p.rest()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return tripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPatch && !r.URL.Query().Has("dryRun") && strings.HasSuffix(r.URL.Path, "/deployments/web") {
+				d, err := p.Client.AppsV1().Deployments(p.ns).Get(r.Context(), "web", metav1.GetOptions{})
+				if err != nil {
+					return nil, err
+				}
+				able = d.Status.ReadyReplicas
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	p.config.Clusters = map[string]client.Interface{"c": p.client(t, config)}
+	p.actuator = kubernetes.New(p.config)
 	p.do(t, p.effect("deployment", "web", "back", "2", "1"))
+	if able != 8 {
+		t.Errorf("the release was written with %d pods ready, want 8", able)
+	}
 	want := []string{
 		"patch horizontalpodautoscalers " + p.ns + "/web 200", "patch deployments/scale " + p.ns + "/web 200",
 		"patch deployments " + p.ns + "/web 200", "patch horizontalpodautoscalers " + p.ns + "/web 200",
@@ -202,7 +222,6 @@ func TestCapacity_comesFirstAndIsGivenBack(t *testing.T) {
 	if n, note := p.minimum(t, "web"); n != 2 || note != "" {
 		t.Errorf("afterwards the minimum is %d, pinned %q; want 2 and not pinned", n, note)
 	}
-	// With the load that it had, and 8 pods from the first moment on.
 	for _, c := range p.Writes(t, p.user) {
 		if c.Resource == "deployments" && c.Subresource == "scale" {
 			says(t, string(c.Sent), `"replicas":8`)
@@ -241,6 +260,7 @@ func TestCapacity_ofAKilledRunIsGivenBackByTheNext(t *testing.T) {
 	if n, note := p.minimum(t, "web"); n != 8 || note == "" {
 		t.Fatalf("after the kill the minimum is %d, pinned %q", n, note)
 	}
+	says(t, p.survey(t, "deployment", "web", "1", "2").Why, "autoscaler web is pinned to 8 by a/1/back")
 	r, err := p.actuator.Probe(t.Context(), e.Component)
 	if err != nil || r.Live.Healthy || r.Live.Shares["1"] >= 1 {
 		t.Errorf("with capacity still pinned: %+v, %v; want not all there", r.Live, err)
