@@ -225,14 +225,18 @@ func (s *configSight) moved() error {
 func (a *Actuator) renew(ctx context.Context, e backout.Effect) (backout.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.config.Patience)
 	defer cancel()
-	last := ""
+	last, readers := "", 0
 	for {
 		s, err := a.lookConfig(ctx, e.Component)
+		if err == nil {
+			// Between a pod that went and the one that takes its place there is none.
+			readers = max(readers, len(s.readers))
+		}
 		switch {
 		case err != nil: // away for a moment, or out of time
 		case s.version() != e.To:
 			return backout.OutcomeNotDone, s.moved()
-		case s.live(time.Time{}).Healthy:
+		case s.live(time.Time{}).Healthy && len(s.readers) >= readers:
 			return backout.OutcomeDone, nil
 		default:
 			last = a.renewOne(ctx, s)

@@ -56,9 +56,19 @@ func (p *place) data(t *testing.T, name string) map[string]string {
 func (p *place) restart(t *testing.T) {
 	t.Helper()
 	time.Sleep(1100 * time.Millisecond) // times in the API have seconds
+	began := time.Now().Truncate(time.Second)
 	if err := p.Client.CoreV1().Pods(p.ns).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "app=web"}); err != nil {
 		t.Fatal(err)
 	}
+	kubetest.Eventually(t, "every pod is a new one", func() (bool, string) {
+		pods, err := p.Client.CoreV1().Pods(p.ns).List(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
+		if err != nil || len(pods.Items) != 2 {
+			return false, fmt.Sprint(err)
+		}
+		return !slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool {
+			return pod.CreationTimestamp.Time.Before(began) || pod.Status.Phase != corev1.PodRunning
+		}), ""
+	})
 	p.Settled(t, p.ns, "web")
 }
 
@@ -246,5 +256,30 @@ func TestConfig_isTakenBackWhenTheReleaseIsRefused(t *testing.T) {
 	}
 	if got := p.data(t, "web")["limit"]; seen != "10" || got != "0" {
 		t.Errorf("in the ConfigMap there was %q when the release was refused, and is %q now; want 10 and then 0", seen, got)
+	}
+}
+
+func TestConfigMap_writtenInBetweenIsRefusedByTheAPIServer(t *testing.T) {
+	p := newPlace(t, kubetest.Start(t), "configmap")
+	good := map[string]string{"a": "1"}
+	to := p.configMap(t, "web", good)
+	from := p.edited(t, "web", `{"a":"2"}`)
+	config := p.rest()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return tripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPatch {
+				p.edited(t, "web", `{"a":"3"}`)
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	p.config.Clusters = map[string]client.Interface{"c": p.client(t, config)}
+	p.config.Content = contents(good)
+	out, err := kubernetes.New(p.config).Do(t.Context(), p.effect("configmap", "web", "x", from, to))
+	if out != backout.OutcomeNotDone || backout.CodeOf(err) != backout.CodeConflict {
+		t.Fatalf("%s, %v; want not done and a conflict", out, err)
+	}
+	if got := p.data(t, "web")["a"]; got != "3" {
+		t.Errorf("there is %q in it, want what somebody else wrote", got)
 	}
 }
