@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +35,7 @@ func (a *Actuator) belongs(ctx context.Context, s *sight, c backout.Component, p
 	if err != nil {
 		return nil, nil, explain("look for what "+string(p.version)+" ran with", err)
 	}
-	p.pods = cmp.Or(p.pods, ran.Pods)
+	p.pods = max(p.pods, ran.Pods) // an autoscaler may have moved the note before the release was over
 	for _, r := range references(p.template) {
 		if r.Kind != "ConfigMap" {
 			continue // of a Secret nobody keeps what was in it

@@ -157,7 +157,7 @@ func (p *place) ready(t *testing.T, name string, n int32) {
 		if err != nil {
 			return false, err.Error()
 		}
-		return d.Status.AvailableReplicas == n && d.Status.UpdatedReplicas == n && d.Status.Replicas == n, fmt.Sprintf("%+v", d.Status)
+		return d.Status.ObservedGeneration >= d.Generation && d.Status.AvailableReplicas == n && d.Status.UpdatedReplicas == n && d.Status.Replicas == n, fmt.Sprintf("%+v", d.Status)
 	})
 }
 
@@ -174,7 +174,11 @@ func (p *place) minimum(t *testing.T, name string) (int32, string) {
 // the autoscaler has left 2.
 func scaledDown(t *testing.T, p *place) {
 	t.Helper()
-	p.Deploy(t, p.ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 2, CPU: "100m"})
+	d := kubetest.Workload{Name: "web", Image: "web:1", Replicas: 2, CPU: "100m"}.Deployment(p.ns)
+	d.Spec.Template.Annotations = map[string]string{"kubetest/starts-after": "700ms"} // else nobody would have to wait
+	if _, err := p.Client.AppsV1().Deployments(p.ns).Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	p.Settled(t, p.ns, "web")
 	p.Load(p.ns, "web", 400)
 	p.autoscale(t, "Deployment", "web", 2, 10)
