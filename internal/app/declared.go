@@ -31,8 +31,8 @@ type means struct {
 // openDeclared makes the declared actuators that components name.
 func openDeclared(all []catalog.Actuator, named map[string]bool, m means, into map[string]execute.Actuator) error {
 	for _, d := range all {
-		if !named[d.Name] {
-			continue
+		if !named[d.Name] || d.Kubernetes != nil {
+			continue // what is said of the built-in one is read where that is made
 		}
 		a, err := m.declared(d)
 		if err != nil {
@@ -49,6 +49,9 @@ func wrong(all []catalog.Actuator) []string {
 	var out []string
 	m := means{tasks: execute.NewTasks(nil)}
 	for _, d := range all {
+		if d.Kubernetes != nil {
+			continue
+		}
 		for _, r := range []*catalog.HTTPRequest{d.HTTP, d.Probe.HTTP} {
 			if r != nil {
 				r.TLS = catalog.TLS{}

@@ -22,7 +22,9 @@ type Actuator struct {
 	HTTP    *HTTPRequest `json:"http,omitempty"`
 	Command *Command     `json:"command,omitempty"`
 	Manual  *Manual      `json:"manual,omitempty"`
-	Probe   Look         `json:"probe"`
+	// Kubernetes is set for the built-in actuator of that name alone, which needs nothing else.
+	Kubernetes *Kubernetes `json:"kubernetes,omitempty"`
+	Probe      Look        `json:"probe"`
 	// Within is how long an effect may take to show once it was sent.
 	Within backout.Duration `json:"within,omitempty"`
 	// OnceByKey says that the target takes an effect's key (Idempotency-Key, BACKOUT_KEY)
@@ -107,7 +109,7 @@ type Stated struct {
 }
 
 // builtin names the actuators that need no declaration.
-var builtin = []string{"flagd", "goose", "playground"}
+var builtin = []string{"flagd", "goose", "playground", kubernetesActuator}
 
 var (
 	componentFields = []string{"component", "kind", "name", "service", "environment", "location", "locator"}
@@ -117,11 +119,16 @@ var (
 func readActuator(e *entity) {
 	a := Actuator{Name: e.name, File: e.at(), Reversal: Stated{Loss: backout.LossUnknown, Shares: []float64{1}, Headroom: 1, Takes: backout.Duration(time.Minute)}}
 	e.spec.fields(map[string]func(cursor){
-		"http": readRequest(&a.HTTP, effectFields), "command": readCommand(&a.Command, effectFields), "manual": readManual(&a.Manual),
+		"http": readRequest(&a.HTTP, effectFields), "command": readCommand(&a.Command, effectFields), "manual": readManual(&a.Manual), "kubernetes": readKubernetes(&a.Kubernetes),
 		"probe": readLook(&a.Probe), "within": span(&a.Within), "onceByKey": yes(&a.OnceByKey), "reversal": readStated(&a.Reversal),
 	})
 	ways, looks := count(a.HTTP != nil, a.Command != nil, a.Manual != nil), count(a.Probe.HTTP != nil, a.Probe.Command != nil, a.Probe.Query != nil)
 	switch {
+	case a.Kubernetes != nil && (ways+looks > 0 || a.Within != 0 || a.OnceByKey):
+		e.wrong("spec.kubernetes: expected nothing beside it: it moves and sees by itself")
+	case a.Kubernetes != nil && e.name != kubernetesActuator:
+		e.wrong("name %s: expected %s, as components in clusters call theirs", e.name, kubernetesActuator)
+	case a.Kubernetes != nil: // whole
 	case ways != 1:
 		e.wrong("spec: expected one of http, command, manual: how it is moved")
 	case looks > 1:

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -63,6 +64,18 @@ spec: {component: 'deployment:a@p/l', steps: [one, two], link: "https://wiki.exa
 	}
 }
 
+func TestLoad_actuatorOfClusters(t *testing.T) {
+	doc := "apiVersion: backout.dev/v1alpha1\nkind: Actuator\nmetadata: {name: kubernetes}\nspec: {kubernetes: {fieldManagers: [ci, spinnaker], patience: 5m}}\n"
+	c, err := Load(fstest.MapFS{"base.yaml": {Data: []byte(base)}, "x.yaml": {Data: []byte(doc)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Kubernetes{FieldManagers: []string{"ci", "spinnaker"}, Patience: backout.Duration(5 * time.Minute)}
+	if diff := cmp.Diff(want, c.Actuators[0].Kubernetes); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLoad_actuatorWrong(t *testing.T) {
 	moved := strings.Replace(base, "location: l}", "location: l, actuator: x}", 1)
 	for name, tc := range map[string]struct{ spec, want string }{
@@ -98,6 +111,20 @@ func TestLoad_actuatorWrong(t *testing.T) {
 				t.Errorf("got %v, want a problem with %q", err, tc.want)
 			}
 		})
+	}
+	for name, tc := range map[string]struct{ name, spec, want string }{
+		"another name":   {"k", "{kubernetes: {}}", "name k: expected kubernetes"},
+		"a probe beside": {"kubernetes", "{kubernetes: {}, " + seen + "}", "spec.kubernetes: expected nothing beside it"},
+		"no kubernetes":  {"kubernetes", "{http: {url: 'http://h/'}, " + seen + "}", "name kubernetes: expected another one"},
+		"a reconciler":   {"kubernetes", "{kubernetes: {fieldManagers: [ci, argocd-controller]}}", "x.yaml:4:spec.kubernetes.fieldManagers: found argocd-controller, which writes again"},
+		"an odd time":    {"kubernetes", "{kubernetes: {patience: soon}}", "spec.kubernetes.patience: found"},
+		"an odd field":   {"kubernetes", "{kubernetes: {force: true}}", "spec.kubernetes.force"},
+	} {
+		doc := "apiVersion: backout.dev/v1alpha1\nkind: Actuator\nmetadata: {name: " + tc.name + "}\nspec: " + tc.spec + "\n"
+		_, err := Load(fstest.MapFS{"base.yaml": {Data: []byte(base)}, "x.yaml": {Data: []byte(doc)}})
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want a problem with %q", name, err, tc.want)
+		}
 	}
 	reserved := "apiVersion: backout.dev/v1alpha1\nkind: Actuator\nmetadata: {name: flagd}\nspec: {http: {url: 'http://h/'}, " + seen + "}\n"
 	if err := load(reserved); err == nil || !strings.Contains(err.Error(), "name flagd: expected another one") {

@@ -47,6 +47,9 @@
 //	            command  args, dir, pass (our variables that it gets), set, setFrom, timeout,
 //	                     grace, done, notDone, conflict (exit codes)
 //	            manual   owner, deadline, escalateTo, escalateAfter
+//	            kubernetes  fieldManagers (who writes a workload once when somebody deploys, and
+//	                     not again by itself: what they wrote may be taken over), patience
+//	                     (10m), capacity (2m). Its name is kubernetes, and nothing stands beside
 //	          probe: one of
 //	            http     url and the like; version or shares, healthy, versions (CEL)
 //	            command  args and the like; it prints JSON

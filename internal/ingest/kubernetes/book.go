@@ -43,7 +43,9 @@ type thing struct {
 	Names map[string]backout.Version `json:"names,omitempty"`
 	From  backout.Version            `json:"from,omitempty"`
 	Actor string                     `json:"actor,omitempty"`
-	Title string                     `json:"title,omitempty"`
+	// Attempt is ours that put it there; "" = somebody else did.
+	Attempt backout.AttemptID `json:"attempt,omitempty"`
+	Title   string            `json:"title,omitempty"`
 	// Verified is set when the version was kept as a release; Well is since when all of
 	// it has worked.
 	Verified bool      `json:"verified,omitempty"`

@@ -49,6 +49,7 @@ type state struct {
 	number  int64
 	at      time.Time // zero = not known
 	actor   string
+	attempt string // of ours that put it there; "" = somebody else did
 	note    string // what came with it
 }
 
@@ -122,7 +123,7 @@ func (t *thing) note(st state, from backout.Version, at, now time.Time) {
 		from = ""
 	}
 	*t = thing{
-		Component: t.Component, UID: t.UID, Version: st.version, State: st.state, Number: st.number, At: at, From: from, Actor: st.actor, Title: st.note, Told: t.Told,
+		Component: t.Component, UID: t.UID, Version: st.version, State: st.state, Number: st.number, At: at, From: from, Actor: st.actor, Attempt: backout.AttemptID(st.attempt), Title: st.note, Told: t.Told,
 	}
 }
 
@@ -212,13 +213,13 @@ func stageOf(share float64) int {
 
 func (s *Source) observation(t *thing, id string) backout.Observation {
 	return backout.Observation{
-		Source: s.name(), NativeID: id, At: t.At, Component: t.Component, From: t.From, To: t.Version, Actor: t.Actor, Share: 1,
+		Source: s.name(), NativeID: id, At: t.At, Component: t.Component, From: t.From, To: t.Version, Actor: t.Actor, Attempt: t.Attempt, Share: 1,
 	}
 }
 
 func (s *Source) deleted(now time.Time, was *thing) []backout.Observation {
 	o := s.observation(was, was.UID+"/deleted")
-	o.At, o.From, o.To, o.Actor = now, was.Version, gone, ""
+	o.At, o.From, o.To, o.Actor, o.Attempt = now, was.Version, gone, "", ""
 	o.Title = strings.TrimSpace("deleted " + was.Component.Name())
 	return []backout.Observation{o}
 }

@@ -18,6 +18,9 @@ import (
 type Found struct {
 	Services   []backout.Service
 	Components []backout.Component
+	// Names are the versions that the revisions of workloads are called by: the name of
+	// the ReplicaSet or ControllerRevision to the version.
+	Names map[backout.ComponentID]map[string]backout.Version
 }
 
 // Found gives what was found last; false until everything was looked at once.
@@ -29,7 +32,7 @@ func (s *Source) Found() (Found, bool) {
 
 // show makes what the book has visible: all workloads, and of the rest what has changed.
 func (s *Source) show() {
-	var f Found
+	f := Found{Names: map[backout.ComponentID]map[string]backout.Version{}}
 	services := map[backout.ServiceID]backout.Service{}
 	for _, key := range slices.Sorted(maps.Keys(s.book.Things)) {
 		t := s.book.Things[key]
@@ -45,6 +48,10 @@ func (s *Source) show() {
 		if isWorkload {
 			workload, _, _ := strings.Cut(key, "/")
 			c.Actuator, c.Locator = "kubernetes", s.config.Cluster.Name+"/"+namespace+"/"+workload+"/"+name
+			f.Names[t.Component] = maps.Clone(t.Names)
+		} else if of, rest, _ := strings.Cut(key, "/"); of == aConfigMap {
+			space, config, _ := strings.Cut(rest, "/")
+			c.Actuator, c.Locator = "kubernetes", s.config.Cluster.Name+"/"+space+"/"+aConfigMap+"/"+config
 		}
 		f.Components = append(f.Components, c)
 		if t.Service != "" {

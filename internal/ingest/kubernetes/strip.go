@@ -92,7 +92,7 @@ func stripMeta(o metav1.Object, noted map[string]string) metav1.ObjectMeta {
 		}
 	}
 	out.Annotations = maps.Clone(noted)
-	for _, k := range []string{backstageID, revisionNote} {
+	for _, k := range []string{backstageID, revisionNote, kubernetes.PutNote} {
 		if v := o.GetAnnotations()[k]; v != "" {
 			out.Annotations[k] = v
 		}

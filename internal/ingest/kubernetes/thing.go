@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/remote/kubernetes"
 )
 
 // thing reads how a thing stands now; false when it is not there.
@@ -53,7 +54,7 @@ func (s *sight) content(kind, namespace, name string) (present, bool) {
 	p.service = serviceOf(users[0], users[0].GetName())
 	hash := m.GetAnnotations()[seenHash]
 	actor, at := written(m, seenSpecBy)
-	p.states = []state{{version: backout.Version(hash), state: hash, at: at, actor: actor}}
+	p.states = []state{{version: backout.Version(hash), state: hash, at: at, actor: actor, attempt: kubernetes.PutBy(m, hash)}}
 	return p, true
 }
 
@@ -83,6 +84,7 @@ func (s *sight) scale(namespace, name string) (present, bool) {
 	if h != nil {
 		st.version = backout.Version(fmt.Sprintf("%d..%d", least, most))
 		st.actor, st.at = written(h, seenSpecBy)
+		st.attempt = kubernetes.PutBy(h, string(st.version))
 	} else {
 		st.actor, st.at = written(w.meta, seenReplicasBy)
 	}
