@@ -174,9 +174,7 @@ func (a *App) openActing(ctx context.Context) (err error) {
 	}, moving); err != nil {
 		return err
 	}
-	if err := a.openInClusters(moving); err != nil {
-		return err
-	}
+	a.openInClusters(moving)
 	a.facts = &facts{catalog: a.catalog, store: a.store, troubles: a.store.Troubles, actuators: moving, minute: a.cfg.Minute, step: a.cfg.Step, sampler: a.sampler}
 	if a.rules, err = permit.Compile(a.catalog.Policy); err != nil {
 		return err

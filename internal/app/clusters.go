@@ -45,7 +45,9 @@ func (a *App) openClusters(context.Context) error {
 	return nil
 }
 
-// reachClusters connects to clusters for what is done in them.
+// reachClusters connects to clusters for what is done in them: moves, holds, jobs of
+// analyses. These are connections of their own, so that reading never keeps acting
+// waiting, and their calls are told apart by the user agent.
 func (a *App) reachClusters(context.Context) (err error) {
 	a.reach, err = connectAll(a.catalog.Clusters, a.cfg.Catalog)
 	return err
@@ -55,7 +57,7 @@ func (a *App) reachClusters(context.Context) (err error) {
 func connectAll(all []catalog.Cluster, dir string) (map[string]*remote.Cluster, error) {
 	out := map[string]*remote.Cluster{}
 	for _, c := range all {
-		cluster, err := connect(c, dir, "acting")
+		cluster, err := connect(c, dir, "acts")
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"k8s.io/client-go/kubernetes"
@@ -11,15 +10,12 @@ import (
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
 	moves "github.com/backout-dev/backout/internal/execute/kubernetes"
-	remote "github.com/backout-dev/backout/internal/remote/kubernetes"
 )
 
 // openInClusters makes the actuator of what is in clusters, where the catalog names any.
-// It has connections of its own, so that reading never keeps acting waiting, and its
-// calls are told apart by their user agent.
-func (a *App) openInClusters(moving map[string]execute.Actuator) error {
-	if len(a.catalog.Clusters) == 0 {
-		return nil
+func (a *App) openInClusters(moving map[string]execute.Actuator) {
+	if len(a.reach) == 0 {
+		return
 	}
 	said := catalog.Kubernetes{}
 	for _, d := range a.catalog.Actuators {
@@ -31,20 +27,10 @@ func (a *App) openInClusters(moving map[string]execute.Actuator) error {
 		Clusters: map[string]kubernetes.Interface{}, Managers: said.FieldManagers, Patience: said.Patience.Std(), Capacity: said.Capacity.Std(),
 		Names: a.revisionNames, Ran: a.ran, Content: a.configContent,
 	}
-	for _, c := range a.catalog.Clusters {
-		reach, err := reachOf(c, a.cfg.Catalog)
-		if err != nil {
-			return fmt.Errorf("cluster %s: %w", c.Name, err)
-		}
-		reach.Agent = "acts"
-		cluster, err := remote.Open(reach)
-		if err != nil {
-			return err
-		}
-		config.Clusters[c.Name] = cluster.Client
+	for name, cluster := range a.reach {
+		config.Clusters[name] = cluster.Client
 	}
 	moving["kubernetes"] = moves.New(config)
-	return nil
 }
 
 // revisionNames are the versions by which facts call a workload's revisions: who moves
