@@ -68,6 +68,7 @@ func (w *town) needs(name string, consumer backout.ComponentID, when backout.Ver
 func (w *town) suspect(c backout.ComponentID, to backout.Version, p float64) {
 	w.req.Attribution.Suspects = append(w.req.Attribution.Suspects, backout.Suspect{
 		Change: backout.ChangeID(fmt.Sprintf("%s=%s", c, to)), Component: c, To: to, P: p,
+		For: []backout.Evidence{{Kind: backout.EvidenceArms, LogBF: 3, Text: "fails where it runs, beside the version before"}},
 	})
 }
 

@@ -1,0 +1,204 @@
+//go:build kubernetes
+
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/backout-dev/backout"
+	"github.com/backout-dev/backout/internal/app"
+	"github.com/backout-dev/backout/internal/remote/kubernetes/kubetest"
+	"github.com/backout-dev/backout/internal/web"
+)
+
+// product is a Prometheus in which service web of some clusters has served without
+// trouble for ever, and fails as far as its pods run an image that is broken although
+// they are ready. The shares are looked up in the clusters.
+type product struct {
+	mu    sync.Mutex
+	seen  map[string][]seen // by location
+	start time.Time
+}
+
+type seen struct {
+	at    time.Time
+	share float64
+}
+
+// look notes what runs at a location until the test ends.
+func (p *product) look(t *testing.T, location string, s *kubetest.Stack, ns, broken string) {
+	ctx := t.Context()
+	go func() {
+		for ctx.Err() == nil {
+			all, bad := 0, 0
+			for image, n := range s.Images(t, ns, "web") {
+				all += n
+				if image == broken {
+					bad += n
+				}
+			}
+			p.mu.Lock()
+			p.seen[location] = append(p.seen[location], seen{time.Now(), float64(bad) / float64(max(all, 1))})
+			p.mu.Unlock()
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+}
+
+// value is how many of 1000 requests failed, or all of them.
+func (p *product) value(location string, at float64, failed bool) float64 {
+	r := rand.New(rand.NewPCG(uint64(at*10), uint64(len(location)))) //nolint:gosec // the same each time that it is asked
+	if !failed {
+		return 1000
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	share := 0.0
+	for _, s := range p.seen[location] {
+		if float64(s.at.UnixMilli())/1000 <= at {
+			share = s.share
+		}
+	}
+	return 5 + 2*r.NormFloat64() + 900*share
+}
+
+func (p *product) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm()
+	at := func(name string) float64 { f, _ := strconv.ParseFloat(r.Form.Get(name), 64); return f }
+	failed := strings.Contains(r.Form.Get("query"), "e[")
+	kind, times := "matrix", []float64{}
+	if strings.HasSuffix(r.URL.Path, "query_range") {
+		for s := at("start"); s <= at("end")+1e-6; s += at("step") {
+			times = append(times, s)
+		}
+	} else {
+		kind, times = "vector", []float64{at("time")}
+	}
+	var series []string
+	for _, location := range []string{"eu-1", "us-1"} {
+		var points []string
+		for _, s := range times {
+			points = append(points, fmt.Sprintf(`[%.3f,"%.3f"]`, s, max(0, p.value(location, s, failed))))
+		}
+		values := `"values":[` + strings.Join(points, ",") + `]`
+		if kind == "vector" {
+			values = `"value":` + points[0]
+		}
+		series = append(series, fmt.Sprintf(`{"metric":{"service":"web","location":%q},%s}`, location, values))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"status":"success","data":{"resultType":%q,"result":[%s]}}`, kind, strings.Join(series, ","))
+}
+
+const story = `apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: {name: web}
+spec: {type: service, lifecycle: production, owner: x}
+---
+apiVersion: backout.dev/v1alpha1
+kind: Journey
+metadata: {name: buy}
+spec: {services: [web], valuePerMinute: "120 EUR", tier: 0}
+---
+apiVersion: backout.dev/v1alpha1
+kind: Policy
+metadata: {name: p}
+spec: {autonomy: ask}
+---
+apiVersion: backout.dev/v1alpha1
+kind: Actuator
+metadata: {name: kubernetes}
+spec: {kubernetes: {fieldManagers: [pipeline, kubetest], patience: 30s}}
+---
+apiVersion: backout.dev/v1alpha1
+kind: SignalSet
+metadata: {name: s}
+spec: {signals: [{name: errors, kind: errors, direction: up, query: 'sum by (service, location) (rate(e[$window])) * $step_s', total: 'sum by (service, location) (rate(r[$window])) * $step_s', opens: true}]}
+`
+
+// Two clusters, of which one is guilty: an image that gets ready and fails its requests is
+// shipped to one of them, something else to the other. Found by metrics alone, taken back
+// there and nowhere else, once a person has said yes.
+func TestStory_badButHealthyInOneOfTwoClusters(t *testing.T) {
+	clusters := map[string]*kubetest.Stack{"eu-1": kubetest.Start(t), "us-1": kubetest.New(t)}
+	p := &product{seen: map[string][]seen{}}
+	prometheus := httptest.NewServer(p)
+	t.Cleanup(prometheus.Close)
+	dir := t.TempDir()
+	write(t, dir, "story.yaml", story)
+	ns := map[string]string{}
+	for location, s := range clusters {
+		s.Grant(t, kubetest.Product, rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}},
+			rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"patch"}})
+		kubeconfig, err := s.Kubeconfig(kubetest.Product)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ns[location] = s.Namespace(t)
+		s.Deploy(t, ns[location], kubetest.Workload{Name: "web", Image: "web:1", Replicas: 3, Labels: map[string]string{"backstage.io/kubernetes-id": "web"}})
+		s.Settled(t, ns[location], "web")
+		write(t, dir, location+".yaml", fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: %s}\nspec: {environment: production, kubeconfig: %q, namespaces: [%s], bake: 500ms}\n", location, kubeconfig, ns[location]))
+		p.look(t, location, s, ns[location], "web:2")
+	}
+	a, _ := run(t, app.Config{Catalog: dir, Data: t.TempDir(), Prometheus: prometheus.URL, Step: time.Second, Minute: 3 * time.Second})
+	id := backout.ComponentID("deployment:" + ns["eu-1"] + ".web@production/eu-1")
+	until(t, "the signals are known", func(context.Context) bool { s := a.Readiness(); return s.Series >= 2 && s.Warming == 0 })
+	time.Sleep(3 * time.Second)
+	clusters["us-1"].SetImage(t, kubetest.Pipeline, ns["us-1"], "web", "web:3")
+	clusters["eu-1"].SetImage(t, kubetest.Pipeline, ns["eu-1"], "web", "web:2")
+	var inc backout.Incident
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the incident: %s (%s), attribution %+v, ruling %+v; health %+v", inc.State, inc.Why, inc.Attribution, inc.Plan, a.Health(context.WithoutCancel(t.Context())).Degraded)
+		}
+	})
+	until(t, "a plan waits for a person", func(ctx context.Context) bool {
+		all, err := a.Incidents(ctx)
+		if err == nil && len(all) > 0 {
+			inc = all[0]
+		}
+		return inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Steps()) > 0
+	})
+	steps := inc.Plan.Steps()
+	if len(steps) != 1 || steps[0].Component != id || steps[0].From != "2" || steps[0].To != "1" {
+		t.Fatalf("the plan has %+v, want %s from 2 to 1 and nothing else", steps, id)
+	}
+	if _, err := a.Decide(t.Context(), web.Decision{Incident: inc.ID, Verb: "approve", By: backout.Principal{Name: "ann", Role: backout.RoleApprover}, Digest: inc.Plan.Digest, Reason: "seen"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it has recovered", func(ctx context.Context) bool {
+		all, err := a.Incidents(ctx)
+		return err == nil && len(all) > 0 && all[0].State == backout.StateRecovered
+	})
+	if d := clusters["eu-1"].Settled(t, ns["eu-1"], "web"); d.Spec.Template.Spec.Containers[0].Image != "web:1" {
+		t.Errorf("eu-1 runs %s", d.Spec.Template.Spec.Containers[0].Image)
+	}
+	if d := clusters["us-1"].Settled(t, ns["us-1"], "web"); d.Spec.Template.Spec.Containers[0].Image != "web:3" {
+		t.Errorf("us-1 runs %s", d.Spec.Template.Spec.Containers[0].Image)
+	}
+	for location, want := range map[string]bool{"eu-1": true, "us-1": false} {
+		wrote := false
+		for _, w := range clusters[location].Writes(t, kubetest.Product) {
+			if w.Namespace == ns[location] && w.Verb == "patch" && w.Code < 300 {
+				wrote = true
+			}
+		}
+		if wrote != want {
+			t.Errorf("in %s we have written: %t, want %t", location, wrote, want)
+		}
+	}
+}
