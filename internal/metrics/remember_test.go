@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,9 +23,12 @@ var remembered = []backout.Signal{
 // Each sample of a thinned past is the one that Sample gives for that instant.
 func TestRemember_givesSomeOfWhatSampleGives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		seen := map[string]int{}
 		a, err := New(Config{}, func(_ context.Context, expression string, r Range) ([]Row, error) {
+			mu.Lock()
 			seen[expression]++
+			mu.Unlock()
 			row := Row{Labels: map[string]string{"service": "cart"}}
 			for at := r.First; !at.After(r.Last); at = at.Add(r.Step) {
 				row.Points = append(row.Points, Point{at, float64(at.Unix()%1000 + int64(len(expression)))})
