@@ -177,7 +177,8 @@ func TestRun_asksForLessWhenRefused(t *testing.T) {
 			t.Errorf("%d questions were refused, expected some and few", l.refused)
 		}
 		for i := 1; i < len(l.asked); i++ {
-			if !l.asked[i].from.Equal(l.asked[i-1].to) {
+			// The answer ends at the last whole step, and there the next piece begins.
+			if !l.asked[i].from.Truncate(step).Equal(l.asked[i-1].to.Truncate(step)) {
 				t.Errorf("after %s comes %s", l.asked[i-1].to, l.asked[i].from)
 			}
 		}
