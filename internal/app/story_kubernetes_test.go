@@ -26,9 +26,8 @@ import (
 // trouble for ever, and fails as far as its pods run an image that is broken although
 // they are ready. The shares are looked up in the clusters.
 type product struct {
-	mu    sync.Mutex
-	seen  map[string][]seen // by location
-	start time.Time
+	mu   sync.Mutex
+	seen map[string][]seen // by location
 }
 
 type seen struct {

@@ -84,7 +84,7 @@ func (m *move) aim(s *sight) (past, error) {
 
 // there reports whether a workload asks for what the effect wants, or for more.
 func (m *move) there(s *sight) bool {
-	return s.asked == m.e.To && s.partition <= s.wanted-s.workload.share(m.e.Share)
+	return s.asked == m.e.To && s.partition <= s.wanted-s.share(m.e.Share)
 }
 
 // begin looks whether the effect may be, sees to capacity, and writes.
@@ -132,7 +132,7 @@ func (m *move) write(ctx context.Context, s *sight, p past) (backout.Outcome, er
 			return backout.OutcomeDone, nil
 		}
 		if !apierrors.IsConflict(err) {
-			return refusal("write "+s.workload.String(), err)
+			return refusal("write "+s.String(), err)
 		}
 	}
 	return backout.OutcomeNotDone, &backout.Error{Code: backout.CodeUnavailable, Message: fmt.Sprintf("%s changes faster than it can be written", s.workload)}

@@ -62,7 +62,7 @@ func (s *sight) secret(ctx context.Context, name string) (any, error) {
 // is known to be in the way.
 func (s *sight) blocked(ctx context.Context, p past) (string, error) {
 	if s.paused {
-		return s.workload.String() + " is paused: somebody holds its rollout", nil
+		return s.String() + " is paused: somebody holds its rollout", nil
 	}
 	if why, err := s.quotaBlocks(ctx, p); why != "" || err != nil {
 		return why, err
