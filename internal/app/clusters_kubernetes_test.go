@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,43 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(kubetest.Main(m)) }
 
+func kubeconfig(t *testing.T, s *kubetest.Stack, user string) string {
+	t.Helper()
+	path, err := s.Kubeconfig(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// catalogOf is a folder with one document.
+func catalogOf(t *testing.T, doc string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "cluster.yaml"), []byte(doc), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// serves runs a backout in shadow mode that measures nothing, until end or the test's end.
+func serves(t *testing.T, catalog string) (a *App, ctx context.Context, end func()) {
+	t.Helper()
+	a, err := New(t.Context(), Config{Catalog: catalog, Data: t.TempDir(), Prometheus: "http://127.0.0.1:1", Autonomy: backout.AutonomyShadow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	end = sync.OnceFunc(func() {
+		cancel()
+		<-done
+	})
+	t.Cleanup(end)
+	return a, ctx, end
+}
+
 // A catalog that names a cluster is all that it takes: the changes there are in the world.
 func TestServe_readsTheClusterThatTheCatalogNames(t *testing.T) {
 	s := kubetest.Start(t)
@@ -26,26 +64,8 @@ func TestServe_readsTheClusterThatTheCatalogNames(t *testing.T) {
 	ns := s.Namespace(t)
 	s.Deploy(t, ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 2, Labels: map[string]string{"backstage.io/kubernetes-id": "shopfront"}})
 	s.Settled(t, ns, "web")
-	kubeconfig, err := s.Kubeconfig(kubetest.Product)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	doc := fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: eu-1}\nspec: {environment: production, kubeconfig: %q, namespaces: [%s], bake: 1s}\n", kubeconfig, ns)
-	if err := os.WriteFile(filepath.Join(dir, "cluster.yaml"), []byte(doc), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, err := New(t.Context(), Config{Catalog: dir, Data: t.TempDir(), Prometheus: "http://127.0.0.1:1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	defer func() {
-		cancel()
-		<-done
-	}()
+	doc := fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: eu-1}\nspec: {environment: production, kubeconfig: %q, namespaces: [%s], bake: 1s}\n", kubeconfig(t, s, kubetest.Product), ns)
+	a, ctx, _ := serves(t, catalogOf(t, doc))
 	id := backout.ComponentID("deployment:" + ns + ".web@production/eu-1")
 	kubetest.Eventually(t, "the graph has the workload", func() (bool, string) {
 		g := reading{a}.Graph()

@@ -3,10 +3,7 @@
 package app
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,31 +26,9 @@ func TestServe_clustersKeepWhatIsHeld(t *testing.T) {
 	ns := s.Namespace(t)
 	s.Deploy(t, ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 1})
 	s.Settled(t, ns, "web")
-	kubeconfig, err := s.Kubeconfig(kubetest.Product)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	doc := fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: eu-1}\nspec: {environment: production, kubeconfig: %q, namespaces: [%s], holds: true, breakGlass: [sre]}\n", kubeconfig, ns)
-	if err := os.WriteFile(filepath.Join(dir, "cluster.yaml"), []byte(doc), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, err := New(t.Context(), Config{Catalog: dir, Data: t.TempDir(), Prometheus: "http://127.0.0.1:1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	end := func() {
-		cancel()
-		<-done
-	}
-	defer func() {
-		if ctx.Err() == nil {
-			end()
-		}
-	}()
+	doc := fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: eu-1}\nspec: {environment: production, kubeconfig: %q, namespaces: [%s], holds: true, breakGlass: [sre]}\n", kubeconfig(t, s, kubetest.Product), ns)
+	dir := catalogOf(t, doc)
+	a, ctx, end := serves(t, dir)
 	id := backout.ComponentID("deployment:" + ns + ".web@production/eu-1")
 	kubetest.Eventually(t, "the graph has the workload", func() (bool, string) {
 		_, ok := reading{a}.Graph().Component(id)
@@ -99,26 +74,8 @@ func TestServe_clustersKeepWhatIsHeld(t *testing.T) {
 // A cluster that does not let us is told of, with what to do.
 func TestServe_saysThatAClusterKeepsNothing(t *testing.T) {
 	s := kubetest.Start(t)
-	kubeconfig, err := s.Kubeconfig(kubetest.Stranger)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	doc := fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: eu-1}\nspec: {environment: production, kubeconfig: %q, holds: true}\n", kubeconfig)
-	if err := os.WriteFile(filepath.Join(dir, "cluster.yaml"), []byte(doc), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, err := New(t.Context(), Config{Catalog: dir, Data: t.TempDir(), Prometheus: "http://127.0.0.1:1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	defer func() {
-		cancel()
-		<-done
-	}()
+	doc := fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: eu-1}\nspec: {environment: production, kubeconfig: %q, holds: true}\n", kubeconfig(t, s, kubetest.Stranger))
+	a, ctx, _ := serves(t, catalogOf(t, doc))
 	kubetest.Eventually(t, "it is degraded", func() (bool, string) {
 		for _, d := range a.Health(ctx).Degraded {
 			if d.Source == backout.DegradedHolds {

@@ -3,7 +3,6 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -97,17 +96,7 @@ func TestInstall_readsWithItsOwnRights(t *testing.T) {
 	ns := s.Namespace(t)
 	s.Deploy(t, ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 2})
 	s.Settled(t, ns, "web")
-	a, err := New(t.Context(), Config{Catalog: dir, Data: t.TempDir(), Prometheus: "http://127.0.0.1:1", Autonomy: backout.AutonomyShadow})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	defer func() {
-		cancel()
-		<-done
-	}()
+	a, ctx, _ := serves(t, dir)
 	id := backout.ComponentID("deployment:" + ns + ".web@production/main")
 	kubetest.Eventually(t, "the workload is found", func() (bool, string) {
 		_, ok := reading{a}.Graph().Component(id)

@@ -3,10 +3,7 @@
 package app
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -40,25 +37,7 @@ func TestServe_movesWhatItFound(t *testing.T) {
 	if _, err := s.Client.CoreV1().ConfigMaps(ns).Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Data: map[string]string{"limit": "10"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig, err := s.Kubeconfig(kubetest.Product)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "cluster.yaml"), fmt.Appendf(nil, clusterThatIsMoved, kubeconfig, ns), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a, err := New(t.Context(), Config{Catalog: dir, Data: t.TempDir(), Prometheus: "http://127.0.0.1:1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	defer func() {
-		cancel()
-		<-done
-	}()
+	a, ctx, _ := serves(t, catalogOf(t, fmt.Sprintf(clusterThatIsMoved, kubeconfig(t, s, kubetest.Product), ns)))
 	edit := func(body string) {
 		t.Helper()
 		if _, err := s.As(t, kubetest.Pipeline).AppsV1().Deployments(ns).Patch(t.Context(), "web", types.StrategicMergePatchType, []byte(body), metav1.PatchOptions{FieldManager: kubetest.Pipeline}); err != nil {

@@ -21,8 +21,8 @@ const (
 	parkForgotten = 10 * time.Minute
 )
 
-// park is what is known of a flow that could not go on. err is nil while it is
-// being tried again; it says when that is.
+// park is what is known of a flow that could not go on. err says why and what it
+// waits for, and is nil while it is being tried again.
 type park struct {
 	err   error
 	tries int
