@@ -77,42 +77,69 @@ type Writer struct {
 
 // WriterOf finds who wrote something at or under one of the paths last, by the managed
 // fields: a path such as "spec.template", without lists. Zero when nobody is noted. What
-// was written as a subresource counts only when it is the one that scales. Of two in the
-// same second it is the one who owns less: whoever makes an object owns most of it.
+// was written as a subresource counts only when it is the one that scales. Whoever only
+// made the map that others now fill is no writer of what is in it. Of two in the same
+// second it is the one who owns less: whoever makes an object owns most of it.
 func WriterOf(o metav1.Object, paths ...string) Writer {
 	var out Writer
 	size := 0
-	for _, m := range o.GetManagedFields() {
-		if m.FieldsV1 == nil || m.Time == nil || m.Subresource != "" && m.Subresource != "scale" {
-			continue
+	for _, path := range paths {
+		least := bare
+		for _, m := range o.GetManagedFields() {
+			if counts(m) && owns(m, path) == filled {
+				least = filled
+			}
 		}
-		for _, path := range paths {
-			later := m.Time.After(out.At) || m.Time.Time.Equal(out.At) && len(m.FieldsV1.GetRawBytes()) < size
-			if later && owns(m.FieldsV1.GetRawBytes(), strings.Split(path, ".")) {
-				out, size = Writer{m.Manager, m.Time.UTC()}, len(m.FieldsV1.GetRawBytes())
+		for _, m := range o.GetManagedFields() {
+			if !counts(m) || owns(m, path) < least {
+				continue
+			}
+			n := len(m.FieldsV1.GetRawBytes())
+			if m.Time.After(out.At) || m.Time.Time.Equal(out.At) && n < size {
+				out, size = Writer{m.Manager, m.Time.UTC()}, n
 			}
 		}
 	}
 	return out
 }
 
-func owns(raw []byte, path []string) bool {
-	for _, step := range path {
-		var in map[string]json.RawMessage
+func counts(m metav1.ManagedFieldsEntry) bool {
+	return m.FieldsV1 != nil && m.Time != nil && (m.Subresource == "" || m.Subresource == "scale")
+}
+
+// ownership is what somebody has of a part of an object.
+type ownership int
+
+const (
+	none   ownership = iota
+	bare             // the value itself, or a map that others fill
+	filled           // something in it
+)
+
+func owns(m metav1.ManagedFieldsEntry, path string) ownership {
+	raw := m.FieldsV1.GetRawBytes()
+	var in map[string]json.RawMessage
+	for step := range strings.SplitSeq(path, ".") {
+		in = nil
 		if json.Unmarshal(raw, &in) != nil {
-			return false
+			return none
 		}
 		next, ok := in["f:"+step]
 		if !ok {
-			return false
+			return none
 		}
 		raw = next
 	}
-	// Who only made the map that others now fill is no writer of what is in it.
-	var in map[string]json.RawMessage
+	in = nil
 	if json.Unmarshal(raw, &in) != nil {
-		return false
+		return none
 	}
 	_, made := in["."]
-	return !made || len(in) > 1
+	switch {
+	case len(in) == 0:
+		return bare
+	case made && len(in) == 1:
+		return none
+	}
+	return filled
 }

@@ -47,9 +47,11 @@ func TestWriterOf_isTheLastOneOfThatPart(t *testing.T) {
 		{Manager: "editor", Time: at(7), FieldsV1: fields(`{"f:data":{"f:a":{}}}`)},
 		{Manager: "maker", Time: at(7), FieldsV1: fields(`{"f:data":{"f:b":{},"f:c":{}}}`)},
 		{Manager: "emptied", Time: at(7), FieldsV1: fields(`{"f:data":{".":{}}}`)},
+		{Manager: "emptied as a server notes it", Time: at(7), FieldsV1: fields(`{"f:data":{}}`)},
+		{Manager: "empty", Time: at(7), FieldsV1: fields(`{"f:binaryData":{}}`)},
 		{Manager: "timeless", FieldsV1: fields(`{"f:spec":{"f:template":{}}}`)},
 	}}
-	for path, want := range map[string]string{"spec.template": "kubectl 2", "spec.replicas": "hpa 4", "data": "editor 7", "spec.nothing": " 0", "metadata.labels": "labeller 5"} {
+	for path, want := range map[string]string{"spec.template": "kubectl 2", "spec.replicas": "hpa 4", "data": "editor 7", "binaryData": "empty 7", "spec.nothing": " 0", "metadata.labels": "labeller 5"} {
 		w := kubernetes.WriterOf(o, path)
 		seconds := 0
 		if !w.At.IsZero() {
