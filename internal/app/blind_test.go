@@ -35,15 +35,15 @@ func measured(t *testing.T, away *atomic.Bool) string {
 		if strings.Contains(r.Form.Get("query"), "e[") {
 			value = "5"
 		}
-		at := func(name string) float64 { f, _ := strconv.ParseFloat(r.Form.Get(name), 64); return f }
-		points := []string{}
-		for s := at("start"); s <= at("end")+1e-6; s += at("step") {
-			points = append(points, fmt.Sprintf(`[%.3f,"%s"]`, s, value))
-		}
 		w.Header().Set("Content-Type", "application/json")
 		if !strings.HasSuffix(r.URL.Path, "query_range") {
 			fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"service":"payment"},"value":[%s,"%s"]}]}}`, r.Form.Get("time"), value)
 			return
+		}
+		at := func(name string) float64 { f, _ := strconv.ParseFloat(r.Form.Get(name), 64); return f }
+		points := []string{}
+		for s := at("start"); s <= at("end")+1e-6; s += at("step") {
+			points = append(points, fmt.Sprintf(`[%.3f,"%s"]`, s, value))
 		}
 		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"service":"payment"},"values":[%s]}]}}`, strings.Join(points, ","))
 	}))

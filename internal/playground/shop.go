@@ -81,7 +81,7 @@ func RunShop(ctx context.Context, c Config) error {
 	server := &http.Server{Handler: s.handler(), BaseContext: func(net.Listener) context.Context { return ctx }}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
-	defer server.Close()
+	defer closeSoon(server)
 	if err := s.fleet.startAll(ctx); err != nil {
 		return fmt.Errorf("run shop: %w", err)
 	}
@@ -97,6 +97,16 @@ func RunShop(ctx context.Context, c Config) error {
 			return nil
 		}
 		return fmt.Errorf("run shop: %w", err)
+	}
+}
+
+// closeSoon lets answers that are being written reach those who asked: whoever said that
+// the shop must stop is one of them.
+func closeSoon(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close()
 	}
 }
 
