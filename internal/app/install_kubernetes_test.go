@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -30,37 +31,36 @@ var kindsOf = map[string]struct {
 	namespaced bool
 }{
 	"Namespace": {"namespaces", false}, "ServiceAccount": {"serviceaccounts", true}, "ClusterRole": {"clusterroles", false},
-	"ClusterRoleBinding": {"clusterrolebindings", false}, "ConfigMap": {"configmaps", true}, "StatefulSet": {"statefulsets", true},
+	"ClusterRoleBinding": {"clusterrolebindings", false}, "RoleBinding": {"rolebindings", true}, "ConfigMap": {"configmaps", true}, "StatefulSet": {"statefulsets", true},
 }
 
-// install applies a manifest, and gives the data of its ConfigMap.
-func install(t *testing.T, s *kubetest.Stack, path string) map[string]string {
+// install applies a manifest, and gives the data of its ConfigMap. What has no namespace
+// of its own goes into the one that is given.
+func install(t *testing.T, s *kubetest.Stack, manifest io.Reader, namespace string) map[string]string {
 	t.Helper()
 	client, err := dynamic.NewForConfig(s.Config(kubetest.Tester))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	var data map[string]string
-	for d := yaml.NewYAMLOrJSONDecoder(f, 4096); ; {
+	for d := yaml.NewYAMLOrJSONDecoder(manifest, 4096); ; {
 		o := &unstructured.Unstructured{}
 		if err := d.Decode(&o.Object); errors.Is(err, io.EOF) {
 			return data
 		} else if err != nil {
 			t.Fatal(err)
 		}
+		if len(o.Object) == 0 { // nothing between two lines
+			continue
+		}
 		kind, ok := kindsOf[o.GetKind()]
 		if !ok {
-			t.Fatalf("%s has a %s", path, o.GetKind())
+			t.Fatalf("the manifest has a %s", o.GetKind())
 		}
 		group := o.GroupVersionKind()
 		var to dynamic.ResourceInterface = client.Resource(schema.GroupVersionResource{Group: group.Group, Version: group.Version, Resource: kind.resource})
 		if kind.namespaced {
-			to = client.Resource(schema.GroupVersionResource{Group: group.Group, Version: group.Version, Resource: kind.resource}).Namespace(o.GetNamespace())
+			to = client.Resource(schema.GroupVersionResource{Group: group.Group, Version: group.Version, Resource: kind.resource}).Namespace(cmp.Or(o.GetNamespace(), namespace))
 		}
 		if _, err := to.Apply(t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: "kubectl"}); err != nil {
 			t.Fatalf("%s %s: %v", o.GetKind(), o.GetName(), err)
@@ -75,7 +75,12 @@ func install(t *testing.T, s *kubetest.Stack, path string) map[string]string {
 // rights are enough to see a workload and its change; nothing is written with them.
 func TestInstall_readsWithItsOwnRights(t *testing.T) {
 	s := kubetest.New(t)
-	data := install(t, s, "../../deploy/kubernetes/install.yaml")
+	manifest, err := os.Open("../../deploy/kubernetes/install.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manifest.Close()
+	data := install(t, s, manifest, "")
 	token, err := s.Client.CoreV1().ServiceAccounts("backout").CreateToken(t.Context(), "backout", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
