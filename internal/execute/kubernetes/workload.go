@@ -45,6 +45,7 @@ type workload struct {
 	wanted   int32  // pods
 	// partition is how many pods, those with the lowest ordinals, keep their release.
 	partition int32
+	set       int32 // the partition as the spec has it, an ordinal
 	first     int32 // ordinal of the first pod
 	// surge pods may exist beyond those wanted, unavailable ones may be missing.
 	surge, unavailable int32
