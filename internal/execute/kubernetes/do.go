@@ -23,7 +23,8 @@ const tries = 10
 
 // Do brings a workload to a release: all of its pods, or a share of them where the kind
 // can be held there. What is written already is waited for and not written again. It
-// answers done when every pod is there and ready.
+// answers done when every pod is there and ready. A release whose image can't be had is
+// taken back, and the answer is not done.
 func (a *Actuator) Do(ctx context.Context, e backout.Effect) (backout.Outcome, error) {
 	if isConfig(e.Component) {
 		out, err := a.doConfig(ctx, e)
@@ -46,7 +47,9 @@ func (a *Actuator) Do(ctx context.Context, e backout.Effect) (backout.Outcome, e
 		out, err = m.begin(ctx, s, p)
 	}
 	if out == backout.OutcomeDone {
-		out, err = m.arrive(ctx)
+		if out, err = m.arrive(ctx); out == backout.OutcomeUnknown {
+			out, err = m.takeBack(ctx, err)
+		}
 	}
 	if free := m.release(ctx); free != nil {
 		err = errors.Join(err, free)

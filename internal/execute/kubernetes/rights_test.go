@@ -4,7 +4,6 @@ package kubernetes_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -157,44 +156,4 @@ func TestKEDA_keepsItsAutoscaler(t *testing.T) {
 	if got := p.writes(t); !slices.Equal(got, []string{"patch deployments " + p.ns + "/web 200"}) {
 		t.Errorf("wrote %q, want the Deployment alone", got)
 	}
-}
-
-// An image that can't be pulled is seen by the pods that wait for it.
-func TestImage_thatIsGoneIsTold(t *testing.T) {
-	p := newPlace(t, kubetest.Start(t), "deployment")
-	p.Deploy(t, p.ns, kubetest.Workload{Name: "web", Image: "web:bad-gone", Replicas: 1, Deadline: 3})
-	p.Stuck(t, p.ns, "web")
-	p.SetImage(t, kubetest.Pipeline, p.ns, "web", "web:2")
-	p.Settled(t, p.ns, "web")
-	cfg := p.config
-	a := kubernetes.New(cfg)
-	type said struct {
-		out backout.Outcome
-		err error
-	}
-	answer := make(chan said, 1)
-	go func() {
-		out, err := a.Do(background(t), p.effect("deployment", "web", "back", "2", "bad-gone"))
-		answer <- said{out, err}
-	}()
-	kubetest.Eventually(t, "a pod waits for its image", func() (bool, string) {
-		pods, err := p.Client.CoreV1().Pods(p.ns).List(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
-		if err != nil {
-			return false, err.Error()
-		}
-		for _, pod := range pods.Items {
-			if pod.Spec.Containers[0].Image != "web:bad-gone" || len(pod.Status.ContainerStatuses) == 0 {
-				continue
-			}
-			body := `{"status":{"containerStatuses":[{"name":"c","image":"web:bad-gone","imageID":"","ready":false,"restartCount":0,"state":{"waiting":{"reason":"ImagePullBackOff","message":"manifest unknown"}}}]}}`
-			_, err := p.Client.CoreV1().Pods(p.ns).Patch(t.Context(), pod.Name, types.StrategicMergePatchType, []byte(body), metav1.PatchOptions{}, "status")
-			return err == nil, fmt.Sprint(err)
-		}
-		return false, "no pod of it"
-	})
-	got := <-answer
-	if got.out != backout.OutcomeUnknown || got.err == nil {
-		t.Fatalf("%s, %v", got.out, got.err)
-	}
-	says(t, got.err.Error(), "ImagePullBackOff of web:bad-gone", "manifest unknown")
 }
