@@ -204,7 +204,7 @@ func (m *move) await(ctx context.Context, s *sight, n int32) error {
 func (m *move) arrive(ctx context.Context) (backout.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.a.config.Patience)
 	defer cancel()
-	last, kept, late := "it could not be seen", "", time.Time{}
+	last, kept, late, cause := "it could not be seen", "", time.Time{}, &cause{began: time.Now(), each: 5 * m.a.config.Tick}
 	for {
 		s, err := m.a.look(ctx, m.e.Component)
 		switch {
@@ -222,6 +222,9 @@ func (m *move) arrive(ctx context.Context) (backout.Outcome, error) {
 			return backout.OutcomeDone, nil
 		default:
 			last = s.describe()
+			if why := cause.of(ctx, s); why != "" {
+				last += ": " + why
+			}
 			if kept, err = m.makeWay(ctx, s); err != nil && ctx.Err() == nil {
 				return backout.OutcomeUnknown, err
 			}
