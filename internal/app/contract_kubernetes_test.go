@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -247,15 +248,20 @@ func watchPods(t *testing.T, s *kubetest.Stack, ns string) (events func() []watc
 	if err != nil {
 		t.Fatal(err)
 	}
+	var ended atomic.Bool
 	got, done := []watch.Event{}, make(chan struct{})
 	go func() {
 		defer close(done)
 		for e := range w.ResultChan() {
+			if e.Type == watch.Error && ended.Load() {
+				continue // it says that we have ended it
+			}
 			got = append(got, e)
 		}
 	}()
 	return func() []watch.Event {
 		time.Sleep(time.Second) // what was written last arrives
+		ended.Store(true)
 		w.Stop()
 		<-done
 		return got

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,15 +144,20 @@ func (p *place) watch(t *testing.T, n int) func() []watch.Event {
 	for _, pod := range now.Items {
 		got = append(got, watch.Event{Type: watch.Added, Object: &pod})
 	}
+	var ended atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for e := range w.ResultChan() {
+			if e.Type == watch.Error && ended.Load() {
+				continue // it says that we have ended it
+			}
 			got = append(got, e)
 		}
 	}()
 	return func() []watch.Event {
 		time.Sleep(500 * time.Millisecond) // what was written last arrives
+		ended.Store(true)
 		w.Stop()
 		<-done
 		return got
