@@ -129,7 +129,7 @@ func (c pairCase) play(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "story.yaml", fmt.Sprintf(pairStory, kubeconfig, ns, strings.TrimSuffix(resources["quotes"], "s"), c.rules))
 	p := newProduct(place{"cart", "eu-1"}, place{"quotes", "eu-1"})
-	p.through = map[string]string{"cart": "quotes"}
+	p.through, p.lag = map[string]string{"cart": "quotes"}, 4*time.Second
 	prometheus := httptest.NewServer(p)
 	t.Cleanup(prometheus.Close)
 	for _, of := range p.all {
@@ -144,8 +144,9 @@ func (c pairCase) play(t *testing.T) {
 	time.Sleep(6 * time.Second)
 	for _, name := range c.released {
 		c.release(t, s, ns, name, resources[name])
+		time.Sleep(6 * time.Second) // one after the other, as pipelines do
 	}
-	inc := waitingPlan(t, a)
+	inc := waitingPlan(t, a, len(c.back))
 	var order []string
 	for _, st := range inc.Plan.Steps() {
 		order = append(order, st.Component.Name())
@@ -221,8 +222,9 @@ func isReady(p *corev1.Pod) bool {
 	})
 }
 
-// waitingPlan waits for an incident with a plan that a person is asked about.
-func waitingPlan(t *testing.T, a *app.App) backout.Incident {
+// waitingPlan waits for an incident with a plan of so many steps that a person is asked
+// about.
+func waitingPlan(t *testing.T, a *app.App, steps int) backout.Incident {
 	t.Helper()
 	var inc backout.Incident
 	t.Cleanup(func() {
@@ -235,7 +237,7 @@ func waitingPlan(t *testing.T, a *app.App) backout.Incident {
 		if err == nil && len(all) > 0 {
 			inc = all[0]
 		}
-		return inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Steps()) > 0
+		return inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Steps()) == steps
 	})
 	return inc
 }

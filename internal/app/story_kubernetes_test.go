@@ -31,6 +31,7 @@ type product struct {
 	// through says for services of which other one half of the failures are theirs too,
 	// since they call it.
 	through map[string]string
+	lag     time.Duration // from when pods are ready until what is broken in them shows
 	all     []place
 }
 
@@ -70,7 +71,7 @@ func (p *product) look(t *testing.T, at place, s *kubetest.Stack, ns, broken str
 // share of a service's pods that were broken.
 func (p *product) share(of place, at float64) (share float64) {
 	for _, s := range p.seen[of] {
-		if float64(s.at.UnixMilli())/1000 <= at {
+		if float64(s.at.Add(p.lag).UnixMilli())/1000 <= at {
 			share = s.share
 		}
 	}
