@@ -104,3 +104,24 @@ func TestServe_readsTheClusterThatTheCatalogNames(t *testing.T) {
 		t.Errorf("it has written: %v", w)
 	}
 }
+
+// Who asks the doctor what is missing, and grants it, need not start anything again.
+func TestDoctor_hasItAskedAgainWhatWeMayRead(t *testing.T) {
+	s := kubetest.Start(t)
+	workloads := rbacv1.PolicyRule{APIGroups: []string{"", "apps"}, Resources: []string{"pods", "deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions"}, Verbs: []string{"get", "list", "watch"}}
+	s.Grant(t, kubetest.Product, workloads)
+	ns := s.Namespace(t)
+	doc := fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: eu-1}\nspec: {environment: production, kubeconfig: %q, namespaces: [%s]}\n", kubeconfig(t, s, kubetest.Product), ns)
+	a, ctx, _ := serves(t, catalogOf(t, doc))
+	lacks := func() bool {
+		for _, d := range a.Diagnose(ctx).Health.Degraded {
+			if strings.Contains(d.Why, "secrets "+ns) {
+				return true
+			}
+		}
+		return false
+	}
+	kubetest.Eventually(t, "it says what it may not read", func() (bool, string) { return lacks(), "" })
+	s.Grant(t, kubetest.Product, rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}})
+	kubetest.Eventually(t, "it reads what was granted", func() (bool, string) { return !lacks(), "" })
+}

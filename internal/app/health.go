@@ -136,6 +136,9 @@ func (a *App) Health(context.Context) backout.Health {
 
 // Diagnose says besides how ready the series of each service are to be judged.
 func (a *App) Diagnose(ctx context.Context) backout.Diagnosis {
+	for _, c := range a.clusters {
+		c.Ask() // who looks into what is missing may just have granted it
+	}
 	d := backout.Diagnosis{Format: 1, Health: a.Health(ctx), Services: a.watch.Services(), PastLearnt: a.watch.State().PastRatio, Unmeasured: []backout.ServiceID{}}
 	slices.SortFunc(d.Services, func(x, y backout.Readiness) int { return cmp.Compare(x.Name(), y.Name()) })
 	for _, s := range a.catalog.Graph.Services {

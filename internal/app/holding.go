@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -95,29 +93,4 @@ func (a *App) held(ctx context.Context) ([]admission.Held, error) {
 		}
 	}
 	return out, nil
-}
-
-// CleanClusters removes what backout left in the clusters that a catalog names, when it
-// is not there any more to do so itself: the policy of holds and the holds. It says in
-// words what it did, one line a cluster.
-func CleanClusters(ctx context.Context, dir string) ([]string, error) {
-	c, err := catalog.Load(os.DirFS(dir))
-	if err != nil {
-		return nil, fmt.Errorf("read catalog %s: %w", dir, err)
-	}
-	reach, err := connectAll(c.Clusters, dir)
-	if err != nil {
-		return nil, err
-	}
-	var said []string
-	for _, c := range c.Clusters {
-		limited, cancel := context.WithTimeout(ctx, holdsLimit)
-		n, err := (&admission.Keeper{Cluster: reach[c.Name]}).Clear(limited)
-		cancel()
-		if err != nil {
-			return said, fmt.Errorf("cluster %s: %w", c.Name, err)
-		}
-		said = append(said, fmt.Sprintf("cluster %s: %d of our holds removed, and no policy of ours is left", c.Name, n))
-	}
-	return said, nil
 }

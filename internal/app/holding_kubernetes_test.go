@@ -3,6 +3,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,7 +65,7 @@ func TestServe_clustersKeepWhatIsHeld(t *testing.T) {
 	if ok, why := refused(); !ok {
 		t.Errorf("once backout has ended: %s", why)
 	}
-	said, err := CleanClusters(t.Context(), dir)
+	said, err := CleanClusters(t.Context(), Cleaning{Catalog: dir, Attempt: nobodyAnswers})
 	if err != nil || strings.Join(said, "\n") != "cluster eu-1: 1 of our holds removed, and no policy of ours is left" {
 		t.Errorf("%q %v", said, err)
 	}
@@ -84,4 +85,9 @@ func TestServe_saysThatAClusterKeepsNothing(t *testing.T) {
 		}
 		return false, "nothing is said of holds"
 	})
+}
+
+// nobodyAnswers is a backout that is gone for good.
+func nobodyAnswers(context.Context, backout.AttemptID) (backout.Attempt, error) {
+	return backout.Attempt{}, &backout.Error{Code: backout.CodeUnavailable, Message: "no answer"}
 }

@@ -22,33 +22,43 @@ import (
 	"github.com/backout-dev/backout/internal/web"
 )
 
-// product is a Prometheus in which service web of some clusters has served without
-// trouble for ever, and fails as far as its pods run an image that is broken although
-// they are ready. The shares are looked up in the clusters.
+// product is a Prometheus in which services in some clusters have served without trouble
+// for ever, and fail as far as their pods run an image that is broken although they are
+// ready. The shares are looked up in the clusters.
 type product struct {
 	mu   sync.Mutex
-	seen map[string][]seen // by location
+	seen map[place][]seen // guarded by mu
+	// through says for services of which other one half of the failures are theirs too,
+	// since they call it.
+	through map[string]string
+	lag     time.Duration // from when pods are ready until what is broken in them shows
+	all     []place
 }
+
+// place is a service in a cluster.
+type place struct{ service, location string }
 
 type seen struct {
 	at    time.Time
 	share float64
 }
 
-// look notes what runs at a location until the test ends.
-func (p *product) look(t *testing.T, location string, s *kubetest.Stack, ns, broken string) {
+func newProduct(all ...place) *product { return &product{seen: map[place][]seen{}, all: all} }
+
+// look notes what runs somewhere until the test ends.
+func (p *product) look(t *testing.T, at place, s *kubetest.Stack, ns, broken string) {
 	ctx := t.Context()
 	go func() {
 		for ctx.Err() == nil {
 			all, bad := 0, 0
-			for image, n := range s.Images(t, ns, "web") {
+			for image, n := range s.Images(t, ns, at.service) {
 				all += n
 				if image == broken {
 					bad += n
 				}
 			}
 			p.mu.Lock()
-			p.seen[location] = append(p.seen[location], seen{time.Now(), float64(bad) / float64(max(all, 1))})
+			p.seen[at] = append(p.seen[at], seen{time.Now(), float64(bad) / float64(max(all, 1))})
 			p.mu.Unlock()
 			select {
 			case <-ctx.Done():
@@ -58,19 +68,27 @@ func (p *product) look(t *testing.T, location string, s *kubetest.Stack, ns, bro
 	}()
 }
 
+// share of a service's pods that were broken.
+func (p *product) share(of place, at float64) (share float64) {
+	for _, s := range p.seen[of] {
+		if float64(s.at.Add(p.lag).UnixMilli())/1000 <= at {
+			share = s.share
+		}
+	}
+	return share
+}
+
 // value is how many of 1000 requests failed, or all of them.
-func (p *product) value(location string, at float64, failed bool) float64 {
-	r := rand.New(rand.NewPCG(uint64(at*10), uint64(len(location)))) //nolint:gosec // the same each time that it is asked
+func (p *product) value(of place, at float64, failed bool) float64 {
+	r := rand.New(rand.NewPCG(uint64(at*10), uint64(len(of.location)+len(of.service)))) //nolint:gosec // the same each time that it is asked
 	if !failed {
 		return 1000
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	share := 0.0
-	for _, s := range p.seen[location] {
-		if float64(s.at.UnixMilli())/1000 <= at {
-			share = s.share
-		}
+	share := p.share(of, at)
+	if other := p.through[of.service]; other != "" {
+		share = max(share, p.share(place{other, of.location}, at)/2)
 	}
 	return 5 + 2*r.NormFloat64() + 900*share
 }
@@ -88,16 +106,16 @@ func (p *product) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		kind, times = "vector", []float64{at("time")}
 	}
 	var series []string
-	for _, location := range []string{"eu-1", "us-1"} {
+	for _, of := range p.all {
 		var points []string
 		for _, s := range times {
-			points = append(points, fmt.Sprintf(`[%.3f,"%.3f"]`, s, max(0, p.value(location, s, failed))))
+			points = append(points, fmt.Sprintf(`[%.3f,"%.3f"]`, s, max(0, p.value(of, s, failed))))
 		}
 		values := `"values":[` + strings.Join(points, ",") + `]`
 		if kind == "vector" {
 			values = `"value":` + points[0]
 		}
-		series = append(series, fmt.Sprintf(`{"metric":{"service":"web","location":%q},%s}`, location, values))
+		series = append(series, fmt.Sprintf(`{"metric":{"service":%q,"location":%q},%s}`, of.service, of.location, values))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"status":"success","data":{"resultType":%q,"result":[%s]}}`, kind, strings.Join(series, ","))
@@ -134,7 +152,7 @@ spec: {signals: [{name: errors, kind: errors, direction: up, query: 'sum by (ser
 // there and nowhere else, once a person has said yes.
 func TestStory_badButHealthyInOneOfTwoClusters(t *testing.T) {
 	clusters := map[string]*kubetest.Stack{"eu-1": kubetest.Start(t), "us-1": kubetest.New(t)}
-	p := &product{seen: map[string][]seen{}}
+	p := newProduct(place{"web", "eu-1"}, place{"web", "us-1"})
 	prometheus := httptest.NewServer(p)
 	t.Cleanup(prometheus.Close)
 	dir := t.TempDir()
@@ -151,7 +169,7 @@ func TestStory_badButHealthyInOneOfTwoClusters(t *testing.T) {
 		s.Deploy(t, ns[location], kubetest.Workload{Name: "web", Image: "web:1", Replicas: 3, Labels: map[string]string{"backstage.io/kubernetes-id": "web"}})
 		s.Settled(t, ns[location], "web")
 		write(t, dir, location+".yaml", fmt.Sprintf("apiVersion: backout.dev/v1alpha1\nkind: Cluster\nmetadata: {name: %s}\nspec: {environment: production, kubeconfig: %q, namespaces: [%s], bake: 500ms}\n", location, kubeconfig, ns[location]))
-		p.look(t, location, s, ns[location], "web:2")
+		p.look(t, place{"web", location}, s, ns[location], "web:2")
 	}
 	a, _ := run(t, app.Config{Catalog: dir, Data: t.TempDir(), Prometheus: prometheus.URL, Step: time.Second, Minute: 3 * time.Second})
 	id := backout.ComponentID("deployment:" + ns["eu-1"] + ".web@production/eu-1")

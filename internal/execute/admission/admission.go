@@ -72,14 +72,23 @@ func (k *Keeper) Keep(ctx context.Context, holds []Held) error {
 	return k.apply(ctx, k.policy(holds, me))
 }
 
-// Clear removes what is ours from the cluster, whatever is held, and says how many holds
-// that were.
-func (k *Keeper) Clear(ctx context.Context) (int, error) {
+// Count says how many holds of ours stand in the cluster.
+func (k *Keeper) Count(ctx context.Context) (int, error) {
 	was, err := k.Cluster.Client.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(ctx, name, metav1.GetOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return 0, fmt.Errorf("look for holds in the cluster: %w", k.Cluster.Explain(err))
 	}
-	return len(was.Spec.Validations), k.dismantle(ctx)
+	return len(was.Spec.Validations), nil
+}
+
+// Clear removes what is ours from the cluster, whatever is held, and says how many holds
+// that were.
+func (k *Keeper) Clear(ctx context.Context) (int, error) {
+	n, err := k.Count(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return n, k.dismantle(ctx)
 }
 
 // workload is what of this cluster is held.

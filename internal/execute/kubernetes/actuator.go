@@ -76,9 +76,10 @@ func isConfig(c backout.Component) bool {
 	return err == nil && at.kind == "configmap"
 }
 
-// Patience bounds one Do: waiting for capacity, and then for every pod.
+// Patience bounds one Do: waiting for capacity, then for every pod, and both once more
+// when it has to be taken back.
 func (a *Actuator) Patience(backout.Component) time.Duration {
-	return a.config.Patience + a.config.Capacity
+	return 2 * (a.config.Patience + a.config.Capacity)
 }
 
 // Swaps: the API server compares the resourceVersion in the instant in which it writes.

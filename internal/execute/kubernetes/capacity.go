@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,8 +26,9 @@ const PinNote = "backout.dev/pinned"
 type pin struct {
 	Effect string `json:"effect"` // key of the effect that pinned it
 	// Min is what it was before; nil = it was left out. Pinned is what we put there.
-	Min    *int32 `json:"min"`
-	Pinned int32  `json:"pinned"`
+	Min    *int32    `json:"min"`
+	Pinned int32     `json:"pinned"`
+	At     time.Time `json:"at,omitzero"`
 }
 
 // autoscaler is what decides how many pods a workload has.
@@ -54,7 +56,11 @@ func readAutoscaler(ctx context.Context, c kubernetes.Interface, w *workload) (*
 	if i < 0 {
 		return nil, nil
 	}
-	h := &autoscaler{object: list.Items[i]}
+	return autoscalerOf(list.Items[i])
+}
+
+func autoscalerOf(o autoscalingv2.HorizontalPodAutoscaler) (*autoscaler, error) {
+	h := &autoscaler{object: o}
 	if marks := remote.Marks(&h.object); len(marks) > 0 {
 		h.keeper = marks[0].String()
 	}
@@ -84,7 +90,7 @@ func (s *sight) hold(ctx context.Context, e backout.Effect, n int32) error {
 	h := s.scaler
 	least := number(h.object.Spec.MinReplicas, 1)
 	if h.note == nil && n > least {
-		text, err := json.Marshal(pin{Effect: e.Key, Min: h.object.Spec.MinReplicas, Pinned: n})
+		text, err := json.Marshal(pin{Effect: e.Key, Min: h.object.Spec.MinReplicas, Pinned: n, At: time.Now().UTC().Truncate(time.Second)})
 		if err != nil {
 			return err
 		}
@@ -112,14 +118,19 @@ func (s *sight) unpin(ctx context.Context, e backout.Effect) error {
 		return err
 	}
 	s.scaler = h
-	least := h.note.Min
-	if now := number(h.object.Spec.MinReplicas, 1); now != h.note.Pinned {
-		least = h.object.Spec.MinReplicas
-	}
+	least := h.before()
 	if err := s.patchAutoscaler(ctx, e, least, ""); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("give autoscaler %s its bounds back: %w", h.object.Name, err)
 	}
 	return nil
+}
+
+// before is the minimum that a pinned autoscaler is given back.
+func (h *autoscaler) before() *int32 {
+	if number(h.object.Spec.MinReplicas, 1) != h.note.Pinned {
+		return h.object.Spec.MinReplicas // somebody else has chosen
+	}
+	return h.note.Min
 }
 
 // patchAutoscaler sets minimum and note together, if nobody has written it since it was

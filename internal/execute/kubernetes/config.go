@@ -26,6 +26,9 @@ type configSight struct {
 	note    *kept
 	written time.Time    // when its content came, to the second
 	readers []corev1.Pod // that only read it when they begin
+	// wanted is how many such pods there shall be, as far as those who make them may be
+	// seen: between a pod that went and the one that takes its place there is none.
+	wanted int
 }
 
 func (a *Actuator) lookConfig(ctx context.Context, c backout.Component) (*configSight, error) {
@@ -45,35 +48,13 @@ func (a *Actuator) lookConfig(ctx context.Context, c backout.Component) (*config
 		return nil, explain("read ConfigMap "+at.namespace+"/"+at.name, err)
 	}
 	s.note, s.written = noteOf(s.m), remote.WriterOf(s.m, "data", "binaryData").At
-	pods, err := client.CoreV1().Pods(at.namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
+	if s.readers, err = readersOf(ctx, client, at.namespace, at.name); err != nil {
 		return nil, explain("look for pods that read it", err)
 	}
-	for _, p := range pods.Items {
-		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded && metav1.GetControllerOf(&p) != nil && readsOnce(p, at.name) {
-			s.readers = append(s.readers, p)
-		}
+	if s.wanted, err = wantedReaders(ctx, client, at.namespace, at.name); err != nil {
+		return nil, explain("look how many pods shall read it", err)
 	}
 	return s, nil
-}
-
-// readsOnce reports whether a pod reads a ConfigMap only when it begins: into its
-// environment, or a file of it by a subPath, which nobody renews.
-func readsOnce(p corev1.Pod, name string) bool {
-	volumes := map[string]bool{}
-	for _, v := range p.Spec.Volumes {
-		volumes[v.Name] = v.ConfigMap != nil && v.ConfigMap.Name == name
-	}
-	for _, c := range p.Spec.Containers {
-		if slices.ContainsFunc(c.EnvFrom, func(e corev1.EnvFromSource) bool { return e.ConfigMapRef != nil && e.ConfigMapRef.Name == name }) ||
-			slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
-				return e.ValueFrom != nil && e.ValueFrom.ConfigMapKeyRef != nil && e.ValueFrom.ConfigMapKeyRef.Name == name
-			}) ||
-			slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return volumes[m.Name] && m.SubPath != "" }) {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *configSight) version() backout.Version { return contentOf(s.m).version() }
@@ -84,11 +65,13 @@ func (s *configSight) stale(p corev1.Pod) bool { return !p.CreationTimestamp.Aft
 
 func (s *configSight) live(at time.Time) backout.Live {
 	out := backout.Live{Shares: map[backout.Version]float64{}, Healthy: true, At: at}
-	if len(s.readers) == 0 {
+	all := max(len(s.readers), s.wanted)
+	if all == 0 {
 		out.Shares[s.version()] = 1
 		return out
 	}
-	one := 1 / float64(len(s.readers))
+	one := 1 / float64(all)
+	out.Healthy = len(s.readers) >= s.wanted
 	out.Shares[s.version()] = 0
 	n := 0
 	for _, p := range s.readers {

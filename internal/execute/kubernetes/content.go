@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -83,17 +82,12 @@ func putConfig(ctx context.Context, c kubernetes.Interface, ns, name string, m *
 	if err != nil {
 		return err
 	}
-	type op struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value any    `json:"value"`
-	}
 	ops := []op{{"replace", "/metadata/resourceVersion", m.ResourceVersion}, {"add", "/data", want.Data}, {"add", "/binaryData", want.Binary}}
 	if m.Annotations == nil {
 		ops = append(ops, op{"add", "/metadata/annotations", map[string]string{}})
 	}
 	for name, text := range map[string]string{KeptNote: string(note), remote.PutNote: remote.Put(string(want.version()), string(e.Attempt))} {
-		ops = append(ops, op{"add", "/metadata/annotations/" + strings.ReplaceAll(name, "/", "~1"), text})
+		ops = append(ops, op{"add", noteAt(name), text})
 	}
 	body, err := json.Marshal(ops)
 	if err != nil {

@@ -23,7 +23,8 @@ const tries = 10
 
 // Do brings a workload to a release: all of its pods, or a share of them where the kind
 // can be held there. What is written already is waited for and not written again. It
-// answers done when every pod is there and ready.
+// answers done when every pod is there and ready. A release whose image can't be had is
+// taken back, and the answer is not done.
 func (a *Actuator) Do(ctx context.Context, e backout.Effect) (backout.Outcome, error) {
 	if isConfig(e.Component) {
 		out, err := a.doConfig(ctx, e)
@@ -46,7 +47,9 @@ func (a *Actuator) Do(ctx context.Context, e backout.Effect) (backout.Outcome, e
 		out, err = m.begin(ctx, s, p)
 	}
 	if out == backout.OutcomeDone {
-		out, err = m.arrive(ctx)
+		if out, err = m.arrive(ctx); out == backout.OutcomeUnknown {
+			out, err = m.takeBack(ctx, err)
+		}
 	}
 	if free := m.release(ctx); free != nil {
 		err = errors.Join(err, free)
@@ -201,7 +204,7 @@ func (m *move) await(ctx context.Context, s *sight, n int32) error {
 func (m *move) arrive(ctx context.Context) (backout.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.a.config.Patience)
 	defer cancel()
-	last, kept, late := "it could not be seen", "", time.Time{}
+	last, kept, late, cause := "it could not be seen", "", time.Time{}, &cause{began: time.Now(), each: 5 * m.a.config.Tick}
 	for {
 		s, err := m.a.look(ctx, m.e.Component)
 		switch {
@@ -219,6 +222,9 @@ func (m *move) arrive(ctx context.Context) (backout.Outcome, error) {
 			return backout.OutcomeDone, nil
 		default:
 			last = s.describe()
+			if why := cause.of(ctx, s); why != "" {
+				last += ": " + why
+			}
 			if kept, err = m.makeWay(ctx, s); err != nil && ctx.Err() == nil {
 				return backout.OutcomeUnknown, err
 			}

@@ -89,21 +89,21 @@ func (s *sight) missing(p past) int32 {
 	return 1
 }
 
-// quotaBlocks: pods that go make room for those that come. Only where none may go first
-// must there be room for one more.
+// quotaBlocks: pods that go make room for those that come. What is there in the end must
+// fit, and where none may go first there must be room for one more before.
 func (s *sight) quotaBlocks(ctx context.Context, p past) (string, error) {
 	need := s.missing(p)
-	if need == 0 {
-		return "", nil
-	}
 	list, err := s.client.CoreV1().ResourceQuotas(s.meta.Namespace).List(ctx, metav1.ListOptions{})
+	if apierrors.IsForbidden(err) && need == 0 {
+		return "", nil // whoever granted rights before this was looked for hears of it from the controller
+	}
 	if err != nil {
 		return "", explain("look for quotas", err)
 	}
 	for _, q := range list.Items {
 		for name, one := range demand(p.template) {
 			hard, limited := q.Status.Hard[name]
-			if !limited {
+			if need == 0 || !limited {
 				continue
 			}
 			used := q.Status.Used[name]
@@ -112,8 +112,44 @@ func (s *sight) quotaBlocks(ctx context.Context, p past) (string, error) {
 				return fmt.Sprintf("quota %s has no room for one pod more: %s of %s %s are used, and maxUnavailable 0 lets no pod go first", q.Name, had.String(), hard.String(), name), nil
 			}
 		}
+		if why := s.overfills(q, p, need); why != "" {
+			return why, nil
+		}
 	}
 	return "", nil
+}
+
+// overfills says that a quota can't have all pods of a release instead of those that are
+// there, of which so many stay until the last one is ready; "" when it can, when it counts
+// only some pods, or counts some that are just going.
+func (s *sight) overfills(q corev1.ResourceQuota, p past, need int32) string {
+	if len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil || s.going > 0 {
+		return ""
+	}
+	all, _ := s.have(p.version)
+	for name, one := range demand(p.template) {
+		hard, limited := q.Status.Hard[name]
+		if !limited {
+			continue
+		}
+		used := q.Status.Used[name]
+		stay := need // of those that may not go before the last one is ready
+		for _, pod := range s.pods {
+			if s.of(pod) == p.version {
+				continue
+			}
+			if stay--; stay < 0 {
+				used.Sub(demand(corev1.PodTemplateSpec{Spec: pod.Spec})[name])
+			}
+		}
+		for range max(0, s.wanted-all) {
+			used.Add(one)
+		}
+		if used.Cmp(hard) > 0 {
+			return fmt.Sprintf("quota %s has no room for all of its pods: with them %s of %s %s would be used", q.Name, used.String(), hard.String(), name)
+		}
+	}
+	return ""
 }
 
 // demand is what one pod takes of a quota.

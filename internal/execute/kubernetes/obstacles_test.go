@@ -178,6 +178,63 @@ func TestQuota_withoutRoomIsToldBeforeAnythingIsTouched(t *testing.T) {
 	p.do(t, p.effect("deployment", "web", "y", "2", "1"))
 }
 
+// A release that asks for more than the one after it may not fit any more, of whatever kind
+// its workload is; just so much is enough.
+func TestQuota_withoutRoomForTheWholeReleaseIsToldBefore(t *testing.T) {
+	s := kubetest.Start(t)
+	for kind, pods := range map[string]int32{"deployment": 2, "statefulset": 2, "daemonset": 1} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t, s, kind)
+			w := kubetest.Workload{Name: "web", Image: "web:1", Replicas: pods, CPU: "500m"}
+			switch kind {
+			case "deployment":
+				p.Deploy(t, p.ns, w)
+				p.Settled(t, p.ns, "web")
+			case "statefulset":
+				p.statefulSet(t, w)
+			case "daemonset":
+				p.daemonSet(t, w, int(pods))
+			}
+			p.smaller(t, kind+"s", "web:2", "100m")
+			p.well(t, kind, "web", "2")
+			whole := resource.NewMilliQuantity(500*int64(pods), resource.DecimalSI)
+			if kind == "deployment" { // of two, none may be missing: one of before stays until the last is ready
+				whole.Add(resource.MustParse("100m"))
+			}
+			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "tight"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourceRequestsCPU: resource.MustParse("450m")}}}
+			if _, err := p.Client.CoreV1().ResourceQuotas(p.ns).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			kubetest.Eventually(t, "the quota is in the way", func() (bool, string) {
+				rev := p.survey(t, kind, "web", "1", "2")
+				return len(rev.Levels) == 0, fmt.Sprintf("%+v", rev)
+			})
+			p.refused(t, p.effect(kind, "web", "x", "2", "1"), backout.CodeForbidden, "quota tight has no room", "of 450m requests.cpu")
+			quota.Spec.Hard[corev1.ResourceRequestsCPU] = *whole
+			if _, err := p.Client.CoreV1().ResourceQuotas(p.ns).Update(t.Context(), quota, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			kubetest.Eventually(t, "there is room", func() (bool, string) {
+				rev := p.survey(t, kind, "web", "1", "2")
+				return len(rev.Levels) == 1, fmt.Sprintf("%+v", rev)
+			})
+			p.do(t, p.effect(kind, "web", "back", "2", "1"))
+		})
+	}
+}
+
+// smaller gives container c of web another image, and other requests for CPU.
+func (p *place) smaller(t *testing.T, resource, image, cpu string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"spec":{"template":{"spec":{"containers":[{"name":"c","image":%q,"resources":{"requests":{"cpu":%q}}}]}}}}`, image, cpu)
+	err := p.As(t, kubetest.Pipeline).AppsV1().RESTClient().Patch(types.StrategicMergePatchType).Namespace(p.ns).Resource(resource).Name("web").
+		VersionedParams(&metav1.PatchOptions{FieldManager: kubetest.Pipeline}, metav1.ParameterCodec).Body([]byte(body)).Do(t.Context()).Error()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPaused_isSomebodysHold(t *testing.T) {
 	p := newPlace(t, kubetest.Start(t), "deployment")
 	twoReleases(t, p, kubetest.Workload{Replicas: 1})

@@ -21,6 +21,7 @@ type sight struct {
 	asked    backout.Version // the release that the spec asks for
 	releases []past
 	pods     []corev1.Pod
+	going    int         // pods that were asked to go and are still there
 	scaler   *autoscaler // nil = it has none
 }
 
@@ -48,7 +49,7 @@ func (a *Actuator) look(ctx context.Context, c backout.Component) (*sight, error
 		return nil, explain("look for its releases", err)
 	}
 	s.name(a.config.Names(c))
-	if s.pods, err = listPods(ctx, client, s.workload); err != nil {
+	if s.pods, s.going, err = listPods(ctx, client, s.workload); err != nil {
 		return nil, explain("look at its pods", err)
 	}
 	if s.scaler, err = readAutoscaler(ctx, client, s.workload); err != nil {

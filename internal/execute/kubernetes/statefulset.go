@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -35,6 +36,7 @@ func (k statefulSet) read(ctx context.Context, c kubernetes.Interface, ns, name 
 	w.parts = !w.onDelete
 	if r := d.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		w.partition = number(r.Partition, 0)
+		w.set = w.partition
 		w.unavailable = max(1, scaled(r.MaxUnavailable, w.wanted, false))
 	}
 	if o := d.Spec.Ordinals; o != nil {
@@ -100,6 +102,46 @@ func (w *workload) lowest(pods int32) int32 {
 		return 0
 	}
 	return w.first + w.wanted - pods
+}
+
+// PartitionNote is the annotation of a StatefulSet in which its partition stands while a
+// stage of ours has another one set, so that whoever comes after an aborted run knows what
+// it was.
+const PartitionNote = "backout.dev/partition"
+
+// partNote is what PartitionNote holds.
+type partNote struct {
+	Effect string    `json:"effect"` // key of the effect that set it
+	Was    int32     `json:"was"`
+	Put    int32     `json:"put"`
+	At     time.Time `json:"at"`
+}
+
+// partitionOf reads the note; nil where there is none, or one that can't be read any more.
+func partitionOf(m metav1.Object) *partNote {
+	var n partNote
+	if json.Unmarshal([]byte(m.GetAnnotations()[PartitionNote]), &n) != nil {
+		return nil
+	}
+	return &n
+}
+
+// partitionNote is the note to stand by a stage of so many pods; "" when the partition
+// will be what it was before we came, or none at all.
+func (s *sight) partitionNote(key string, pods int32) string {
+	put := s.lowest(pods)
+	if !s.parts || put == 0 {
+		return ""
+	}
+	n := partNote{Effect: key, Was: s.set, Put: put, At: time.Now().UTC().Truncate(time.Second)}
+	if old := partitionOf(&s.meta); old != nil && old.Put == s.set {
+		n.Was = old.Was // set by an earlier stage
+	}
+	doc, err := json.Marshal(n)
+	if err != nil || n.Was == put {
+		return ""
+	}
+	return string(doc)
 }
 
 // share is how many of those wanted a share is, rounded up: less than asked for would not

@@ -233,12 +233,10 @@ func TestCapacity_comesFirstAndIsGivenBack(t *testing.T) {
 	}
 }
 
-func TestCapacity_ofAKilledRunIsGivenBackByTheNext(t *testing.T) {
-	s := kubetest.New(t)
-	p := newPlace(t, s, "deployment")
-	scaledDown(t, p)
-	e := p.effect("deployment", "web", "back", "2", "1")
-	// The process dies once the template is written: nothing of it is sent after that.
+// killed is an effect whose process dies once the template is written: nothing of it is
+// sent after that.
+func (p *place) killed(t *testing.T, e backout.Effect) {
+	t.Helper()
 	dead, die := false, make(chan struct{})
 	config := p.rest()
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -257,6 +255,10 @@ func TestCapacity_ofAKilledRunIsGivenBackByTheNext(t *testing.T) {
 	cfg.Clusters = map[string]client.Interface{"c": p.client(t, config)}
 	gone := make(chan struct{})
 	go func() { defer close(gone); _, _ = kubernetes.New(cfg).Do(context.WithoutCancel(t.Context()), e) }()
+	t.Cleanup(func() {
+		close(die)
+		<-gone
+	})
 	kubetest.Eventually(t, "the release is back", func() (bool, string) {
 		got := p.Images(t, p.ns, "web")
 		return got["web:1"] == 8 && len(got) == 1, fmt.Sprint(got)
@@ -264,6 +266,14 @@ func TestCapacity_ofAKilledRunIsGivenBackByTheNext(t *testing.T) {
 	if n, note := p.minimum(t, "web"); n != 8 || note == "" {
 		t.Fatalf("after the kill the minimum is %d, pinned %q", n, note)
 	}
+}
+
+func TestCapacity_ofAKilledRunIsGivenBackByTheNext(t *testing.T) {
+	s := kubetest.New(t)
+	p := newPlace(t, s, "deployment")
+	scaledDown(t, p)
+	e := p.effect("deployment", "web", "back", "2", "1")
+	p.killed(t, e)
 	says(t, p.survey(t, "deployment", "web", "1", "2").Why, "autoscaler web is pinned to 8 by a/1/back")
 	r, err := p.actuator.Probe(t.Context(), e.Component)
 	if err != nil || r.Live.Healthy || r.Live.Shares["1"] >= 1 {
@@ -277,8 +287,6 @@ func TestCapacity_ofAKilledRunIsGivenBackByTheNext(t *testing.T) {
 	if n, note := p.minimum(t, "web"); n != 2 || note != "" {
 		t.Errorf("afterwards the minimum is %d, pinned %q", n, note)
 	}
-	close(die)
-	<-gone
 }
 
 func TestPin_ofSomebodyElsesMinimumStands(t *testing.T) {

@@ -45,6 +45,7 @@ type workload struct {
 	wanted   int32  // pods
 	// partition is how many pods, those with the lowest ordinals, keep their release.
 	partition int32
+	set       int32 // the partition as the spec has it, an ordinal
 	first     int32 // ordinal of the first pod
 	// surge pods may exist beyond those wanted, unavailable ones may be missing.
 	surge, unavailable int32
@@ -102,22 +103,29 @@ func invalid(f string, args ...any) error {
 	return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf(f, args...)}
 }
 
-// listPods lists a workload's pods that are not going, in the order of their names.
-func listPods(ctx context.Context, c kubernetes.Interface, w *workload) ([]corev1.Pod, error) {
+// listPods lists a workload's pods that are not going, in the order of their names, and
+// counts those that are.
+func listPods(ctx context.Context, c kubernetes.Interface, w *workload) (pods []corev1.Pod, going int, err error) {
 	selector, err := metav1.LabelSelectorAsSelector(w.selector)
 	if err != nil {
-		return nil, invalid("%s: selector: %v", w, err)
+		return nil, 0, invalid("%s: selector: %v", w, err)
 	}
 	list, err := c.CoreV1().Pods(w.meta.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
 	if err != nil {
-		return nil, fmt.Errorf("list pods of %s: %w", w, err)
+		return nil, 0, fmt.Errorf("list pods of %s: %w", w, err)
 	}
 	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { // by ordinal, where there is one
 		return backout.CompareVersions(backout.Version(a.Name), backout.Version(b.Name))
 	})
-	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+	for _, p := range list.Items {
+		if p.DeletionTimestamp != nil {
+			going++
+		}
+	}
+	pods = slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
 		return p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded || metav1.GetControllerOf(&p) == nil
-	}), nil
+	})
+	return pods, going, nil
 }
 
 func ready(p corev1.Pod) bool {

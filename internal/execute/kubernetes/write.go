@@ -58,13 +58,16 @@ func (s *sight) applies(ctx context.Context, key string, p past, pods int32) (bo
 // managers have: that these are such as may be taken over was looked at in the object
 // with this very resourceVersion.
 func (s *sight) apply(ctx context.Context, key string, p past, pods int32, dry bool, into any) error {
-	spec := map[string]any{"template": plain(p.template)}
+	spec, notes := map[string]any{"template": plain(p.template)}, map[string]string{EffectNote: key}
+	if note := s.partitionNote(key, pods); note != "" {
+		notes[PartitionNote] = note // left out it goes, since it was ours
+	}
 	if s.parts {
 		spec["updateStrategy"] = map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"partition": s.lowest(pods)}}
 	}
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "apps/v1", "kind": s.kindName, "spec": spec,
-		"metadata": map[string]any{"name": s.meta.Name, "namespace": s.meta.Namespace, "resourceVersion": s.meta.ResourceVersion, "annotations": map[string]string{EffectNote: key}},
+		"metadata": map[string]any{"name": s.meta.Name, "namespace": s.meta.Namespace, "resourceVersion": s.meta.ResourceVersion, "annotations": notes},
 	})
 	if err != nil {
 		return err
@@ -75,11 +78,6 @@ func (s *sight) apply(ctx context.Context, key string, p past, pods int32, dry b
 
 // replace puts the template in as a whole: what others added to it goes.
 func (s *sight) replace(ctx context.Context, key string, p past, pods int32) error {
-	type op struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value any    `json:"value"`
-	}
 	// To set the resourceVersion, not to test it, gives a conflict where it has moved.
 	ops := []op{{"replace", "/metadata/resourceVersion", s.meta.ResourceVersion}, {"replace", "/spec/template", plain(p.template)}}
 	if s.parts {
@@ -88,12 +86,29 @@ func (s *sight) replace(ctx context.Context, key string, p past, pods int32) err
 	if s.meta.Annotations == nil {
 		ops = append(ops, op{"add", "/metadata/annotations", map[string]string{}})
 	}
-	ops = append(ops, op{"add", "/metadata/annotations/" + strings.ReplaceAll(EffectNote, "/", "~1"), key})
+	ops = append(ops, op{"add", noteAt(EffectNote), key})
+	if note := s.partitionNote(key, pods); note != "" {
+		ops = append(ops, op{"add", noteAt(PartitionNote), note})
+	} else if s.meta.Annotations[PartitionNote] != "" {
+		ops = append(ops, op{Op: "remove", Path: noteAt(PartitionNote)})
+	}
 	body, err := json.Marshal(ops)
 	if err != nil {
 		return err
 	}
 	return s.patch(ctx, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: FieldManager}, false, nil)
+}
+
+// op is one step of a JSON patch.
+type op struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"` // nil is meant, and removing ignores it
+}
+
+// noteAt is where an annotation stands in an object.
+func noteAt(name string) string {
+	return "/metadata/annotations/" + strings.ReplaceAll(name, "/", "~1")
 }
 
 // patch sends one write. Retries are ours to decide, so the client makes none.

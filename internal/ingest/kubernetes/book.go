@@ -15,6 +15,8 @@ type book struct {
 	// Key is for hashes of secrets.
 	Key    []byte            `json:"key"`
 	Things map[string]*thing `json:"things"`
+	// Read are the kinds that were ever read, of those that we can do without.
+	Read []string `json:"read,omitempty"`
 	// First is set until a cluster was looked at once and what was seen was kept: what
 	// stands there then is no change, unless it says when it came.
 	First bool `json:"-"`

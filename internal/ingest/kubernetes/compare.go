@@ -66,12 +66,12 @@ func (s *Source) compare(now time.Time, key string, was *thing, is present, foun
 		return nil, nil // nodes come and go
 	case !found:
 		return nil, s.deleted(now, was)
-	case len(is.states) == 0 && was == nil && s.book.First:
+	case len(is.states) == 0 && was == nil && s.met(key):
 		return &thing{Component: is.component, UID: is.uid, Unread: true}, nil
 	case len(is.states) == 0:
 		return was, nil // its revisions are not there yet
 	}
-	first := was == nil && s.book.First || was != nil && was.Unread
+	first := was == nil && s.met(key) || was != nil && was.Unread
 	if was != nil && was.UID != is.uid { // deleted and made again
 		was = &thing{Component: was.Component, Version: was.Version, State: was.State, Names: was.Names, At: was.At}
 	}

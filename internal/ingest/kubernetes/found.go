@@ -66,6 +66,7 @@ func (s *Source) show() {
 	defer s.mu.Unlock()
 	s.shown, s.ready = f, true
 	s.book.First = false
+	s.fresh = nil
 }
 
 // verify keeps as releases what has worked for long enough while nothing was wrong.

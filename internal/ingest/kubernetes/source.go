@@ -71,6 +71,8 @@ type Config struct {
 	Calm func(ctx context.Context) bool
 	// Bake is how long a release must have worked to be a verified one; 10m when zero.
 	Bake time.Duration
+	// AskEach is how often it is asked again what we may read; 5m when zero.
+	AskEach time.Duration
 	// Trouble hears what keeps us from seeing the cluster, and nil when it is over; nil =
 	// nobody.
 	Trouble func(error)
@@ -95,8 +97,9 @@ type Source struct {
 	// The loop's own.
 	book    book
 	saved   time.Time
-	changed bool  // the book since it was saved
-	lacking error // what we may not read; set before the informers start
+	changed bool             // the book since it was saved
+	lacking error            // what we may not read; set before the informers start
+	fresh   sets.Set[string] // kinds that are read for the first time, and were not looked at yet
 
 	mu    sync.Mutex
 	dirty sets.Set[string] // guarded by mu: things to look at
@@ -105,6 +108,7 @@ type Source struct {
 	// troubled is when a watch failed last; zero = none does.
 	troubled time.Time // guarded by mu
 	wake     chan struct{}
+	asks     chan struct{} // somebody wants to know what we may read
 }
 
 // New makes a source, and starts nothing. It fails with code invalid when a part is
@@ -113,7 +117,7 @@ func New(c Config) (*Source, error) {
 	if c.Cluster == nil || c.Recorder == nil || c.Environment == "" || c.Location == "" {
 		return nil, &backout.Error{Code: backout.CodeInvalid, Message: "make Kubernetes source: expected a cluster, an environment, a location and a recorder"}
 	}
-	c.Bake = cmp.Or(c.Bake, 10*time.Minute)
+	c.Bake, c.AskEach = cmp.Or(c.Bake, 10*time.Minute), cmp.Or(c.AskEach, 5*time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -126,7 +130,7 @@ func New(c Config) (*Source, error) {
 	if c.Calm == nil {
 		c.Calm = func(context.Context) bool { return true }
 	}
-	return &Source{config: c, dirty: sets.New[string](), wake: make(chan struct{}, 1)}, nil
+	return &Source{config: c, dirty: sets.New[string](), wake: make(chan struct{}, 1), asks: make(chan struct{}, 1)}, nil
 }
 
 // name is how what was seen of this cluster is kept.
@@ -141,27 +145,49 @@ func (s *Source) Run(ctx context.Context) error {
 	if err := s.reach(ctx); err != nil {
 		return nil // ctx has ended
 	}
+	for ctx.Err() == nil {
+		s.read(ctx)
+	}
+	s.save(context.WithoutCancel(ctx))
+	return nil
+}
+
+// read reads until ctx ends, or what we may read has changed: then other informers are
+// needed. All of them begin anew, which finds what happened meanwhile as a restart does.
+func (s *Source) read(ctx context.Context) {
 	// Its own context, so that the informers have ended when we return.
 	running, stop := context.WithCancel(ctx)
-	s.see = newSight(s.config, s.forbidden(ctx), s.book.Key, s.mark, s.watchTrouble)
+	without, lacking, _ := s.ask(ctx)
+	s.lacking = lacking
+	s.see = newSight(s.config, without, s.book.Key, s.mark, s.watchTrouble)
+	s.meet(without)
 	defer s.see.wait()
 	defer stop()
 	s.see.start(running)
 	if !s.see.synced(running) {
-		return nil
+		return
 	}
 	s.tell(nil)
 	s.markAll()
+	again := time.NewTicker(s.config.AskEach)
+	defer again.Stop()
 	for {
 		s.turn(ctx)
 		s.recovered()
 		select {
 		case <-ctx.Done():
-			s.save(context.WithoutCancel(ctx))
-			return nil
+			return
 		case <-s.wake:
 			sleep(ctx, gather)
 		case <-time.After(saveEach):
+		case <-again.C:
+			if s.changedRights(ctx, without) {
+				return
+			}
+		case <-s.asks:
+			if s.changedRights(ctx, without) {
+				return
+			}
 		}
 	}
 }
