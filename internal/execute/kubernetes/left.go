@@ -143,7 +143,7 @@ func (a *Actuator) parted(ctx context.Context, cluster, ns string) ([]Left, erro
 
 func (s *sight) partitionLeft(cluster string, n partNote) Left {
 	l := Left{
-		Cluster: cluster, Object: s.workload.String(), Attempt: attemptOf(n.Effect), At: since(n.At, s.meta.ManagedFields),
+		Cluster: cluster, Object: s.String(), Attempt: attemptOf(n.Effect), At: since(n.At, s.meta.ManagedFields),
 		Is: fmt.Sprintf("its partition was set to %d, and somebody has made it %d since", n.Put, s.set), Then: "our note of it is gone",
 	}
 	to := s.set
