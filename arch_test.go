@@ -25,7 +25,9 @@ const module = "github.com/backout-dev/backout"
 var mayImport = map[string][]string{
 	"":           {},
 	"statistics": {}, "execute/engine": {}, "remote/*": {},
-	"detect": {"root", "statistics"}, "attribute": {"root", "statistics"}, "attribute/coincide": {"statistics"}, "forecast": {"root", "statistics"},
+	// The same control plane, with the helpers of tests.
+	"remote/kubernetes/kubetest": {"remote/kubernetes/local"},
+	"detect":                     {"root", "statistics"}, "attribute": {"root", "statistics"}, "attribute/coincide": {"statistics"}, "forecast": {"root", "statistics"},
 	"plan": {"root", "statistics"}, "verify": {"root", "statistics"}, "learn": {"root", "statistics"}, "recall": {"root", "statistics"}, "postmortem": {"root", "recall"},
 	"plan/check": {"root"}, "permit": {"root"}, "catalog": {"root", "verify/analysis"}, "verify/analysis": {"root"}, "render": {"root"}, "render/report": {"root", "render", "render/picture"}, "ingest": {"root"},
 	"metrics": {"root"}, "store": {"root", "attest"}, "fleet": {"root", "store"}, "store/storetest": {"root", "store", "remote/postgrestest"}, "render/picture": {"root", "render"},

@@ -1,4 +1,4 @@
-package kubetest
+package local
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ type process struct {
 
 // start runs a part with its output in a log. It dies with us, however we die.
 func (s *Stack) start(name, program string, args ...string) (*process, error) {
+	s.config.Say(name)
 	path := filepath.Join(s.Dir, name+".log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -60,12 +61,15 @@ func (p *process) tail() string {
 	return string(b[max(0, len(b)-most):])
 }
 
-// await asks until it answers, at most a minute, and gives up when it has ended.
-func (p *process) await(answers func() bool) error {
+// await asks until a part answers, at most a minute, and gives up when it or the stack
+// has ended.
+func (s *Stack) await(p *process, answers func() bool) error {
 	for end := time.Now().Add(ready); time.Now().Before(end); {
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s ended: %s", p.name, p.tail())
+		case <-s.life.Done():
+			return s.life.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 		if answers() {
@@ -73,6 +77,14 @@ func (p *process) await(answers func() bool) error {
 		}
 	}
 	return fmt.Errorf("%s did not answer within %s: %s", p.name, ready, p.tail())
+}
+
+// Kill ends a part at once, as kill -9 does, and waits until it has ended.
+func (s *Stack) Kill(part string) { s.get(part).kill() }
+
+// Signal sends a part a signal.
+func (s *Stack) Signal(part string, what syscall.Signal) error {
+	return s.get(part).cmd.Process.Signal(what)
 }
 
 func (s *Stack) get(name string) *process {
