@@ -34,13 +34,15 @@ import (
 type Config struct {
 	Scenario string
 	Seed     uint64
-	Blind    bool   // replace every name, so that nothing can be guessed from one
-	Short    bool   // at most 45 seconds
-	Approve  bool   // ask before acting
-	Dir      string // where to keep everything; "" = a temporary folder
-	Listen   string
-	Story    io.Writer // the narration
-	Style    render.Style
+	Blind    bool // replace every name, so that nothing can be guessed from one
+	Short    bool // at most 45 seconds
+	Approve  bool // ask before acting
+	// Kubernetes runs the shop's deployments in a local cluster, see package local.
+	Kubernetes bool
+	Dir        string // where to keep everything; "" = a temporary folder
+	Listen     string
+	Story      io.Writer // the narration
+	Style      render.Style
 	// Confirm asks the person for approval; nil = approval comes over the page or
 	// the command line.
 	Confirm func(ctx context.Context, question string) (bool, error)
@@ -55,6 +57,9 @@ type pace struct {
 }
 
 func (c Config) pace() pace {
+	if c.Kubernetes {
+		return pace{time.Second, 200 * time.Second} // rollouts take their time
+	}
 	if c.Short {
 		return pace{250 * time.Millisecond, 41 * time.Second}
 	}
@@ -68,6 +73,7 @@ type show struct {
 	dir     string
 	began   time.Time
 	app     *app.App
+	cluster *cluster // nil = the shop runs its deployments itself
 	shop    *playground.Client
 	story   *story
 	mu      sync.Mutex
@@ -83,8 +89,10 @@ func Run(ctx context.Context, c Config) (r drill.Result, err error) {
 		if err != nil {
 			return err
 		}
-		r, err = s.score(ctx, incidents)
-		return err
+		if r, err = s.score(ctx, incidents); err != nil {
+			return err
+		}
+		return s.wrote(ctx)
 	})
 	return r, err
 }
@@ -110,6 +118,7 @@ func play(ctx context.Context, c Config, perform func(context.Context, *show) er
 		return fmt.Errorf("make demo folder: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	defer func() { s.cluster.close() }() // when nobody uses it any more
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
@@ -132,14 +141,26 @@ func (s *show) open(ctx context.Context, running *sync.WaitGroup) error {
 	if s.Blind {
 		args = append(args, "--blind")
 	}
+	within := 20 * time.Second
+	if s.Kubernetes {
+		if err := s.openCluster(ctx, running); err != nil {
+			return err
+		}
+		args, within = append(args, "--kubeconfig", s.cluster.pipeline), podsWithin
+	}
 	if err := s.spawn(ctx, running, "shop", args...); err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, 20*time.Second)
+	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var err error
 	if s.shop, err = s.dial(wait); err != nil {
 		return err
+	}
+	if s.Kubernetes {
+		if err := s.cluster.install(ctx, s); err != nil {
+			return err
+		}
 	}
 	if err := s.spawn(ctx, running, "load"); err != nil {
 		return err

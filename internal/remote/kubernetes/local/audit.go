@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ func (s *Stack) Calls(ctx context.Context, user string) ([]Call, error) {
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
 	for end := time.Now().Add(ready); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		all, err := s.readAudit()
+		all, err := ReadAudit(s.AuditLog())
 		if err != nil {
 			return nil, fmt.Errorf("read the audit log: %w", err)
 		}
@@ -93,8 +94,12 @@ func (s *Stack) mark(ctx context.Context, agent string) error {
 	return err
 }
 
-func (s *Stack) readAudit() ([]Call, error) {
-	f, err := os.Open(s.Dir + "/audit.log")
+// AuditLog is the file in which the API server notes each call, while and after it runs.
+func (s *Stack) AuditLog() string { return filepath.Join(s.Dir, "audit.log") }
+
+// ReadAudit reads an audit log, in the order of the calls' ends.
+func ReadAudit(path string) ([]Call, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

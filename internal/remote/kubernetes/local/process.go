@@ -7,16 +7,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // process is one part of a stack.
 type process struct {
-	name string
-	cmd  *exec.Cmd
-	log  string
-	done chan struct{} // closed once it has ended
+	name  string
+	cmd   *exec.Cmd
+	log   string
+	done  chan struct{} // closed once it has ended
+	meant atomic.Bool   // it was killed by us
 }
 
 // start runs a part with its output in a log. It dies with us, however we die.
@@ -33,8 +35,17 @@ func (s *Stack) start(name, program string, args ...string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{name, cmd, path, make(chan struct{})}
-	go func() { _ = cmd.Wait(); close(p.done) }()
+	p := &process{name: name, cmd: cmd, log: path, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		close(p.done)
+		if !p.meant.Load() {
+			select {
+			case s.failed <- fmt.Errorf("%s ended: %s", name, p.tail()):
+			default: // one is enough
+			}
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process[name] == nil {
@@ -46,6 +57,7 @@ func (s *Stack) start(name, program string, args ...string) (*process, error) {
 
 // kill ends it at once, and waits until it has.
 func (p *process) kill() {
+	p.meant.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGCONT) // what was paused is killed all the same
 	_ = p.cmd.Process.Kill()
 	<-p.done

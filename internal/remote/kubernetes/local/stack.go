@@ -36,14 +36,16 @@ type Stack struct {
 	// Client acts as [Operator].
 	Client *kubernetes.Clientset
 
-	config  Config
-	bin     string
-	ports   ports
-	keys    *authority
-	tokens  map[string]string
-	meter   *meter
-	life    context.Context //nolint:containedctx // the stack's own, ended by Close
-	end     context.CancelFunc
+	config Config
+	bin    string
+	ports  ports
+	keys   *authority
+	tokens map[string]string
+	meter  *meter
+	life   context.Context //nolint:containedctx // the stack's own, ended by Close
+	end    context.CancelFunc
+	failed chan error
+
 	mu      sync.Mutex
 	process map[string]*process // guarded by mu
 	order   []string            // guarded by mu: of starting
@@ -85,7 +87,7 @@ func Open(ctx context.Context, c Config) (*Stack, error) {
 }
 
 func open(ctx context.Context, bin string, c Config) (_ *Stack, err error) {
-	s := &Stack{Dir: c.Dir, config: c, bin: bin, process: map[string]*process{}}
+	s := &Stack{Dir: c.Dir, config: c, bin: bin, process: map[string]*process{}, failed: make(chan error, 1)}
 	if c.Dir == "" {
 		s.Dir, err = os.MkdirTemp("", "kubestack")
 	} else if err = os.RemoveAll(c.Dir); err == nil { // of an earlier run
@@ -120,6 +122,9 @@ func open(ctx context.Context, bin string, c Config) (_ *Stack, err error) {
 	}
 	return s, ctx.Err()
 }
+
+// Failed gives an error when a part has ended that nobody has killed.
+func (s *Stack) Failed() <-chan error { return s.failed }
 
 // Close stops every process, newest first, and removes the folder if it was temporary.
 func (s *Stack) Close() {
