@@ -227,13 +227,3 @@ func (s *shop) workload(of shipment) (Workload, error) {
 func (s *shop) byCluster(id backout.ComponentID) bool {
 	return s.config.Pods != nil && id.Kind() == backout.KindDeployment
 }
-
-// holdable refuses what a cluster can't do: a Deployment does not stay at a share.
-func (s *shop) holdable() error {
-	for _, sh := range s.script.shipments {
-		if last := sh.shares[len(sh.shares)-1]; s.byCluster(sh.component) && last < 1 {
-			return fmt.Errorf("%s is to stay at a share of %g: expected 1, a Deployment can't be held in between", sh.component, last)
-		}
-	}
-	return nil
-}
