@@ -27,13 +27,8 @@ func (s *show) onCall(ctx context.Context, inc backout.Incident) error {
 	if err != nil {
 		return err
 	}
-	rules, err := permit.Compile(w.Policy)
-	if err != nil {
-		return fmt.Errorf("read the policy: %w", err)
-	}
-	w.Priors.Incidents = max(w.Priors.Incidents, enough)
-	if !rules.Whole(w, *inc.Plan, *inc.Attribution, inc).Automatic {
-		return nil
+	if yes, err := sensible(w, inc); err != nil || !yes {
+		return err
 	}
 	if !s.rest(ctx, reads) {
 		return ctx.Err()
@@ -49,4 +44,15 @@ func (s *show) onCall(ctx context.Context, inc backout.Incident) error {
 		s.story.approved()
 	}
 	return err
+}
+
+// sensible reports whether the policy would let an incident's plan run by itself if the
+// history was long enough.
+func sensible(w backout.World, inc backout.Incident) (bool, error) {
+	rules, err := permit.Compile(w.Policy)
+	if err != nil {
+		return false, fmt.Errorf("read the policy: %w", err)
+	}
+	w.Priors.Incidents = max(w.Priors.Incidents, enough)
+	return rules.Whole(w, *inc.Plan, *inc.Attribution, inc).Automatic, nil
 }
