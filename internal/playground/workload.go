@@ -128,9 +128,7 @@ func (s *shop) followPods(all []Workload) {
 				case <-s.life.Done():
 					return
 				case pods := <-mail:
-					if err := s.fleet.match(s.life, crew, pods); err != nil && s.life.Err() == nil {
-						s.config.Log.Error("play pods", "component", w.Component, "err", err)
-					}
+					s.play(crew, pods, mail)
 				}
 			}
 		}()
@@ -149,6 +147,18 @@ func (s *shop) followPods(all []Workload) {
 			s.stop() // traffic would be answered by what is not there any more
 		}
 	}()
+}
+
+// play matches a crew with pods, again and again until it can be done or something newer
+// was told.
+func (s *shop) play(c *crew, pods []Pod, newer <-chan []Pod) {
+	for len(newer) == 0 {
+		err := s.fleet.match(s.life, c, pods)
+		if err == nil || pause(s.life, 5*beatEvery) != nil {
+			return
+		}
+		s.config.Log.Error("play pods", "service", c.service.name, "location", c.location, "err", err)
+	}
 }
 
 // match makes a crew play these pods and no others. New ones are routed to before those
@@ -171,7 +181,9 @@ func (f *fleet) match(ctx context.Context, c *crew, pods []Pod) error {
 		}
 		r, err := f.launch(ctx, c, p.Name, string(p.Version))
 		if err == nil {
-			err = ready(ctx, r.address)
+			if err = ready(ctx, r.address); err != nil {
+				r.stop()
+			}
 		}
 		if err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("play pod %s: %w", p.Name, err))

@@ -87,6 +87,11 @@ func Open(ctx context.Context, c Config) (*Stack, error) {
 }
 
 func open(ctx context.Context, bin string, c Config) (_ *Stack, err error) {
+	if c.Dir != "" { // the processes run in it
+		if c.Dir, err = filepath.Abs(c.Dir); err != nil {
+			return nil, fmt.Errorf("start Kubernetes: %w", err)
+		}
+	}
 	s := &Stack{Dir: c.Dir, config: c, bin: bin, process: map[string]*process{}, failed: make(chan error, 1)}
 	if c.Dir == "" {
 		s.Dir, err = os.MkdirTemp("", "kubestack")
