@@ -58,9 +58,10 @@ const podsWithin = time.Minute
 func (s *shop) pace() Pace { return Pace{AtOnce: 1, Each: s.wholeSeconds(stageSpacing)} }
 
 // wholeSeconds is how long each pod of a rollout with so many steps between its stages is
-// watched: a third of that, rounded up. The way back takes as long as the way out did.
+// watched. The last one is as well, so that it is less than what is between stages: all of
+// it shall take about as long. The way back takes as long as the way out.
 func (s *shop) wholeSeconds(every float64) time.Duration {
-	return (s.steps(every)/3 + time.Second - 1).Truncate(time.Second)
+	return (s.steps(every) * 2 / 3).Truncate(time.Second)
 }
 
 // workloads are the deployments of all our own services, in the order of the table. Each
