@@ -25,12 +25,13 @@ const module = "github.com/backout-dev/backout"
 var mayImport = map[string][]string{
 	"":           {},
 	"statistics": {}, "execute/engine": {}, "remote/*": {},
-	"detect": {"root", "statistics"}, "attribute": {"root", "statistics"}, "attribute/coincide": {"statistics"}, "forecast": {"root", "statistics"},
+	"remote/kubernetes/kubetest": {"remote/kubernetes/local"}, // the same control plane, with the helpers of tests
+	"detect":                     {"root", "statistics"}, "attribute": {"root", "statistics"}, "attribute/coincide": {"statistics"}, "forecast": {"root", "statistics"},
 	"plan": {"root", "statistics"}, "verify": {"root", "statistics"}, "learn": {"root", "statistics"}, "recall": {"root", "statistics"}, "postmortem": {"root", "recall"},
 	"plan/check": {"root"}, "permit": {"root"}, "catalog": {"root", "verify/analysis"}, "verify/analysis": {"root"}, "render": {"root"}, "render/report": {"root", "render", "render/picture"}, "ingest": {"root"},
 	"metrics": {"root"}, "store": {"root", "attest"}, "fleet": {"root", "store"}, "store/storetest": {"root", "store", "remote/postgrestest"}, "render/picture": {"root", "render"},
 	"execute": {"root", "execute/engine"}, "notify": {"root", "render"}, "web": {"root", "attest", "render", "render/picture", "render/report"},
-	"playground": {"root", "catalog", "testdata/scenarios"}, "playground/*": {"root", "playground"}, "simulate": {"root", "statistics"},
+	"playground": {"root", "catalog", "testdata/scenarios"}, "playground/*": {"root", "playground"}, "playground/pods": {"root", "playground", "remote/kubernetes"}, "deploy/kubernetes": {}, "simulate": {"root", "statistics"},
 	"infer": {"root", "infer/*"}, "infer/*": {"root"}, "execute/goose": {"root", "execute", "infer/migration"},
 	"replay": {"root", "catalog"}, "watch": {"root", "detect"},
 	// A plan file is a value that the command line checks before it sends it, and app when it arrives.

@@ -72,6 +72,9 @@ func connect(c catalog.Cluster, dir, agent string) (*remote.Cluster, error) {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
 	config.Agent = agent
+	// One look at the world asks about ten questions for each workload that matters, and
+	// decisions wait for it. The API server shares itself out among those who ask.
+	config.QPS, config.Burst = 200, 400
 	return remote.Open(config)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/execute"
+	"github.com/backout-dev/backout/internal/execute/kubernetes"
 )
 
 // window is how far back changes are suspects, in model minutes.
@@ -199,6 +200,7 @@ func servicesOf(g backout.Graph, id backout.ComponentID) []backout.ServiceID {
 // survey asks the actuators, side by side, about components. A silent actuator leaves
 // its component unknown, and its silence is given back.
 func (f *facts) survey(ctx context.Context, w *backout.World, about []backout.ComponentID) []backout.Degradation {
+	ctx = kubernetes.Moment(ctx)
 	var mu sync.Mutex
 	var silent []backout.Degradation
 	var g errgroup.Group

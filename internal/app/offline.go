@@ -13,6 +13,7 @@ import (
 	"github.com/backout-dev/backout/internal/catalog"
 	"github.com/backout-dev/backout/internal/permit"
 	"github.com/backout-dev/backout/internal/playground"
+	"github.com/backout-dev/backout/internal/playground/pods"
 	"github.com/backout-dev/backout/internal/remote/flagd"
 )
 
@@ -86,8 +87,9 @@ func CheckScenario(nameOrFile string) (summary string, problems []string) {
 // PlaygroundConfig says how to run a process of the playground.
 type PlaygroundConfig = playground.Config
 
-// Playground runs one process of the playground: shop, load or instances.
-func Playground(ctx context.Context, role string, c playground.Config) error {
+// Playground runs one process of the playground: shop, load or instances. With a
+// kubeconfig file the shop's deployments run in that cluster.
+func Playground(ctx context.Context, role, kubeconfig string, c playground.Config) error {
 	switch role {
 	case "load":
 		return playground.RunLoad(ctx, c)
@@ -109,6 +111,13 @@ func Playground(ctx context.Context, role string, c playground.Config) error {
 				return nil, fmt.Errorf("find own program: %w", err)
 			}
 			return exec.CommandContext(ctx, self, append([]string{"playground", role}, args...)...), nil
+		}
+		if kubeconfig != "" {
+			p, err := pods.New(kubeconfig)
+			if err != nil {
+				return err
+			}
+			c.Pods = p
 		}
 		return playground.RunShop(ctx, c)
 	}

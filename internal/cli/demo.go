@@ -28,6 +28,9 @@ func (e *env) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo", Short: "a live shop, ten changes, one of them bad, and the way back", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if compare && c.Kubernetes {
+				return exit{2, errors.New("--compare: expected without --kubernetes, since the one who rolls back by hand there takes no time for it")}
+			}
 			if compare {
 				c.Seed = cmp.Or(c.Seed, newSeed())
 				return e.compare(cmd.Context(), c, output, svg)
@@ -54,6 +57,12 @@ func (e *env) perform(ctx context.Context, c demo.Config, output, again string) 
 	}
 	if _, problems := app.CheckScenario(c.Scenario); len(problems) > 0 {
 		return exit{2, errors.New(strings.Join(problems, "\n"))}
+	}
+	if c.Kubernetes && c.Short {
+		return exit{2, errors.New("--short: expected without --kubernetes, which dates what happens with whole seconds: four minutes at that pace")}
+	}
+	if c.Kubernetes {
+		again += " --kubernetes"
 	}
 	fmt.Fprintf(c.Story, "%s --seed %d\n", again, c.Seed)
 	r, err := demo.Run(ctx, c)
@@ -86,6 +95,7 @@ func performFlags(cmd *cobra.Command, c *demo.Config, output *string) {
 	f.Uint64Var(&c.Seed, "seed", 0, "draws versions, order, times and decoys; 0 = a new one each time")
 	f.BoolVar(&c.Blind, "blind", false, "replace every name, so that nothing can be guessed from one")
 	f.BoolVar(&c.Short, "short", false, "at most 45 seconds")
+	f.BoolVar(&c.Kubernetes, "kubernetes", false, "run the shop's deployments in a Kubernetes on this machine, built by make kubestack")
 	f.BoolVar(&c.Approve, "approve", false, "ask before acting")
 	f.StringVar(&c.Dir, "dir", "", "keep everything in this folder; empty = a temporary one")
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:0", "loopback host:port of the page")
@@ -141,14 +151,14 @@ func (e *env) playgroundCommand() *cobra.Command {
 }
 
 func (e *env) playgroundRole(role string) *cobra.Command {
-	c := app.PlaygroundConfig{}
+	c, kubeconfig := app.PlaygroundConfig{}, ""
 	cmd := &cobra.Command{
 		Use: role, Args: cobra.NoArgs, Short: "the " + role + " process",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			c.Log = e.log()
-			err := app.Playground(ctx, role, c)
+			err := app.Playground(ctx, role, kubeconfig, c)
 			if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
 				return nil
 			}
@@ -162,5 +172,6 @@ func (e *env) playgroundRole(role string) *cobra.Command {
 	f.StringVar(&c.Scenario, "scenario", "", "a name or a file; empty = payment-degraded")
 	f.BoolVar(&c.Blind, "blind", false, "replace every name")
 	f.Float64Var(&c.Rate, "rate", 0, "transactions a second")
+	f.StringVar(&kubeconfig, "kubeconfig", "", "run the deployments in this cluster; empty = in the shop's own processes")
 	return cmd
 }

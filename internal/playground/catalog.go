@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -20,7 +21,12 @@ const (
 	ActuatorShop  = "playground"
 	ActuatorFlags = "flagd"
 	ActuatorGoose = "goose"
+	// ActuatorKubernetes moves what runs in a cluster.
+	ActuatorKubernetes = "kubernetes"
 )
+
+// Deployer is who made the workloads of a shop in a cluster, before anything was shipped.
+const Deployer = "shop-setup"
 
 // entity is one document of the catalog.
 type entity struct {
@@ -54,7 +60,7 @@ func writeCatalog(dir string, t *topology, sc script, c Config) error {
 	}
 	for name, docs := range map[string][]entity{
 		"services.yaml":   t.declareServices(),
-		"components.yaml": t.declareComponents(c.Dir),
+		"components.yaml": t.declareComponents(c),
 		"business.yaml":   t.declareBusiness(c.Rate),
 		"contracts.yaml":  append(t.declareContracts(), t.declareBindings(sc)...),
 		"signals.yaml":    {own("SignalSet", "shop", fields{"signals": signals(len(t.locations) > 1)})},
@@ -135,7 +141,8 @@ func (t *topology) declareDependencies(s *service, annotations map[string]string
 	return spec
 }
 
-func (t *topology) declareComponents(dir string) []entity {
+func (t *topology) declareComponents(c Config) []entity {
+	dir := c.Dir
 	var out []entity
 	add := func(id backout.ComponentID, at backout.Location, service, actuator, locator string, instances int) {
 		spec := fields{"kind": string(id.Kind()), "service": service, "environment": string(environment), "location": string(at), "actuator": actuator, "locator": locator}
@@ -147,7 +154,11 @@ func (t *topology) declareComponents(dir string) []entity {
 	for i := range t.services {
 		if s := &t.services[i]; s.own() {
 			for _, at := range t.locations {
-				add(s.deploymentAt(at), at, s.name, ActuatorShop, string(s.deploymentAt(at)), s.instances)
+				actuator, locator := ActuatorShop, string(s.deploymentAt(at))
+				if c.Pods != nil {
+					actuator, locator = ActuatorKubernetes, t.inCluster(s, at)
+				}
+				add(s.deploymentAt(at), at, s.name, actuator, locator, s.instances)
 			}
 		}
 	}
@@ -159,6 +170,9 @@ func (t *topology) declareComponents(dir string) []entity {
 	}
 	for _, f := range t.toggles {
 		add(f.id(), f.at, f.service, ActuatorFlags, flagPath(dir)+"#"+f.name, 0)
+	}
+	if c.Pods != nil {
+		out = append(out, own("Actuator", ActuatorKubernetes, fields{"kubernetes": fields{"fieldManagers": deployers(c), "patience": minutes(c, 60)}}))
 	}
 	add(t.schemaID(), t.common(), t.store, ActuatorGoose, "sqlite:"+filepath.Join(dir, "shop.db")+"?migrations="+filepath.Join(dir, "migrations"), 0)
 	return out
@@ -268,12 +282,24 @@ func (t *topology) declareBindings(sc script) []entity {
 	return out
 }
 
+// deployers are who writes workloads of a shop in a cluster, each when something is shipped.
+func deployers(c Config) []string {
+	out := append([]string{Deployer}, actors...)
+	for _, x := range c.told.Ship {
+		if x.By != "" && !slices.Contains(out, x.By) {
+			out = append(out, x.By)
+		}
+	}
+	return out
+}
+
+// minutes are so many model minutes.
+func minutes(c Config, n float64) string { return backout.Duration(n * float64(c.Step)).String() }
+
 // policy is the shop's, where the scenario says nothing else.
 func policy(c Config) fields {
 	l := c.told.Policy
-	minutes := func(n, otherwise float64) string {
-		return backout.Duration(cmp.Or(n, otherwise) * float64(c.Step)).String()
-	}
+	minutes := func(n, otherwise float64) string { return minutes(c, cmp.Or(n, otherwise)) }
 	return fields{
 		"autonomy": string(cmp.Or(l.Autonomy, backout.AutonomyAct)), "coldStart": "act-if-reversible", "minConfidence": .7, "maxPNone": .2, "maxSteps": 6, "maxServices": 6,
 		"fourEyesTier": -1, "approvalTimeout": minutes(l.ApprovalMinutes, 20), "cooldown": minutes(l.CooldownMinutes, 20), "maxAttempts": cmp.Or(l.MaxAttempts, 1),

@@ -3,6 +3,7 @@ package playground
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,6 +99,7 @@ func (m *movable) apply(ctx context.Context, mv ComponentMove, ifMatch string) e
 }
 
 // components are all that the control API can move.
+// deployments too when a cluster says where they are, but then it alone moves them.
 func components(t *topology, f *fleet, k *knobBoard) map[backout.ComponentID]*movable {
 	out := map[backout.ComponentID]*movable{}
 	add := func(m *movable) {
@@ -114,6 +116,9 @@ func components(t *topology, f *fleet, k *knobBoard) map[backout.ComponentID]*mo
 				look:    func() (map[backout.Version]float64, int) { return f.shares(s.name, at) },
 				healthy: func() bool { return f.healthy(f.life, s.name, at) },
 				move: func(ctx context.Context, to backout.Version, share float64) error {
+					if f.follows {
+						return errors.New("it runs in a cluster: move it there")
+					}
 					return f.move(ctx, s, at, string(to), share)
 				}})
 		}

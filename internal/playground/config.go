@@ -49,6 +49,8 @@ type Config struct {
 	// standard input and output the shop then takes; nil = the bad release runs in
 	// the shop's own process. The only role is "instances". (shop)
 	Spawn func(ctx context.Context, role string, args ...string) (*exec.Cmd, error)
+	// Pods run the shop's deployments in a cluster; nil = the shop runs them itself. (shop)
+	Pods Pods
 	// In and Out are what the parent process wrote and reads; they must be the
 	// standard input and output. (instances)
 	In  io.Reader

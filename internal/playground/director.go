@@ -34,7 +34,11 @@ type stageDue struct {
 func (d *director) direct(ctx context.Context, begun time.Time) {
 	var due []stageDue
 	for _, s := range d.script.shipments {
-		for i := range s.shares {
+		stages := len(s.shares)
+		if d.shop.byCluster(s.component) {
+			stages = 1 // asked for once, and rolled out by the cluster
+		}
+		for i := range stages {
 			due = append(due, stageDue{at: s.at + float64(i)*s.every, shipment: s, stage: i})
 		}
 	}
@@ -88,6 +92,9 @@ func (d *director) ship(ctx context.Context, due stageDue) {
 	if due.stage == 0 {
 		d.begin(s.component, now)
 	}
+	if d.shop.byCluster(s.component) {
+		return // whoever wants to know it looks into the cluster
+	}
 	o := backout.Observation{Source: "ci", NativeID: fmt.Sprintf("%s=%s/%d", s.component, s.to, due.stage+1), At: now,
 		Component: s.component, From: s.from, To: s.to, Digest: s.digest(), Share: s.shares[due.stage], Audience: s.audience(due.stage), Actor: s.actor, Title: s.title}
 	if m := d.shop.movables[s.component]; m != nil {
@@ -126,8 +133,15 @@ func (d *director) ready(ctx context.Context, s shipment) error {
 		}
 		return nil
 	}
-	if st := d.shop.movables[s.needs].State(); st.Live.Shares[s.needsVersion] < .99 {
-		return fmt.Errorf("%s is not wholly at %s", s.needs, s.needsVersion)
+	// A cluster takes its time, and a pipeline waits for it.
+	until := time.Now()
+	if d.shop.byCluster(s.needs) {
+		until = until.Add(d.shop.steps(2 * stageSpacing))
+	}
+	for d.shop.movables[s.needs].State().Live.Shares[s.needsVersion] < .99 {
+		if time.Now().After(until) || pause(ctx, beatEvery) != nil {
+			return fmt.Errorf("%s is not wholly at %s", s.needs, s.needsVersion)
+		}
 	}
 	return nil
 }
@@ -139,6 +153,9 @@ func (d *director) move(ctx context.Context, due stageDue) error {
 		return setFlag(d.shop.config.Dir, s.component.Name(), string(s.to), s.audiences[:min(due.stage+1, len(s.audiences))])
 	case backout.KindSchema:
 		return d.shop.store.migrate(ctx, string(s.to))
+	}
+	if d.shop.byCluster(s.component) {
+		return d.rollOut(ctx, s)
 	}
 	st, err := d.shop.movables[s.component].Apply(ctx, ComponentMove{To: s.to, Share: s.shares[due.stage]}, d.etags[s.component], "")
 	if err != nil {

@@ -63,6 +63,9 @@ type script struct {
 
 func (s script) guilty(id backout.ComponentID) bool { return slices.Contains(s.culprits, id) }
 
+// actors ship what a scenario says nothing of.
+var actors = []string{"release-bot", "on-duty", "pipeline"}
+
 const (
 	stageSpacing = 4  // steps: long enough that old and new version can be compared
 	earliest     = .1 // steps: nothing is shipped before
@@ -194,7 +197,7 @@ func (d *drawing) fresh(all []shipment) []shipment {
 }
 
 func (d *drawing) add(s shipment) shipment {
-	actor := []string{"release-bot", "on-duty", "pipeline"}[d.rand.IntN(3)]
+	actor := actors[d.rand.IntN(len(actors))]
 	s.actor, s.every = cmp.Or(s.actor, actor), cmp.Or(s.every, stageSpacing)
 	d.shipped[s.component] = true
 	d.sc.shipments = append(d.sc.shipments, s)

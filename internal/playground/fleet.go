@@ -41,8 +41,11 @@ type fleet struct {
 	spawn  func(ctx context.Context, role string, args ...string) (*exec.Cmd, error)
 	// acts says how a copy behaves, and whether it runs in a process of its own.
 	acts func(c *crew, version string, now time.Time) (acts behaviour, faults []fault, apart bool)
-	spec hostSpec // what every process of instances is told
-	life context.Context
+	// follows is set when a cluster says which instances of our own services run: none
+	// are started with the shop then.
+	follows bool
+	spec    hostSpec // what every process of instances is told
+	life    context.Context
 
 	mu     sync.Mutex // guards members of crews, splits, hosts and the revision
 	crews  map[place]*crew
@@ -85,8 +88,11 @@ func (f *fleet) startAll(ctx context.Context) error {
 
 func (f *fleet) startCrew(ctx context.Context, c *crew) error {
 	f.edit(func() { f.crews[place{c.service.name, c.location}] = c })
+	if f.follows && c.service.own() {
+		return nil
+	}
 	for range c.service.instances {
-		r, err := f.launch(ctx, c, c.service.current)
+		r, err := f.launch(ctx, c, f.nextID(c), c.service.current)
 		if err != nil {
 			return err
 		}
@@ -115,13 +121,17 @@ func (f *fleet) edit(change func()) {
 	f.around.routes.table.Store(t)
 }
 
-// launch starts one instance; it is ready, and not yet in the router.
-func (f *fleet) launch(ctx context.Context, c *crew, version string) (running, error) {
+// nextID names one more instance of a crew.
+func (f *fleet) nextID(c *crew) string {
 	c.started++
-	id := fmt.Sprintf("%s-%d", c.service.name, c.started)
 	if len(f.around.topology.locations) > 1 {
-		id = fmt.Sprintf("%s-%s-%d", c.service.name, c.location, c.started)
+		return fmt.Sprintf("%s-%s-%d", c.service.name, c.location, c.started)
 	}
+	return fmt.Sprintf("%s-%d", c.service.name, c.started)
+}
+
+// launch starts one instance; it is ready, and not yet in the router.
+func (f *fleet) launch(ctx context.Context, c *crew, id, version string) (running, error) {
 	acts, faults, apart := f.acts(c, version, time.Now())
 	copied := copyOf{id, c.service, version, c.location, acts, faults}
 	if apart && f.spawn != nil {
@@ -196,7 +206,7 @@ func (f *fleet) move(ctx context.Context, s *service, at backout.Location, versi
 		if have >= want || victim < 0 {
 			return nil
 		}
-		r, err := f.launch(ctx, c, version)
+		r, err := f.launch(ctx, c, f.nextID(c), version)
 		if err != nil {
 			return fmt.Errorf("move %s to %s: %w", s.name, version, err)
 		}

@@ -54,6 +54,8 @@ type Ready struct {
 	PID     int    `json:"pid"`
 	// Step is the model minute.
 	Step backout.Duration `json:"step"`
+	// Namespaces are where the shop's workloads are, by location; empty = in no cluster.
+	Namespaces map[backout.Location]string `json:"namespaces,omitempty"`
 }
 
 // RunShop hosts the shop until ctx ends, the control API says stop, or the parent
@@ -84,6 +86,11 @@ func RunShop(ctx context.Context, c Config) error {
 	defer closeSoon(server)
 	if err := s.fleet.startAll(ctx); err != nil {
 		return fmt.Errorf("run shop: %w", err)
+	}
+	if c.Pods != nil {
+		if err := s.runPods(ctx); err != nil {
+			return fmt.Errorf("run shop: %w", err)
+		}
 	}
 	if err := s.announce(s.fleet.spec.Control); err != nil {
 		return fmt.Errorf("run shop: %w", err)
@@ -145,7 +152,7 @@ func (s *shop) prepare(ctx context.Context) error {
 		return err
 	}
 	s.fleet = newFleet(ctx, s.around)
-	s.fleet.spawn = c.Spawn
+	s.fleet.spawn, s.fleet.follows = c.Spawn, c.Pods != nil
 	s.movables = components(t, s.fleet, s.board)
 	sc := s.script
 	s.timeFaults(ctx)
@@ -241,7 +248,13 @@ func (s *shop) steps(n float64) time.Duration {
 }
 
 func (s *shop) announce(control string) error {
-	raw, err := json.MarshalIndent(Ready{Control: control, Targets: control + "/v1/targets", PID: os.Getpid(), Step: backout.Duration(s.config.Step)}, "", "  ")
+	r := Ready{Control: control, Targets: control + "/v1/targets", PID: os.Getpid(), Step: backout.Duration(s.config.Step), Namespaces: map[backout.Location]string{}}
+	for _, at := range s.topology.locations {
+		if s.config.Pods != nil {
+			r.Namespaces[at] = s.topology.namespace(at)
+		}
+	}
+	raw, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}

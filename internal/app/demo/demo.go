@@ -34,13 +34,15 @@ import (
 type Config struct {
 	Scenario string
 	Seed     uint64
-	Blind    bool   // replace every name, so that nothing can be guessed from one
-	Short    bool   // at most 45 seconds
-	Approve  bool   // ask before acting
-	Dir      string // where to keep everything; "" = a temporary folder
-	Listen   string
-	Story    io.Writer // the narration
-	Style    render.Style
+	Blind    bool // replace every name, so that nothing can be guessed from one
+	Short    bool // at most 45 seconds
+	Approve  bool // ask before acting
+	// Kubernetes runs the shop's deployments in a local cluster, see package local.
+	Kubernetes bool
+	Dir        string // where to keep everything; "" = a temporary folder
+	Listen     string
+	Story      io.Writer // the narration
+	Style      render.Style
 	// Confirm asks the person for approval; nil = approval comes over the page or
 	// the command line.
 	Confirm func(ctx context.Context, question string) (bool, error)
@@ -55,6 +57,11 @@ type pace struct {
 }
 
 func (c Config) pace() pace {
+	if c.Kubernetes {
+		// A control plane on the same machine takes its share of it, rollouts take their time,
+		// and what a cluster dates with whole seconds is dated well enough.
+		return pace{1500 * time.Millisecond, 255 * time.Second}
+	}
 	if c.Short {
 		return pace{250 * time.Millisecond, 41 * time.Second}
 	}
@@ -68,6 +75,7 @@ type show struct {
 	dir     string
 	began   time.Time
 	app     *app.App
+	cluster *cluster // nil = the shop runs its deployments itself
 	shop    *playground.Client
 	story   *story
 	mu      sync.Mutex
@@ -83,8 +91,10 @@ func Run(ctx context.Context, c Config) (r drill.Result, err error) {
 		if err != nil {
 			return err
 		}
-		r, err = s.score(ctx, incidents)
-		return err
+		if r, err = s.score(ctx, incidents); err != nil {
+			return err
+		}
+		return s.wrote(ctx)
 	})
 	return r, err
 }
@@ -110,6 +120,7 @@ func play(ctx context.Context, c Config, perform func(context.Context, *show) er
 		return fmt.Errorf("make demo folder: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	defer func() { s.cluster.close() }() // when nobody uses it any more
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
@@ -132,14 +143,28 @@ func (s *show) open(ctx context.Context, running *sync.WaitGroup) error {
 	if s.Blind {
 		args = append(args, "--blind")
 	}
+	within := 20 * time.Second
+	if s.Kubernetes {
+		if err := s.openCluster(ctx, running); err != nil {
+			return err
+		}
+		// As many transactions in a model minute as there are without a cluster.
+		rate := 200 / s.step.Seconds()
+		args, within = append(args, "--kubeconfig", s.cluster.pipeline, "--rate", strconv.FormatFloat(rate, 'f', 0, 64)), podsWithin
+	}
 	if err := s.spawn(ctx, running, "shop", args...); err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, 20*time.Second)
+	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var err error
 	if s.shop, err = s.dial(wait); err != nil {
 		return err
+	}
+	if s.Kubernetes {
+		if err := s.cluster.install(ctx, s); err != nil {
+			return err
+		}
 	}
 	if err := s.spawn(ctx, running, "load"); err != nil {
 		return err

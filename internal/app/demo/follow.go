@@ -37,6 +37,11 @@ func (s *show) follow(ctx context.Context) ([]backout.Incident, error) {
 					return all, err
 				}
 			}
+			if all[0].State == backout.StateWaiting && s.Kubernetes && !s.Approve {
+				if err := s.onCall(ctx, all[0]); err != nil {
+					return all, err
+				}
+			}
 		}
 		report, err := s.shop.Report(ctx)
 		if err != nil {

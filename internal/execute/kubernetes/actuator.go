@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/backout-dev/backout"
@@ -193,13 +194,31 @@ func (s *sight) soonGone(p past) string {
 	return fmt.Sprintf("the next release drops %s: %s keeps %d old ones (revisionHistoryLimit)", p.version, s.workload, s.history)
 }
 
-// takes guesses how long a move lasts: so many pods at once, each with the time that it
-// must have been ready for, and some seconds to start.
+// takes says how long a move is likely to last: so many pods at once, each with the time
+// that it must have been ready for, and as long to start as those took that run now.
 func (s *sight) takes() time.Duration {
-	const start = 10 * time.Second
+	start := started(s.pods)
 	atOnce := max(1, s.surge+s.unavailable)
 	batches := (max(1, s.wanted) + atOnce - 1) / atOnce
 	return time.Duration(batches) * (start + time.Duration(s.minReady)*time.Second)
+}
+
+// started is how long the pods that are ready took until they were, the middle one of
+// them: times are whole seconds, so it is one at least. Where none is ready it is a guess.
+func started(pods []corev1.Pod) time.Duration {
+	var took []time.Duration
+	for _, p := range pods {
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				took = append(took, c.LastTransitionTime.Sub(p.CreationTimestamp.Time))
+			}
+		}
+	}
+	if len(took) == 0 {
+		return 10 * time.Second
+	}
+	slices.Sort(took)
+	return max(time.Second, took[len(took)/2])
 }
 
 // headroom is which share of the pods may be missing meanwhile.

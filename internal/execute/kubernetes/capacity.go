@@ -45,7 +45,13 @@ func readAutoscaler(ctx context.Context, c kubernetes.Interface, w *workload) (*
 	if w.kindName == "DaemonSet" {
 		return nil, nil // as many as there are nodes
 	}
-	list, err := c.AutoscalingV2().HorizontalPodAutoscalers(w.meta.Namespace).List(ctx, metav1.ListOptions{})
+	type scaled struct {
+		in kubernetes.Interface
+		ns string
+	}
+	list, err := once(ctx, scaled{c, w.meta.Namespace}, func() (*autoscalingv2.HorizontalPodAutoscalerList, error) {
+		return c.AutoscalingV2().HorizontalPodAutoscalers(w.meta.Namespace).List(ctx, metav1.ListOptions{})
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list autoscalers: %w", err)
 	}

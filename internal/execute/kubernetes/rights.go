@@ -39,18 +39,39 @@ func (s *sight) needs() []right {
 func denied(ctx context.Context, c kubernetes.Interface, ns string, needs []right) ([]string, error) {
 	var out []string
 	for _, r := range needs {
-		ask := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: ns, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.sub, Name: r.name,
-		}}}
-		said, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, ask, metav1.CreateOptions{})
+		yes, err := may(ctx, c, ns, r)
 		if err != nil {
 			return nil, explain("ask what we may do", err)
 		}
-		if !said.Status.Allowed {
+		if !yes {
 			out = append(out, r.String())
 		}
 	}
 	return out, nil
+}
+
+// may asks for one right. In a [Moment] of many workloads it asks first for all of a
+// namespace at once, which is how rights are mostly granted.
+func may(ctx context.Context, c kubernetes.Interface, ns string, r right) (bool, error) {
+	type asked struct {
+		in    kubernetes.Interface
+		ns    string
+		right right
+	}
+	if _, many := ctx.Value(moment{}).(*answers); many && r.name != "" {
+		all := r
+		all.name = ""
+		if yes, err := may(ctx, c, ns, all); err != nil || yes {
+			return yes, err
+		}
+	}
+	return once(ctx, asked{c, ns, r}, func() (bool, error) {
+		ask := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: ns, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.sub, Name: r.name,
+		}}}
+		said, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, ask, metav1.CreateOptions{})
+		return err == nil && said.Status.Allowed, err
+	})
 }
 
 // allowed fails when a right is missing, before anything is touched.

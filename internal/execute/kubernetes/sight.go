@@ -25,7 +25,13 @@ type sight struct {
 	scaler   *autoscaler // nil = it has none
 }
 
+// look reads a workload, once in a [Moment].
 func (a *Actuator) look(ctx context.Context, c backout.Component) (*sight, error) {
+	type looked struct{ locator string }
+	return once(ctx, looked{c.Locator}, func() (*sight, error) { return a.read(ctx, c) })
+}
+
+func (a *Actuator) read(ctx context.Context, c backout.Component) (*sight, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -146,7 +146,8 @@ func tells(first bool, was *thing, is present, st state, from backout.Version, n
 	if !first {
 		return true
 	}
-	later := st.number > 1 || from != "" || st.at.Sub(is.created) > time.Second
+	// A first revision came with its workload, however late the controllers made it.
+	later := st.number > 1 || from != "" || st.number == 0 && st.at.Sub(is.created) > time.Second
 	return later && !st.at.IsZero() && now.Sub(st.at) < lookBack
 }
 

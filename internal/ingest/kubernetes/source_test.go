@@ -389,3 +389,23 @@ func TestTwoClusters_areOneWorld(t *testing.T) {
 		t.Errorf("in the first cluster %s, though only the second one was changed", got)
 	}
 }
+
+// A workload that the controllers came to late is as old as it is: its first revision
+// came with it, and is no change at first sight.
+func TestFirstSight_lateControllersMakeNoChange(t *testing.T) {
+	s := kubetest.Start(t)
+	s.Grant(t, kubetest.Product, readOnly...)
+	ns := s.Namespace(t)
+	resume := s.PauseControllers(t)
+	s.Deploy(t, ns, kubetest.Workload{Name: "web", Image: "web:1", Replicas: 1})
+	time.Sleep(2100 * time.Millisecond) // clusters date in whole seconds
+	resume()
+	s.Settled(t, ns, "web")
+	l := newLedger()
+	run(t, open(t, s, l, "", ns))
+	if got := l.moves(""); got != "" {
+		t.Errorf("at first sight %s is told", got)
+	}
+	s.SetImage(t, kubetest.Pipeline, ns, "web", "web:2")
+	l.await(t, "deployment:"+ns+".web@production/eu-1", "1>2")
+}

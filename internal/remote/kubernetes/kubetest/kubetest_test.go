@@ -3,9 +3,15 @@
 package kubetest_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -17,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/backout-dev/backout/internal/remote/kubernetes/kubetest"
+	"github.com/backout-dev/backout/internal/remote/kubernetes/local"
 )
 
 func TestMain(m *testing.M) { os.Exit(kubetest.Main(m)) }
@@ -156,5 +163,69 @@ func TestAPIServer_isKilledInTheMiddle(t *testing.T) {
 	s.Settled(t, ns, "web")
 	if got := s.Images(t, ns, "web"); got["web:2"] != 5 {
 		t.Errorf("pods by image: %v, want 5 of web:2", got)
+	}
+}
+
+// A part that ends by itself is told, one that is killed on purpose is not; what was
+// noted in a folder of one's own stays there.
+func TestStack_tellsWhatEndsAndKeepsItsFolder(t *testing.T) {
+	dir := t.TempDir() + "/k"
+	var parts []string
+	s, err := local.Open(t.Context(), local.Config{Dir: dir, Say: func(part string) { parts = append(parts, part) }})
+	kubetest.Check(t, err)
+	defer s.Close()
+	if len(parts) != 5 || parts[0] != "etcd" {
+		t.Errorf("told of %v, want the five parts", parts)
+	}
+	s.Kill(local.APIServer)
+	if err := s.StartAPIServer(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-s.Failed():
+		t.Errorf("killed on purpose, and told: %v", err)
+	default:
+	}
+	if err := s.Signal(local.ControllerManager, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-s.Failed():
+		if !strings.Contains(err.Error(), local.ControllerManager) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was told that a part has ended")
+	}
+	if _, err := s.Calls(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	s.Close()
+	if got, err := local.ReadAudit(s.AuditLog()); err != nil || len(got) == 0 {
+		t.Errorf("the audit log afterwards: %d calls, %v", len(got), err)
+	}
+	if conn, err := net.DialTimeout("tcp", s.URL[len("https://"):], time.Second); err == nil {
+		_ = conn.Close()
+		t.Error("the API server still listens")
+	}
+}
+
+func TestOpen_endsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	s, err := local.Open(ctx, local.Config{Say: func(part string) {
+		if part == local.APIServer {
+			cancel()
+		}
+	}})
+	if errors.Is(err, local.ErrMissing) {
+		kubetest.Check(t, err)
+	}
+	if err == nil {
+		s.Close()
+		t.Fatal("it started although its context had ended")
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it gave up after %s", took)
 	}
 }

@@ -8,11 +8,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/backout-dev/backout/internal/remote/kubernetes/local"
 )
 
 // Freeze pauses the controller manager for good.
 func (s *Stack) Freeze() error {
-	return s.get("kube-controller-manager").cmd.Process.Signal(syscall.SIGSTOP)
+	return s.Signal(local.ControllerManager, syscall.SIGSTOP)
 }
 
 // Settle makes a Deployment with its ReplicaSet, its pods and a ConfigMap of the same

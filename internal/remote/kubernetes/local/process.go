@@ -1,4 +1,4 @@
-package kubetest
+package local
 
 import (
 	"bytes"
@@ -7,20 +7,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // process is one part of a stack.
 type process struct {
-	name string
-	cmd  *exec.Cmd
-	log  string
-	done chan struct{} // closed once it has ended
+	name  string
+	cmd   *exec.Cmd
+	log   string
+	done  chan struct{} // closed once it has ended
+	meant atomic.Bool   // it was killed by us
 }
 
 // start runs a part with its output in a log. It dies with us, however we die.
 func (s *Stack) start(name, program string, args ...string) (*process, error) {
+	s.config.Say(name)
 	path := filepath.Join(s.Dir, name+".log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -32,8 +35,17 @@ func (s *Stack) start(name, program string, args ...string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{name, cmd, path, make(chan struct{})}
-	go func() { _ = cmd.Wait(); close(p.done) }()
+	p := &process{name: name, cmd: cmd, log: path, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		close(p.done)
+		if !p.meant.Load() {
+			select {
+			case s.failed <- fmt.Errorf("%s ended: %s", name, p.tail()):
+			default: // one is enough
+			}
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process[name] == nil {
@@ -45,6 +57,7 @@ func (s *Stack) start(name, program string, args ...string) (*process, error) {
 
 // kill ends it at once, and waits until it has.
 func (p *process) kill() {
+	p.meant.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGCONT) // what was paused is killed all the same
 	_ = p.cmd.Process.Kill()
 	<-p.done
@@ -60,12 +73,15 @@ func (p *process) tail() string {
 	return string(b[max(0, len(b)-most):])
 }
 
-// await asks until it answers, at most a minute, and gives up when it has ended.
-func (p *process) await(answers func() bool) error {
+// await asks until a part answers, at most a minute, and gives up when it or the stack
+// has ended.
+func (s *Stack) await(p *process, answers func() bool) error {
 	for end := time.Now().Add(ready); time.Now().Before(end); {
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s ended: %s", p.name, p.tail())
+		case <-s.life.Done():
+			return s.life.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 		if answers() {
@@ -73,6 +89,14 @@ func (p *process) await(answers func() bool) error {
 		}
 	}
 	return fmt.Errorf("%s did not answer within %s: %s", p.name, ready, p.tail())
+}
+
+// Kill ends a part at once, as kill -9 does, and waits until it has ended.
+func (s *Stack) Kill(part string) { s.get(part).kill() }
+
+// Signal sends a part a signal.
+func (s *Stack) Signal(part string, what syscall.Signal) error {
+	return s.get(part).cmd.Process.Signal(what)
 }
 
 func (s *Stack) get(name string) *process {

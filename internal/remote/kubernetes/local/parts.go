@@ -1,4 +1,4 @@
-package kubetest
+package local
 
 import (
 	"context"
@@ -9,15 +9,13 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"syscall"
-	"testing"
 	"time"
 )
 
 //go:embed stages.yaml
 var stages []byte
 
-// controllers are those that the tests need. No node lifecycle: KWOK's nodes are
+// controllers are those that tests and the demo need. No node lifecycle: KWOK's nodes are
 // always well.
 var controllers = []string{
 	"deployment-controller", "replicaset-controller", "statefulset-controller", "daemonset-controller", "job-controller",
@@ -32,12 +30,12 @@ func (s *Stack) startEtcd() error {
 	if err != nil {
 		return err
 	}
-	return p.await(func() bool { return strings.Contains(s.ask(http.DefaultClient, client+"/health", ""), "true") })
+	return s.await(p, func() bool { return strings.Contains(s.ask(http.DefaultClient, client+"/health", ""), "true") })
 }
 
 func (s *Stack) startAPIServer() error {
 	f := func(name string) string { return s.Dir + "/" + name }
-	p, err := s.start("kube-apiserver", "kube-apiserver",
+	p, err := s.start(APIServer, APIServer,
 		fmt.Sprintf("--etcd-servers=http://127.0.0.1:%d", s.ports.etcd), "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", s.ports.api),
 		"--endpoint-reconciler-type=none", // a loopback address is no endpoint
 		"--tls-cert-file="+f("apiserver.crt"), "--tls-private-key-file="+f("apiserver.key"), "--token-auth-file="+f("tokens.csv"), "--anonymous-auth=false", "--authorization-mode=RBAC",
@@ -54,12 +52,12 @@ func (s *Stack) startAPIServer() error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(s.CA)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
-	return p.await(func() bool { return s.ask(client, s.URL+"/readyz", s.tokens[Tester]) == "ok" })
+	return s.await(p, func() bool { return s.ask(client, s.URL+"/readyz", s.tokens[Operator]) == "ok" })
 }
 
 func (s *Stack) startControllers() error {
 	for name, args := range map[string][]string{
-		"kube-controller-manager": {
+		ControllerManager: {
 			"--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0", "--controllers=" + strings.Join(controllers, ","), "--kube-api-qps=300", "--kube-api-burst=600",
 			// A real cluster takes minutes to scale up and down; a test has seconds.
 			"--horizontal-pod-autoscaler-sync-period=1s", "--horizontal-pod-autoscaler-downscale-stabilization=1s",
@@ -78,6 +76,19 @@ func (s *Stack) startControllers() error {
 	}
 	return nil
 }
+
+// The parts that a stack consists of, as [Stack.Kill] and [Stack.Signal] name them.
+const (
+	APIServer         = "kube-apiserver"
+	ControllerManager = "kube-controller-manager"
+)
+
+// StartAPIServer starts a killed API server again, on the same port, and returns when it
+// is ready.
+func (s *Stack) StartAPIServer() error { return s.startAPIServer() }
+
+// Etcd is where etcd answers.
+func (s *Stack) Etcd() string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports.etcd) }
 
 // ask gives the body of an answer, or "".
 func (s *Stack) ask(client *http.Client, url, token string) string {
@@ -100,60 +111,4 @@ func (s *Stack) ask(client *http.Client, url, token string) string {
 		return ""
 	}
 	return string(b)
-}
-
-// KillAPIServer kills the API server, as with kill -9.
-func (s *Stack) KillAPIServer(t testing.TB) {
-	t.Helper()
-	s.get("kube-apiserver").kill()
-}
-
-// StartAPIServer starts it again on the same port, and returns when it is ready.
-func (s *Stack) StartAPIServer(t testing.TB) {
-	t.Helper()
-	if err := s.startAPIServer(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// PauseControllers freezes the controller manager, so that nothing converges, until
-// the function that it gives is called or the test ends.
-func (s *Stack) PauseControllers(t testing.TB) (resume func()) {
-	t.Helper()
-	p := s.get("kube-controller-manager").cmd.Process
-	if err := p.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	resume = func() { _ = p.Signal(syscall.SIGCONT) }
-	t.Cleanup(resume)
-	return resume
-}
-
-// Compact makes etcd forget everything but the present state, so that whoever wants to
-// go on watching from before is told that it is gone (410). The API server remembers by
-// itself what it has in memory: kill and start it as well.
-func (s *Stack) Compact(t testing.TB) {
-	t.Helper()
-	post := func(path, body string) string {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d%s", s.ports.etcd, path), strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = resp.Body.Close() }()
-		b, _ := io.ReadAll(resp.Body)
-		return string(b)
-	}
-	said := post("/v3/kv/range", `{"key":"AA=="}`)
-	_, rest, _ := strings.Cut(said, `"revision":"`)
-	revision, _, ok := strings.Cut(rest, `"`)
-	if !ok {
-		t.Fatalf("etcd told no revision: %s", said)
-	}
-	if said := post("/v3/kv/compaction", fmt.Sprintf(`{"revision":%q,"physical":true}`, revision)); !strings.Contains(said, "header") {
-		t.Fatalf("etcd does not compact: %s", said)
-	}
 }

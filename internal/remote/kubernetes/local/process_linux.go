@@ -1,4 +1,4 @@
-package kubetest
+package local
 
 import "syscall"
 

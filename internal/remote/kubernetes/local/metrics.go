@@ -1,4 +1,4 @@
-package kubetest
+package local
 
 import (
 	"context"
@@ -20,12 +20,12 @@ import (
 // The service behind metrics.k8s.io.
 const (
 	metricsNamespace = "kube-system"
-	metricsService   = "kubetest-metrics"
+	metricsService   = "metrics-stand-in"
 )
 
-// meter is the metrics.k8s.io API: it serves the load that a test sets, spread over the
+// meter is the metrics.k8s.io API: it serves the load that [Stack.Load] sets, spread over the
 // pods that are ready, so that a real autoscaler has something to scale by. It is no
-// metrics server: nothing is measured, and its objects carry the label kubetest=stand-in.
+// metrics server: nothing is measured, and its objects carry the label kubestack=stand-in.
 type meter struct {
 	stack  *Stack
 	server *http.Server
@@ -66,7 +66,7 @@ func (s *Stack) startMetrics() error {
 // registerMetrics makes the service, by an external name because a loopback address
 // is no endpoint, and the APIService.
 func (s *Stack) registerMetrics(port int) error {
-	labels := map[string]string{"kubetest": "stand-in"}
+	labels := map[string]string{"kubestack": "stand-in"}
 	_, err := s.Client.CoreV1().Services(metricsNamespace).Create(s.life, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: metricsService, Labels: labels},
 		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost"},

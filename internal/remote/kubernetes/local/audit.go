@@ -1,14 +1,16 @@
-package kubetest
+package local
 
 import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -50,48 +52,56 @@ func (c Call) String() string {
 	return strings.Join([]string{c.User, c.Verb, strings.Trim(c.Resource+"/"+c.Subresource, "/"), strings.Trim(c.Namespace+"/"+c.Name, "/"), strconv.Itoa(c.Code)}, " ")
 }
 
-// Audit gives the calls that a user has made so far, in order; of everybody but
+// Dry reports whether it was only tried: nothing came of it.
+func (c Call) Dry() bool { return strings.Contains(c.URI, "dryRun=All") }
+
+// Calls gives the calls that a user has made so far, in order; of everybody but
 // Kubernetes itself when user is "". What was answered before it was called is in it.
-func (s *Stack) Audit(t testing.TB, user string) []Call {
-	t.Helper()
-	agent := "kubetest-mark/" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	s.mark(t, agent)
+func (s *Stack) Calls(ctx context.Context, user string) ([]Call, error) {
+	agent := markAgent + strconv.FormatInt(time.Now().UnixNano(), 36)
+	if err := s.mark(ctx, agent); err != nil {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
 	for end := time.Now().Add(ready); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		all := s.readAudit(t)
+		all, err := ReadAudit(s.AuditLog())
+		if err != nil {
+			return nil, fmt.Errorf("read the audit log: %w", err)
+		}
 		if !slices.ContainsFunc(all, func(c Call) bool { return c.UserAgent == agent }) {
 			continue
 		}
 		return slices.DeleteFunc(all, func(c Call) bool {
-			return user != "" && c.User != user || strings.HasPrefix(c.UserAgent, "kubetest-mark/")
-		})
+			return user != "" && c.User != user || strings.HasPrefix(c.UserAgent, markAgent)
+		}), nil
 	}
-	t.Fatal("the audit log has no mark of ours")
-	return nil
+	return nil, errors.New("read the audit log: it has no mark of ours")
 }
+
+const markAgent = "audit-mark/"
 
 // mark makes a call by which the log is known to be written as far as now: a line comes
 // shortly after its answer.
-func (s *Stack) mark(t testing.TB, agent string) {
-	t.Helper()
-	config := s.Config(Tester)
+func (s *Stack) mark(ctx context.Context, agent string) error {
+	config := s.Config(Operator)
 	config.UserAgent = agent
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	// Not the test's context: a test may look at the log while it is cleaned up.
-	ctx, cancel := context.WithTimeout(s.life, ready)
+	ctx, cancel := context.WithTimeout(ctx, ready)
 	defer cancel()
-	if _, err := client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	return err
 }
 
-func (s *Stack) readAudit(t testing.TB) []Call {
-	t.Helper()
-	f, err := os.Open(s.Dir + "/audit.log")
+// AuditLog is the file in which the API server notes each call, while and after it runs.
+func (s *Stack) AuditLog() string { return filepath.Join(s.Dir, "audit.log") }
+
+// ReadAudit reads an audit log, in the order of the calls' ends.
+func ReadAudit(path string) ([]Call, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	out := []Call{}
@@ -115,11 +125,5 @@ func (s *Stack) readAudit(t testing.TB) []Call {
 			URI: e.RequestURI, Code: e.ResponseStatus.Code, At: e.StageTimestamp, Sent: e.RequestObject,
 		})
 	}
-	return out
-}
-
-// Writes gives the calls of a user that were meant to change something.
-func (s *Stack) Writes(t testing.TB, user string) []Call {
-	t.Helper()
-	return slices.DeleteFunc(s.Audit(t, user), func(c Call) bool { return !c.Writes() })
+	return out, lines.Err()
 }

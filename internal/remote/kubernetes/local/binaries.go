@@ -1,6 +1,7 @@
-package kubetest
+package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,18 +12,21 @@ import (
 )
 
 // ErrMissing says that Kubernetes was not built here.
-var ErrMissing = errors.New("Kubernetes for the tests is not built here: make kubestack")
+var ErrMissing = errors.New("Kubernetes is not built here: `make kubestack` in a clone of the repository builds it, once, in about ten minutes; KUBESTACK_BIN names the folder if it lies elsewhere")
 
 // binaries finds the folder that test/kubestack/build.sh made, or $KUBESTACK_BIN.
-func binaries() (string, error) {
+func binaries(ctx context.Context) (string, error) {
 	if dir := os.Getenv("KUBESTACK_BIN"); dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, "kwok")); err != nil {
+			return "", fmt.Errorf("KUBESTACK_BIN: %w", err)
+		}
 		return dir, nil
 	}
 	script, err := buildScript()
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.Command("bash", script, "--where").Output()
+	out, err := exec.CommandContext(ctx, "bash", script, "--where").Output()
 	if err != nil {
 		return "", fmt.Errorf("ask %s where Kubernetes is: %w", script, err)
 	}
@@ -33,7 +37,7 @@ func binaries() (string, error) {
 	return dir, nil
 }
 
-// buildScript looks for the script upwards from the folder that the test runs in.
+// buildScript looks for the script upwards from the folder that the program runs in.
 func buildScript() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -1,4 +1,4 @@
-package kubetest
+package local
 
 import (
 	"crypto/ecdsa"
@@ -21,16 +21,16 @@ import (
 // The users of a stack. Each has a token of its own, so that the audit log tells who
 // wrote what.
 const (
-	Tester   = "tester"   // the tests themselves: may do everything
+	Operator = "operator" // whoever started it: may do everything
 	Person   = "person"   // somebody who works by hand: may do everything
 	Pipeline = "pipeline" // a delivery tool: may do everything
-	Product  = "backout"  // what is tested: may do what a test grants with Grant
+	Product  = "backout"  // may do what it is granted
 	Stranger = "stranger" // may do nothing
 )
 
 // users with the groups that they are in.
 var users = map[string]string{
-	Tester: "system:masters", Person: "system:masters", Pipeline: "system:masters", Product: "backout", Stranger: "strangers",
+	Operator: "system:masters", Person: "system:masters", Pipeline: "system:masters", Product: "backout", Stranger: "strangers",
 	"system:kube-controller-manager": "system:masters", "system:kube-scheduler": "system:masters", "system:kwok": "system:masters",
 }
 
@@ -79,7 +79,7 @@ func (a *authority) sign(name string, names ...string) (cert, key []byte, err er
 
 // writeKeys makes what the processes find in the stack's folder.
 func (s *Stack) writeKeys() (err error) {
-	if s.keys, err = newAuthority("kubetest"); err != nil {
+	if s.keys, err = newAuthority("kubestack"); err != nil {
 		return err
 	}
 	s.CA = s.keys.pem
