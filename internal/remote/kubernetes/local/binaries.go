@@ -12,7 +12,7 @@ import (
 )
 
 // ErrMissing says that Kubernetes was not built here.
-var ErrMissing = errors.New("Kubernetes is not built here: `make kubestack` in a clone of the repository builds it, once, in about ten minutes; KUBESTACK_BIN names the folder if it lies elsewhere")
+var ErrMissing = errors.New("no Kubernetes is built here: `make kubestack` in a clone of the repository builds it, once, in about ten minutes; KUBESTACK_BIN names the folder if it lies elsewhere")
 
 // binaries finds the folder that test/kubestack/build.sh made, or $KUBESTACK_BIN.
 func binaries(ctx context.Context) (string, error) {
