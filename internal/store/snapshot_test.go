@@ -11,7 +11,7 @@ import (
 	"github.com/backout-dev/backout/internal/store/storetest"
 )
 
-func TestSnapshots_areKeptByVersion(t *testing.T) {
+func TestSnapshots_areKeptByVersionAndConfiguration(t *testing.T) {
 	s := storetest.New(t)
 	const id = "deployment:shop.web@production/eu-1"
 	if all, err := s.Snapshots(t.Context(), id); err != nil || len(all) != 0 {
@@ -29,14 +29,20 @@ func TestSnapshots_areKeptByVersion(t *testing.T) {
 		}
 		return snap
 	}
-	one, two := put("1", "a"), put("2", "a")
-	again := put("1", "b") // the same release with another configuration
+	put("1", "a")
+	two, one, other := put("2", "a"), put("1", "a"), put("1", "b") // the last: the same release with another configuration
 	got, err := s.Snapshots(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]backout.Snapshot{again, two}, got); diff != "" {
-		t.Errorf("snapshots (-want +got), %v is not one any more:\n%s", one, diff)
+	if diff := cmp.Diff([]backout.Snapshot{other, one, two}, got); diff != "" {
+		t.Errorf("snapshots (-want +got):\n%s", diff)
+	}
+	for _, hash := range []string{"c", "d", "e", "f"} {
+		put("1", hash)
+	}
+	if got, err = s.Snapshots(t.Context(), id); err != nil || len(got) != 4 || got[0].Configs[0].Hash != "f" || got[2].Configs[0].Hash != "d" || got[3].Version != "2" {
+		t.Errorf("%+v, %v: want the last three configurations of 1, and 2", got, err)
 	}
 	for i := range 9 {
 		put(fmt.Sprint(10+i), "a")
