@@ -19,7 +19,6 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/app"
 	"github.com/backout-dev/backout/internal/remote/kubernetes/kubetest"
-	"github.com/backout-dev/backout/internal/web"
 )
 
 // lookInto notes what a service's pods have read: as programs do, each reads its ConfigMap
@@ -109,13 +108,7 @@ func TestStory_configMapIsTheCulprit(t *testing.T) {
 	if st := inc.Plan.Steps()[0]; st.Component != id {
 		t.Fatalf("the plan moves %s, want %s and nothing else", st.Component, id)
 	}
-	if _, err := a.Decide(t.Context(), web.Decision{Incident: inc.ID, Verb: "approve", By: backout.Principal{Name: "ann", Role: backout.RoleApprover}, Digest: inc.Plan.Digest, Reason: "seen"}); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "it has recovered", func(ctx context.Context) bool {
-		all, err := a.Incidents(ctx)
-		return err == nil && len(all) > 0 && all[0].State == backout.StateRecovered
-	})
+	approve(t, a, inc)
 	if m, err := s.Client.CoreV1().ConfigMaps(ns).Get(t.Context(), "web", metav1.GetOptions{}); err != nil || m.Data["limit"] != "10" {
 		t.Errorf("at the end there is %v in it, %v", m.Data, err)
 	}

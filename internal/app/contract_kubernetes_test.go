@@ -154,13 +154,7 @@ func (c pairCase) play(t *testing.T) {
 	if !slices.Equal(order, c.back) {
 		t.Fatalf("the plan moves %v, want %v", order, c.back)
 	}
-	if _, err := a.Decide(t.Context(), web.Decision{Incident: inc.ID, Verb: "approve", By: backout.Principal{Name: "ann", Role: backout.RoleApprover}, Digest: inc.Plan.Digest, Reason: "seen"}); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "it has recovered", func(ctx context.Context) bool {
-		all, err := a.Incidents(ctx)
-		return err == nil && len(all) > 0 && all[0].State == backout.StateRecovered
-	})
+	approve(t, a, inc)
 	for name := range resources {
 		if got := s.Images(t, ns, name); len(got) != 1 || got[name+":1"] != 3 {
 			t.Errorf("at the end %s has %v", name, got)
@@ -240,6 +234,18 @@ func waitingPlan(t *testing.T, a *app.App, steps int) backout.Incident {
 		return inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Steps()) == steps
 	})
 	return inc
+}
+
+// approve lets a person say yes to an incident's plan, and waits until it has helped.
+func approve(t *testing.T, a *app.App, inc backout.Incident) {
+	t.Helper()
+	if _, err := a.Decide(t.Context(), web.Decision{Incident: inc.ID, Verb: "approve", By: backout.Principal{Name: "ann", Role: backout.RoleApprover}, Digest: inc.Plan.Digest, Reason: "seen"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it has recovered", func(ctx context.Context) bool {
+		all, err := a.Incidents(ctx)
+		return err == nil && len(all) > 0 && all[0].State == backout.StateRecovered
+	})
 }
 
 // watchPods follows all pods of a namespace. One watch tells everything in the order in

@@ -19,7 +19,6 @@ import (
 	"github.com/backout-dev/backout"
 	"github.com/backout-dev/backout/internal/app"
 	"github.com/backout-dev/backout/internal/remote/kubernetes/kubetest"
-	"github.com/backout-dev/backout/internal/web"
 )
 
 // product is a Prometheus in which services in some clusters have served without trouble
@@ -177,30 +176,12 @@ func TestStory_badButHealthyInOneOfTwoClusters(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	clusters["us-1"].SetImage(t, kubetest.Pipeline, ns["us-1"], "web", "web:3")
 	clusters["eu-1"].SetImage(t, kubetest.Pipeline, ns["eu-1"], "web", "web:2")
-	var inc backout.Incident
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the incident: %s (%s), attribution %+v, ruling %+v; health %+v", inc.State, inc.Why, inc.Attribution, inc.Plan, a.Health(context.WithoutCancel(t.Context())).Degraded)
-		}
-	})
-	until(t, "a plan waits for a person", func(ctx context.Context) bool {
-		all, err := a.Incidents(ctx)
-		if err == nil && len(all) > 0 {
-			inc = all[0]
-		}
-		return inc.State == backout.StateWaiting && inc.Plan != nil && len(inc.Plan.Steps()) > 0
-	})
+	inc := waitingPlan(t, a, 1)
 	steps := inc.Plan.Steps()
-	if len(steps) != 1 || steps[0].Component != id || steps[0].From != "2" || steps[0].To != "1" {
+	if steps[0].Component != id || steps[0].From != "2" || steps[0].To != "1" {
 		t.Fatalf("the plan has %+v, want %s from 2 to 1 and nothing else", steps, id)
 	}
-	if _, err := a.Decide(t.Context(), web.Decision{Incident: inc.ID, Verb: "approve", By: backout.Principal{Name: "ann", Role: backout.RoleApprover}, Digest: inc.Plan.Digest, Reason: "seen"}); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "it has recovered", func(ctx context.Context) bool {
-		all, err := a.Incidents(ctx)
-		return err == nil && len(all) > 0 && all[0].State == backout.StateRecovered
-	})
+	approve(t, a, inc)
 	if d := clusters["eu-1"].Settled(t, ns["eu-1"], "web"); d.Spec.Template.Spec.Containers[0].Image != "web:1" {
 		t.Errorf("eu-1 runs %s", d.Spec.Template.Spec.Containers[0].Image)
 	}
