@@ -81,7 +81,9 @@ func TestShop_measuredTraffic(t *testing.T) {
 	ctx := within(t, 40*time.Second)
 	var r Report
 	var s scraped
-	// Rare journeys reach the last services: on a slow machine that takes a while.
+	// Rare journeys reach the last services: on a slow machine that takes a while. As
+	// many transactions under the race detector as without: one that failed among fifty
+	// would say nothing about a share of 2 %.
 	for enough := false; !enough && pause(ctx, 200*time.Millisecond) == nil; {
 		var err error
 		if r, err = c.Report(ctx); err != nil {
@@ -94,7 +96,7 @@ func TestShop_measuredTraffic(t *testing.T) {
 				took++
 			}
 		}
-		enough = r.Transactions >= 200/rateDivisor && took >= 50 && s.calls["refunds>card-network"] > 0
+		enough = r.Transactions >= 200 && took >= 50 && s.calls["refunds>card-network"] > 0
 	}
 	requests, most, series := 0.0, 0, 0
 	for id, n := range s.series {
