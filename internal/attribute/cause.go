@@ -75,7 +75,7 @@ func (t *trial) addChanges() {
 		sh, ok := cache[at]
 		if !ok {
 			sh.blast = t.panel.blastOf(t.q.World.Graph, t.roads, c.Services, loc)
-			sh.evidence = t.panel.evidence(sh.blast)
+			sh.evidence = t.panel.guilt(sh.blast)
 			cache[at] = sh
 		}
 		for _, h := range hypotheses(*c) {

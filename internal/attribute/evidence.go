@@ -21,6 +21,7 @@ type blast struct {
 	readings []through
 	// badCalls are single callers' views of callees that the cause leaves healthy.
 	badCalls []badCall
+	silent   bool // it begins at services that look healthy to themselves
 }
 
 type badCall struct {
@@ -43,8 +44,11 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 	for i, s := range out.stops {
 		reached[s.service] = s
 		from := 0.0
-		for _, l := range s.links {
+		for j, l := range s.links {
 			from = max(from, sizes[l.stop])
+			if o := out.stops[l.stop]; len(o.links) == 0 {
+				s.links[j].view = p.viewOf(o.service, s.service, here)
+			}
 		}
 		for _, k := range p.of[s.service] {
 			if !here(p.readings[k]) {
@@ -173,6 +177,10 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 			}
 			for _, l := range at.links {
 				w := ill[l.stop*n : (l.stop+1)*n]
+				if b.silent && l.view != nil {
+					l.throughView(w, q, from, each)
+					continue
+				}
 				for i := range q {
 					q[i] *= 1 - l.p*w[i]
 				}
@@ -186,12 +194,15 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 		for ; k < len(b.readings) && b.readings[k].stop == s; k++ {
 			t := b.readings[k]
 			ratio := p.readings[t.reading].hop(t.hops)[from:to]
-			seen := t.visible * t.fits
+			seen, unseen := t.visible*t.fits, 1-t.visible
+			if b.silent && len(at.links) == 0 {
+				seen, unseen = 0, p.readings[t.reading].quiet
+			}
 			for i, r := range ratio {
 				if first {
 					like[i] = 1
 				}
-				like[i] *= 1 - t.visible + seen*r
+				like[i] *= unseen + seen*r
 			}
 			first = false
 		}
@@ -216,7 +227,12 @@ func (p *panel) contributions(b blast, t0 int) []float64 {
 		if t.stop >= 0 {
 			a = caught[t.stop]
 		}
-		out[k] = math.Log1p(a * t.visible * (t.fits*p.readings[t.reading].hop(t.hops)[t0] - 1))
+		r := &p.readings[t.reading]
+		if b.silent && t.stop >= 0 && len(b.stops[t.stop].links) == 0 {
+			out[k] = math.Log(r.quiet)
+			continue
+		}
+		out[k] = math.Log1p(a * t.visible * (t.fits*r.hop(t.hops)[t0] - 1))
 	}
 	return out
 }

@@ -103,7 +103,12 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 	var ill, quiet, alien []string
 	illBF, quietBF, alienBF := 0.0, 0.0, 0.0
 	reached := map[int]bool{}
-	adds := t.panel.contributions(c.blast, onset)
+	b := c.blast
+	silent := t.panel.silentAt(b, onset)
+	if silent {
+		b = b.silently()
+	}
+	adds := t.panel.contributions(b, onset)
 	for k, th := range c.blast.readings {
 		r := &t.panel.readings[th.reading]
 		if r.ill() {
@@ -130,11 +135,15 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 		}
 		return backout.Evidence{Kind: backout.EvidenceSpace, LogBF: bf, Text: fmt.Sprintf(format, list(names), are(names))}
 	}
-	return []backout.Evidence{
+	out := []backout.Evidence{
 		space(illBF, "%s %s ill, as it would cause", ill),
 		space(quietBF, "%s, which it would disturb, %s quiet", quiet),
 		space(alienBF, "%s %s ill, which it does not explain", alien),
 	}
+	if silent {
+		out = append(out, t.silentText(b, onset))
+	}
+	return out
 }
 
 // throughCalls says that a place looks ill only in the calls this cause makes.

@@ -32,6 +32,7 @@ type reading struct {
 	hops  [maxHops + 1][]float64 // by the minute of the cause h hops away; see hop
 	peak  float64                // logarithm of the largest ratio: how clearly it is ill
 	seen  bool                   // by callers, not only by itself
+	quiet float64                // its ratio if a cause is here of which nobody sees anything
 	size  float64                // if ill: how far off it is since it turned, in standard deviations; else 0
 }
 
@@ -42,6 +43,7 @@ type panel struct {
 	of           map[backout.ServiceID][]int // readings of each service
 	broad        []int                       // readings of journeys and of the whole product
 	calls        map[call]*reading           // single callers' views, for faults of one caller
+	views        map[call]*reading           // the same, for faults of the callee
 	callOrder    []call
 	callsBy      map[backout.ServiceID][]call // those a service makes, in that order
 	callsTo      map[backout.ServiceID][]call // those it answers
@@ -72,7 +74,7 @@ func newPanel(q Question) *panel {
 		}
 		g.add(r, c)
 	}
-	p := &panel{series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, traffic: map[place][]float64{}}
+	p := &panel{series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, views: map[call]*reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
 		p.traffic[k] = shrink(anyOf(lbs))
 		p.trafficOrder = append(p.trafficOrder, k)
@@ -157,10 +159,12 @@ func (p *panel) fold(g gathering) {
 		all, without := foldWitnesses(witnesses[at])
 		own := len(witnesses[at]) - len(seenBy[at])
 		for i, k := range seenBy[at] {
+			v := newReading(at, views[k])
+			p.views[k] = &v
 			p.calls[k] = badCallReading(k, views[k], without[own+i])
 		}
 		r := newReading(at, all)
-		r.seen = len(seenBy[at]) > 0
+		r.seen, r.quiet = len(seenBy[at]) > 0, all.quietest(witnesses[at])
 		if at.service != "" && at.journey == "" {
 			p.of[at.service] = append(p.of[at.service], len(p.readings))
 		} else {

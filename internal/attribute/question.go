@@ -45,8 +45,8 @@ const (
 	tempering      = 0.8  // η: exponent of the evidence, for witnesses are dependent
 	priorShare     = 0.02 // ε: share of the answer that stays with time and prior alone
 	background     = 0.03 // b: an unrelated series is ill at the same time
-	ownVisible     = 0.8  // a(o,o): the origin itself shows it
-	seenByCallers  = 0.95 // the same, when its callers are measured as well
+	ownVisible     = 0.9  // a(o,o): the origin itself shows it, unless it is silent
+	seenByCallers  = 0.98 // the same, when its callers are measured as well
 	badCalls       = 0.3  // a fault in a caller shows only in its calls to one healthy callee
 	witness        = 0.85 // one witness of an ill service (itself, one caller) notices
 	severalTargets = 0.7  // a change with several services alters each of them

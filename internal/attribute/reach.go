@@ -78,6 +78,7 @@ type stop struct {
 type link struct {
 	stop int // of the nearer one
 	p    float64
+	view *reading // what the reached one sees of where it begins; nil = not measured
 }
 
 // spread follows the roads out of the origins breadth first: a service is reached
@@ -108,7 +109,7 @@ func (rs roads) spread(origins []backout.ServiceID) []stop {
 					out = append(out, stop{service: r.to, grasp: grasp{hops: hop}})
 				}
 				if u >= end {
-					out[u].links = append(out[u].links, link{v, r.p})
+					out[u].links = append(out[u].links, link{v, r.p, nil})
 					out[u].a = 1 - (1-out[u].a)*(1-r.p*out[v].a)
 				}
 			}

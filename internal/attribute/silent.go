@@ -1,0 +1,99 @@
+package attribute
+
+import (
+	"fmt"
+	"math"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// A bad change may look healthy to the service that it was made in: it answers quickly,
+// without errors, and wrongly. Then only some of its callers suffer, and those that do
+// mostly see where it comes from. That is another way to be the cause than being ill
+// oneself, not a weaker one: callers that don't suffer say nothing against it.
+
+const (
+	silentShare = 0.15 // bad changes that are so
+	silentSeen  = 0.95 // a caller that suffers sees it in its calls
+)
+
+// guilt is the evidence of a change: it shows where it was made, or else to some callers.
+func (p *panel) guilt(b blast) []float64 {
+	out := p.evidence(b)
+	for i, x := range p.evidence(b.silently()) {
+		out[i] = logAdd(math.Log(1-silentShare)+out[i], math.Log(silentShare)+x)
+	}
+	return out
+}
+
+// silently is the same blast of a cause whose service looks healthy.
+func (b blast) silently() blast {
+	b.silent, b.badCalls = true, nil
+	return b
+}
+
+// quietest is the ratio of a place none of whose witnesses sees anything. The
+// receiver is what they were folded to.
+func (t track) quietest(seen []track) float64 {
+	if len(seen) == 1 {
+		return seen[0].never
+	}
+	q := t.never
+	for _, w := range seen {
+		q *= w.never / notices(w.never, len(seen))
+	}
+	return q
+}
+
+// viewOf is the clearest that is seen of a service by one that calls it; nil = nothing.
+func (p *panel) viewOf(callee, caller backout.ServiceID, here func(reading) bool) (out *reading) {
+	for _, k := range p.callsTo[callee] {
+		if v := p.views[k]; k.caller == caller && here(*v) && (out == nil || v.peak > out.peak) {
+			out = v
+		}
+	}
+	return out
+}
+
+// throughView takes into account whether the reached service sees the trouble in its
+// calls: given ill, the chance that the cause is ill, it calls each with the factor of what
+// is seen, and keeps in missed the chance that it comes by none of the links so far.
+func (l link) throughView(ill, missed []float64, from int, each func(i int, factor float64)) {
+	view := l.view.hop(0)[from:]
+	for i := range missed {
+		comes := l.p * ill[i]
+		seen := comes * (1 - silentSeen + silentSeen*view[i]/l.view.never)
+		f := 1 - comes + seen
+		missed[i] *= 1 - seen/f
+		each(i, f)
+	}
+}
+
+// silentAt says that a cause is likelier to be silent than ill itself, had it begun in a minute.
+func (p *panel) silentAt(b blast, t0 int) bool {
+	like := func(b blast) float64 {
+		sum := 0.0
+		p.filter(b, t0, t0+1, func(_ int, f float64) { sum += math.Log(f) })
+		return sum
+	}
+	return math.Log(silentShare/(1-silentShare))+like(b.silently())-like(b) > 0
+}
+
+// silentText tells whose calls show a cause that looks healthy to itself.
+func (t *trial) silentText(b blast, onset int) backout.Evidence {
+	bf, callers := 0.0, 0
+	for _, s := range b.stops {
+		for _, l := range s.links {
+			if l.view == nil {
+				continue
+			}
+			if lr := tempering * math.Log(l.view.hop(0)[onset]/l.view.never); l.view.ill() && lr >= telling {
+				bf, callers = bf+lr, callers+1
+			}
+		}
+	}
+	if callers == 0 {
+		return backout.Evidence{}
+	}
+	return backout.Evidence{Kind: backout.EvidenceCallers, LogBF: bf, Text: fmt.Sprintf("calls to it from %s fail, though it looks healthy to itself", count(callers, "caller"))}
+}

@@ -1,0 +1,60 @@
+package attribute
+
+import (
+	"slices"
+	"testing"
+
+	backout "github.com/backout-dev/backout"
+)
+
+// silentFraud is a change of a service that three others call: it looks healthy to itself,
+// two of its callers suffer and see where from, and the third has no trouble with it.
+func silentFraud() *scene {
+	s := newScene()
+	for _, caller := range []backout.ServiceID{"refund", "subscription"} {
+		s.q.World.Graph.Dependencies = append(s.q.World.Graph.Dependencies, backout.Dependency{From: caller, To: "fraud", Hard: true})
+	}
+	s.ship(backout.KindDeployment, "rules", "fraud", 38, 1)
+	s.ship(backout.KindDeployment, "forms", "refund", 41, 1)
+	s.measure(levels{"checkout": step(43, 4), "web": step(43, 3)},
+		levels{"payment": step(42, 6), "refund": step(42, 6), "payment>fraud": step(42, 6), "refund>fraud": step(42, 6)})
+	return s
+}
+
+func TestRank_silentCulprit(t *testing.T) {
+	a := Rank(silentFraud().q)
+	if p := probability(a, "rules"); p < .8 {
+		t.Errorf("the silent culprit has %.3f, its caller %.3f, no change %.3f", p, probability(a, "forms"), a.PNone)
+	}
+	i := slices.IndexFunc(a.Suspects, func(s backout.Suspect) bool { return s.Change == "rules" })
+	said := func(all []backout.Evidence, text string) bool {
+		return slices.ContainsFunc(all, func(e backout.Evidence) bool { return e.Text == text })
+	}
+	if x := a.Suspects[i]; !said(x.For, "calls to it from 2 callers fail, though it looks healthy to itself") || said(x.Against, "fraud, which it would disturb, is quiet") {
+		t.Errorf("for %v, against %v", x.For, x.Against)
+	}
+}
+
+// One caller of three suffers. Its own change a minute later would explain that too, and
+// its calls to the changed one tell whose doing it is.
+func TestRank_silentToMostCallers(t *testing.T) {
+	s := newScene()
+	for _, caller := range []backout.ServiceID{"refund", "subscription"} {
+		s.q.World.Graph.Dependencies = append(s.q.World.Graph.Dependencies, backout.Dependency{From: caller, To: "fraud", Hard: true})
+	}
+	s.ship(backout.KindDeployment, "rules", "fraud", 41, 1)
+	s.ship(backout.KindDeployment, "forms", "refund", 35, 1)
+	fails := step(42, 6)
+	s.measure(nil, levels{"refund": fails, "refund>fraud": fails})
+	seen := probability(Rank(s.q), "rules")
+	for i, r := range s.q.Residuals {
+		if r.ID.Subject.Caller == "refund" {
+			clear(s.q.Residuals[i].Levels)
+		}
+	}
+	unseen := probability(Rank(s.q), "rules")
+	t.Logf("%.3f, and %.3f where its caller sees nothing", seen, unseen)
+	if seen < .2 || unseen > .1 {
+		t.Errorf("the silent culprit has %.3f, and %.3f where its caller sees nothing", seen, unseen)
+	}
+}
