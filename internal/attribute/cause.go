@@ -46,53 +46,66 @@ func newTrial(q Question) *trial {
 	t.noticed = noticing(q, t.panel.clock)
 	t.addChanges()
 	t.addOrigins()
-	for i := range t.causes {
-		t.weigh(&t.causes[i])
-	}
+	each(len(t.causes), func(i int) { t.weigh(&t.causes[i]) })
 	return t
 }
 
+// spot is what changes of the same services in the same place have in common.
+type spot struct {
+	services string
+	loc      backout.Location
+}
+
+// shown is how a cause would show, and whether it does.
+type shown struct {
+	blast    blast
+	evidence []float64
+}
+
 func (t *trial) addChanges() {
-	byKind := map[backout.ComponentKind]delays{}
-	type spot struct {
-		services string
-		loc      backout.Location
-	}
-	type shown struct {
-		blast    blast
-		evidence []float64
-	}
-	cache := map[spot]shown{}
-	for i := range t.q.World.Changes {
-		c := &t.q.World.Changes[i]
-		d, ok := byKind[c.Kind]
-		if !ok {
-			d = newDelays(t.q.World.Priors.Delays[c.Kind])
-			byKind[c.Kind] = d
+	changes := t.q.World.Changes
+	byKind, at := map[backout.ComponentKind]delays{}, map[spot]int{}
+	spots, first := make([]int, len(changes)), []int{}
+	for i, c := range changes {
+		if _, ok := byKind[c.Kind]; !ok {
+			byKind[c.Kind] = newDelays(t.q.World.Priors.Delays[c.Kind])
 		}
-		loc := t.location(c.Component)
-		at := spot{joined(c.Services), loc}
-		sh, ok := cache[at]
-		if !ok {
-			sh.blast = t.panel.blastOf(t.q.World.Graph, t.roads, c.Services, loc)
-			sh.evidence = t.panel.guilt(sh.blast)
-			cache[at] = sh
+		k := spot{joined(c.Services), t.location(c.Component)}
+		if _, ok := at[k]; !ok {
+			at[k] = len(first)
+			first = append(first, i)
 		}
-		for _, h := range hypotheses(*c) {
-			x := cause{
-				change: c, audience: h.audience, exposure: h.exposure, prior: h.share * kindRisk(c.Kind, t.q.World.Priors), delay: hazard(h.exposure, d, t.panel.clock),
-				blast: sh.blast, evidence: sh.evidence, outcome: outcome(t.q, *c),
-			}
-			if h.audience == "" {
-				x.arms = t.compare(*c, loc)
-				x.dose = t.panel.dose(c.Services, h.exposure, loc)
-			} else {
-				x.blast = fainter(sh.blast)
-				x.evidence, x.arms = t.panel.evidence(x.blast), t.clients.compare(h, h.exposure.Start())
-			}
-			t.causes = append(t.causes, x)
-		}
+		spots[i] = at[k]
 	}
+	all := mapped(len(first), func(i int) shown {
+		c := changes[first[i]]
+		b := t.panel.blastOf(t.q.World.Graph, t.roads, c.Services, t.location(c.Component))
+		return shown{b, t.panel.guilt(b)}
+	})
+	t.causes = append(t.causes, slices.Concat(mapped(len(changes), func(i int) []cause {
+		return t.causesOf(&changes[i], byKind[changes[i].Kind], all[spots[i]])
+	})...)...)
+}
+
+// causesOf are the hypotheses about one change.
+func (t *trial) causesOf(c *backout.Change, d delays, sh shown) []cause {
+	loc := t.location(c.Component)
+	var out []cause
+	for _, h := range hypotheses(*c) {
+		x := cause{
+			change: c, audience: h.audience, exposure: h.exposure, prior: h.share * kindRisk(c.Kind, t.q.World.Priors), delay: hazard(h.exposure, d, t.panel.clock),
+			blast: sh.blast, evidence: sh.evidence, outcome: outcome(t.q, *c),
+		}
+		if h.audience == "" {
+			x.arms = t.compare(*c, loc)
+			x.dose = t.panel.dose(c.Services, h.exposure, loc)
+		} else {
+			x.blast = fainter(sh.blast)
+			x.evidence, x.arms = t.panel.evidence(x.blast), t.clients.compare(h, h.exposure.Start())
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 // compare sets the arms of a change side by side. Arms are versions of code; a
@@ -137,16 +150,18 @@ func (t *trial) addOrigins() {
 	const spontaneous, provider, surge = 0.45, 0.35, 0.20 // shares of what no change causes
 	flat := func(p float64) []float64 { return repeat(p/horizon, n) }
 	rest := 0
+	var origins []cause
 	for _, s := range own {
 		if !near[s] && len(own) > oneByOne {
 			rest++
 			continue
 		}
-		t.addOrigin(backout.OriginSpontaneous, s, odds*spontaneous/float64(len(own)), flat(1), !near[s])
+		origins = append(origins, cause{kind: backout.OriginSpontaneous, service: s, prior: odds * spontaneous / float64(len(own)), delay: flat(1), quiet: !near[s]})
 	}
 	for _, s := range external {
-		t.addOrigin(backout.OriginExternal, s, odds*provider/float64(max(3, len(external))), flat(1), false)
+		origins = append(origins, cause{kind: backout.OriginExternal, service: s, prior: odds * provider / float64(max(3, len(external))), delay: flat(1)})
 	}
+	t.causes = append(t.causes, slices.Concat(mapped(len(origins), func(i int) []cause { return t.located(origins[i]) })...)...)
 	if rest > 0 {
 		t.causes = append(t.causes, cause{kind: backout.OriginSpontaneous, rest: rest,
 			prior: odds * spontaneous * float64(rest) / float64(len(own)), delay: flat(1), evidence: make([]float64, n), outcome: outcomeNone(t.q)})
@@ -155,16 +170,22 @@ func (t *trial) addOrigins() {
 		evidence: t.surgeEvidence(), outcome: outcomeNone(t.q)})
 }
 
-func (t *trial) addOrigin(kind backout.OriginKind, s backout.ServiceID, prior float64, delay []float64, quiet bool) {
+// located are an origin everywhere, and in each of the places where it may have broken
+// alone.
+func (t *trial) located(o cause) []cause {
 	locations := []backout.Location{""}
-	if len(t.panel.where) > 1 && kind == backout.OriginSpontaneous {
-		locations = append(locations, t.panel.where...) // it may have broken in one of them
+	if len(t.panel.where) > 1 && o.kind == backout.OriginSpontaneous {
+		locations = append(locations, t.panel.where...)
 	}
-	for _, loc := range locations {
-		b := t.panel.blastOf(t.q.World.Graph, t.roads, []backout.ServiceID{s}, loc)
-		t.causes = append(t.causes, cause{kind: kind, service: s, quiet: quiet, prior: prior / float64(len(locations)), delay: delay,
-			blast: b, evidence: t.panel.evidence(b), outcome: outcomeNone(t.q)})
+	o.prior /= float64(len(locations))
+	o.outcome = outcomeNone(t.q)
+	out := make([]cause, len(locations))
+	for i, loc := range locations {
+		o.blast = t.panel.blastOf(t.q.World.Graph, t.roads, []backout.ServiceID{o.service}, loc)
+		o.evidence = t.panel.evidence(o.blast)
+		out[i] = o
 	}
+	return out
 }
 
 // nearIll are the services that look ill and what could have made them so within

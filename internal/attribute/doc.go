@@ -25,8 +25,12 @@
 // both are folded into one reading, against which b is held once, and a provider, which tells us nothing
 // itself, is seen by its callers alone. On the way out of the origin each service
 // is looked at before the trouble is supposed to go on from it: from one that is seen
-// ill it goes on, from a quiet one or along calls that look healthy hardly at all. One caller failing where the others
+// ill it goes on, from a quiet one hardly at all. One caller failing where the others
 // succeed speaks against that caller, not against the callee.
+//
+// A bad change may also be silent: its service looks healthy to itself, some of its callers
+// suffer, and those see where from in their calls. A change has the evidence of both ways
+// of being the cause, the silent one with a share of .15; what breaks by itself is not silent.
 //
 // A change that is live on some instances only has a control group: treated
 // against control gives B_c(t0), and equal arms speak strongly against it. So does

@@ -2,6 +2,7 @@ package attribute
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -60,19 +61,23 @@ type gathering struct {
 	calls   map[call][]factors
 	traffic map[place][][]float64
 	entries map[backout.ServiceID]bool
-	scratch *tails
 	series  map[place][]armSums
+}
+
+// gathered is what a series says: how clearly demand rose, or how clearly it is worse.
+type gathered struct {
+	sums  minuteSums
+	rise  []float64 // of demand; nil = it is no demand
+	worse factors
 }
 
 func newPanel(q Question) *panel {
 	n := q.minutes()
 	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n, until: q.until()}
-	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][][]float64{}, entries(q.World.Graph), &tails{}, map[place][]armSums{}}
-	for _, r := range q.Residuals {
-		if r.Mode == backout.ModeWarming || r.ID.Subject.Client != "" || r.ID.Subject.Version != "" || r.Step <= 0 {
-			continue
-		}
-		g.add(r, c)
+	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][][]float64{}, entries(q.World.Graph), map[place][]armSums{}}
+	read := mapped(len(q.Residuals), func(i int) gathered { return g.read(q.Residuals[i], c) })
+	for i, r := range q.Residuals {
+		g.add(r, read[i])
 	}
 	p := &panel{series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, views: map[call]*reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
@@ -81,24 +86,54 @@ func newPanel(q Question) *panel {
 	}
 	slices.SortFunc(p.trafficOrder, comparePlaces)
 	p.fold(g)
+	p.look()
 	return p
 }
 
-func (g gathering) add(r backout.Residuals, c clock) {
+// look takes all looks at readings that causes will take, side by side.
+func (p *panel) look() {
+	each(len(p.readings), func(i int) {
+		for h := range p.readings[i].hops {
+			p.readings[i].hop(h)
+		}
+	})
+	each(len(p.callOrder), func(i int) {
+		p.calls[p.callOrder[i]].hop(0)
+		p.views[p.callOrder[i]].hop(0)
+	})
+}
+
+// read is nothing where a series says nothing about the window, or nothing that is asked.
+func (g gathering) read(r backout.Residuals, c clock) (out gathered) {
 	s := r.ID.Subject
-	if r.Kind == backout.SignalTraffic && s.Service != "" && s.Caller == "" && s.Journey == "" && !g.entries[s.Service] {
-		return // demand is what comes in from outside
+	switch {
+	case r.Mode == backout.ModeWarming || s.Client != "" || s.Version != "" || r.Step <= 0:
+		return out
+	case r.Kind == backout.SignalTraffic && s.Service != "" && s.Caller == "" && s.Journey == "" && !g.entries[s.Service]:
+		return out // demand is what comes in from outside
 	}
 	sums := c.sums(r)
 	if total(sums.n) == 0 {
-		return // silent about this window
+		return out
 	}
-	if r.Kind == backout.SignalTraffic && s.Journey == "" && (s.Caller == "" || s.Service == "") {
-		k := place{service: s.Service, location: s.Location}
-		g.traffic[k] = append(g.traffic[k], riseEvidence(sums, r.Phi))
+	if out.sums = sums; r.Kind == backout.SignalTraffic && s.Journey == "" && (s.Caller == "" || s.Service == "") {
+		out.rise = riseEvidence(sums, r.Phi)
+	} else {
+		out.worse = newFactors(sums, believedPhi(r), &tails{})
+	}
+	return out
+}
+
+func (g gathering) add(r backout.Residuals, read gathered) {
+	s, sums, lb := r.ID.Subject, read.sums, read.worse
+	if sums.n == nil {
 		return
 	}
-	lb := newFactors(sums, believedPhi(r), g.scratch)
+	if read.rise != nil {
+		k := place{service: s.Service, location: s.Location}
+		g.traffic[k] = append(g.traffic[k], read.rise)
+		return
+	}
 	if r.Kind != backout.SignalTraffic && s.Service != "" && s.Journey == "" {
 		at := place{service: s.Service, location: s.Location}
 		g.series[at] = append(g.series[at], armSums{sums, believedPhi(r)})
@@ -128,54 +163,75 @@ func believedPhi(r backout.Residuals) float64 {
 // fold joins a service's own series with its callers' views of it. Given that it
 // is ill, each witness notices with probability 0.85, independently.
 func (p *panel) fold(g gathering) {
-	witnesses := map[place][]track{}
-	for at, lbs := range g.own {
-		witnesses[at] = append(witnesses[at], overBackground(anyFactors(lbs)))
+	p.callOrder = slices.SortedFunc(maps.Keys(g.calls), compareCalls)
+	own := slices.SortedFunc(maps.Keys(g.own), comparePlaces)
+	itself := mapped(len(own), func(i int) track { return overBackground(anyFactors(g.own[own[i]])) })
+	views := mapped(len(p.callOrder), func(i int) track { return overBackground(anyFactors(g.calls[p.callOrder[i]])) })
+	at := map[place]*folding{}
+	of := func(x place) *folding {
+		if at[x] == nil {
+			at[x] = &folding{place: x}
+		}
+		return at[x]
 	}
-	callers := make([]call, 0, len(g.calls))
-	views := map[call]track{}
-	for k, lbs := range g.calls {
-		callers = append(callers, k)
-		views[k] = overBackground(anyFactors(lbs))
+	for i, x := range own {
+		of(x).witnesses = []track{itself[i]}
 	}
-	slices.SortFunc(callers, compareCalls)
-	p.callOrder = callers
-	seenBy := map[place][]call{}
-	for _, k := range callers {
-		at := place{service: k.callee, location: k.location}
+	for i, k := range p.callOrder {
 		p.callsBy[k.caller], p.callsTo[k.callee] = append(p.callsBy[k.caller], k), append(p.callsTo[k.callee], k)
-		witnesses[at], seenBy[at] = append(witnesses[at], views[k]), append(seenBy[at], k)
+		f := of(place{service: k.callee, location: k.location})
+		f.witnesses, f.by = append(f.witnesses, views[i]), append(f.by, k)
 	}
-	places := make([]place, 0, len(witnesses))
-	for at := range witnesses {
-		places = append(places, at)
-		if at.location != "" && !slices.Contains(p.where, at.location) {
-			p.where = append(p.where, at.location)
+	places := slices.SortedFunc(maps.Keys(at), comparePlaces)
+	each(len(places), func(i int) { at[places[i]].fold(p.series[places[i]]) })
+	for _, x := range places {
+		p.keep(*at[x])
+		if x.location != "" && !slices.Contains(p.where, x.location) {
+			p.where = append(p.where, x.location)
 		}
 	}
-	slices.SortFunc(places, comparePlaces)
 	slices.Sort(p.where)
-	for _, at := range places {
-		all, without := foldWitnesses(witnesses[at])
-		own := len(witnesses[at]) - len(seenBy[at])
-		for i, k := range seenBy[at] {
-			v := newReading(at, views[k])
-			p.views[k] = &v
-			p.calls[k] = badCallReading(k, views[k], without[own+i])
-		}
-		r := newReading(at, all)
-		r.seen, r.quiet = len(seenBy[at]) > 0, all.quietest(witnesses[at])
-		if at.service != "" && at.journey == "" {
-			p.of[at.service] = append(p.of[at.service], len(p.readings))
-		} else {
-			p.broad = append(p.broad, len(p.readings))
-		}
-		if r.ill() {
-			r.size = sizeOf(p.series[at], bestOf(r.ratio))
-			p.ill = append(p.ill, len(p.readings))
-		}
-		p.readings = append(p.readings, r)
+}
+
+// folding is a place with all who see it, and what they say together.
+type folding struct {
+	place
+	witnesses    []track // itself, if it is measured, and those who call it
+	by           []call  // these, in order
+	reading      reading
+	views, calls []*reading // by whom it is called: see panel
+}
+
+func (f *folding) fold(series []armSums) {
+	all, without := foldWitnesses(f.witnesses)
+	first := len(f.witnesses) - len(f.by)
+	for i, k := range f.by {
+		seen := f.witnesses[first+i]
+		view := newReading(f.place, seen)
+		f.views = append(f.views, &view)
+		f.calls = append(f.calls, badCallReading(k, seen, without[first+i]))
 	}
+	f.reading = newReading(f.place, all)
+	f.reading.seen, f.reading.quiet = len(f.by) > 0, all.quietest(f.witnesses)
+	if f.reading.ill() {
+		f.reading.size = sizeOf(series, bestOf(f.reading.ratio))
+	}
+}
+
+// keep puts a place in order.
+func (p *panel) keep(f folding) {
+	for i, k := range f.by {
+		p.views[k], p.calls[k] = f.views[i], f.calls[i]
+	}
+	if f.service != "" && f.journey == "" {
+		p.of[f.service] = append(p.of[f.service], len(p.readings))
+	} else {
+		p.broad = append(p.broad, len(p.readings))
+	}
+	if f.reading.ill() {
+		p.ill = append(p.ill, len(p.readings))
+	}
+	p.readings = append(p.readings, f.reading)
 }
 
 // foldWitnesses joins what several saw of one place. What may go wrong by itself is the

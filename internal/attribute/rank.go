@@ -44,14 +44,15 @@ func (t *trial) suspects(p []float64, onset int) []backout.Suspect {
 			lead[c.change.ID] = i
 		}
 	}
-	for k, s := range out {
+	each(len(out), func(k int) {
+		s := out[k]
 		i := lead[s.Change]
 		if p[i] >= mostOf*s.P {
 			out[k].Audience = t.causes[i].audience
 		}
 		out[k].For, out[k].Against = t.explain(i, onset)
 		out[k].Place = place(t.causes[i].change.Services)
-	}
+	})
 	return out
 }
 
