@@ -2,6 +2,8 @@ package attribute
 
 import (
 	"math"
+	"slices"
+	"sync"
 
 	backout "github.com/backout-dev/backout"
 )
@@ -156,12 +158,18 @@ func (a accumulator) logs() []float64 {
 	return a.sum
 }
 
+// rooms are kept for [panel.filter], which runs for each cause.
+var rooms = sync.Pool{New: func() any { return new([]float64) }}
+
 // filter passes the minutes from..to of the onset through the stops of a blast and
 // calls each with the factor of every stop. It returns how likely each stop had
 // caught the trouble, by the stops before it, in the last of these minutes.
 func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) []float64 {
 	n := to - from
-	ill := make([]float64, n*len(b.stops)) // the chance that a stop is ill, its own readings seen
+	room := rooms.Get().(*[]float64)
+	defer rooms.Put(room)
+	*room = slices.Grow((*room)[:0], n*len(b.stops))
+	ill := (*room)[:n*len(b.stops)] // the chance that a stop is ill, its own readings seen
 	before := make([]float64, len(b.stops))
 	like := make([]float64, n)
 	k := 0

@@ -3,6 +3,7 @@ package attribute
 import (
 	"math"
 	"slices"
+	"sync"
 )
 
 // Bayes factors of nearly all series fit into a float64, and multiplying and adding
@@ -43,6 +44,8 @@ func newFactors(s minuteSums, phi float64, scratch *tails) factors {
 // tails are cumulated sums of minutes: to the end, of those, and of those times the
 // minute.
 type tails struct{ z, zz, n, nn, in []float64 }
+
+var scratches = sync.Pool{New: func() any { return &tails{} }}
 
 // of fills the tails of a series; what they held before is lost.
 func (t *tails) of(s minuteSums, longest int) {

@@ -119,7 +119,9 @@ func (g gathering) read(r backout.Residuals, c clock) (out gathered) {
 	if out.sums = sums; r.Kind == backout.SignalTraffic && s.Journey == "" && (s.Caller == "" || s.Service == "") {
 		out.rise = riseEvidence(sums, r.Phi)
 	} else {
-		out.worse = newFactors(sums, believedPhi(r), &tails{})
+		scratch := scratches.Get().(*tails)
+		out.worse = newFactors(sums, believedPhi(r), scratch)
+		scratches.Put(scratch)
 	}
 	return out
 }
