@@ -81,8 +81,11 @@ func (p *panel) silentAt(b blast, t0 int) bool {
 
 // silentText tells whose calls show a cause that looks healthy to itself.
 func (t *trial) silentText(b blast, onset int) backout.Evidence {
-	bf, callers := 0.0, 0
+	bf, callers, names := 0.0, 0, []string{}
 	for _, s := range b.stops {
+		if len(s.links) == 0 {
+			names = append(names, string(s.service))
+		}
 		for _, l := range s.links {
 			if l.view == nil {
 				continue
@@ -95,5 +98,5 @@ func (t *trial) silentText(b blast, onset int) backout.Evidence {
 	if callers == 0 {
 		return backout.Evidence{}
 	}
-	return backout.Evidence{Kind: backout.EvidenceCallers, LogBF: bf, Text: fmt.Sprintf("calls to it from %s fail, though it looks healthy to itself", count(callers, "caller"))}
+	return backout.Evidence{Kind: backout.EvidenceCallers, LogBF: bf, Text: fmt.Sprintf("%s %s healthy from within, but calls from %s fail", list(names), are(names), count(callers, "caller"))}
 }

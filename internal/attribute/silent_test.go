@@ -30,7 +30,7 @@ func TestRank_silentCulprit(t *testing.T) {
 	said := func(all []backout.Evidence, text string) bool {
 		return slices.ContainsFunc(all, func(e backout.Evidence) bool { return e.Text == text })
 	}
-	if x := a.Suspects[i]; !said(x.For, "calls to it from 2 callers fail, though it looks healthy to itself") || said(x.Against, "fraud, which it would disturb, is quiet") {
+	if x := a.Suspects[i]; !said(x.For, "fraud is healthy from within, but calls from 2 callers fail") || said(x.Against, "fraud, which it would disturb, is quiet") {
 		t.Errorf("for %v, against %v", x.For, x.Against)
 	}
 }
