@@ -203,7 +203,7 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 			t := b.readings[k]
 			ratio := p.readings[t.reading].hop(t.hops)[from:to]
 			seen, unseen := t.visible*t.fits, 1-t.visible
-			if b.silent && len(at.links) == 0 {
+			if b.silentlyAt(t) {
 				seen, unseen = 0, p.readings[t.reading].quiet
 			}
 			for i, r := range ratio {
@@ -226,7 +226,8 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 	return before
 }
 
-// contributions are what each reading of a blast adds to the evidence at minute t0.
+// contributions are what each reading of a blast adds to the evidence at minute t0; those
+// of a silent cause's own services are none, see [trial.silentText].
 func (p *panel) contributions(b blast, t0 int) []float64 {
 	caught := p.filter(b, t0, t0+1, func(int, float64) {})
 	out := make([]float64, len(b.readings))
@@ -235,12 +236,10 @@ func (p *panel) contributions(b blast, t0 int) []float64 {
 		if t.stop >= 0 {
 			a = caught[t.stop]
 		}
-		r := &p.readings[t.reading]
-		if b.silent && t.stop >= 0 && len(b.stops[t.stop].links) == 0 {
-			out[k] = math.Log(r.quiet)
+		if b.silentlyAt(t) {
 			continue
 		}
-		out[k] = math.Log1p(a * t.visible * (t.fits*r.hop(t.hops)[t0] - 1))
+		out[k] = math.Log1p(a * t.visible * (t.fits*p.readings[t.reading].hop(t.hops)[t0] - 1))
 	}
 	return out
 }

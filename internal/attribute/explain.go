@@ -104,7 +104,7 @@ func (t *trial) spaceEvidence(c *cause, onset int) []backout.Evidence {
 	illBF, quietBF, alienBF := 0.0, 0.0, 0.0
 	reached := map[int]bool{}
 	b := c.blast
-	silent := t.panel.silentAt(b, onset)
+	silent := c.audience == "" && t.panel.silentAt(b, onset) // one audience's fault is not asked whether it is
 	if silent {
 		b = b.silently()
 	}

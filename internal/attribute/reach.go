@@ -109,7 +109,7 @@ func (rs roads) spread(origins []backout.ServiceID) []stop {
 					out = append(out, stop{service: r.to, grasp: grasp{hops: hop}})
 				}
 				if u >= end {
-					out[u].links = append(out[u].links, link{v, r.p, nil})
+					out[u].links = append(out[u].links, link{stop: v, p: r.p})
 					out[u].a = 1 - (1-out[u].a)*(1-r.p*out[v].a)
 				}
 			}

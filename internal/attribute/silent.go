@@ -32,6 +32,11 @@ func (b blast) silently() blast {
 	return b
 }
 
+// silentlyAt says that a reading is of a service where the cause is and does not show.
+func (b blast) silentlyAt(t through) bool {
+	return b.silent && t.stop >= 0 && len(b.stops[t.stop].links) == 0
+}
+
 // quietest is the ratio of a place none of whose witnesses sees anything. The
 // receiver is what they were folded to.
 func (t track) quietest(seen []track) float64 {
@@ -79,7 +84,8 @@ func (p *panel) silentAt(b blast, t0 int) bool {
 	return math.Log(silentShare/(1-silentShare))+like(b.silently())-like(b) > 0
 }
 
-// silentText tells whose calls show a cause that looks healthy to itself.
+// silentText tells whose calls show a cause that looks healthy to itself; that all others
+// see nothing is held against it.
 func (t *trial) silentText(b blast, onset int) backout.Evidence {
 	bf, callers, names := 0.0, 0, []string{}
 	for _, s := range b.stops {
@@ -95,7 +101,12 @@ func (t *trial) silentText(b blast, onset int) backout.Evidence {
 			}
 		}
 	}
-	if callers == 0 {
+	for _, th := range b.readings {
+		if b.silentlyAt(th) {
+			bf += tempering * math.Log(t.panel.readings[th.reading].quiet)
+		}
+	}
+	if callers == 0 || bf < telling {
 		return backout.Evidence{}
 	}
 	return backout.Evidence{Kind: backout.EvidenceCallers, LogBF: bf, Text: fmt.Sprintf("%s %s healthy from within, but calls from %s fail", list(names), are(names), count(callers, "caller"))}

@@ -2,35 +2,37 @@ package attribute
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	backout "github.com/backout-dev/backout"
 )
 
-// silentFraud is a change of a service that three others call: it looks healthy to itself,
-// two of its callers suffer and see where from, and the third has no trouble with it.
-func silentFraud() *scene {
+// neededFraud is the shop with three services that call fraud.
+func neededFraud() *scene {
 	s := newScene()
 	for _, caller := range []backout.ServiceID{"refund", "subscription"} {
 		s.q.World.Graph.Dependencies = append(s.q.World.Graph.Dependencies, backout.Dependency{From: caller, To: "fraud", Hard: true})
 	}
+	return s
+}
+
+// Two of three callers suffer and see where from; the third has no trouble with it.
+func TestRank_silentCulprit(t *testing.T) {
+	s := neededFraud()
 	s.ship(backout.KindDeployment, "rules", "fraud", 38, 1)
 	s.ship(backout.KindDeployment, "forms", "refund", 41, 1)
 	s.measure(levels{"checkout": step(43, 4), "web": step(43, 3)},
 		levels{"payment": step(42, 6), "refund": step(42, 6), "payment>fraud": step(42, 6), "refund>fraud": step(42, 6)})
-	return s
-}
-
-func TestRank_silentCulprit(t *testing.T) {
-	a := Rank(silentFraud().q)
+	a := Rank(s.q)
 	if p := probability(a, "rules"); p < .8 {
 		t.Errorf("the silent culprit has %.3f, its caller %.3f, no change %.3f", p, probability(a, "forms"), a.PNone)
 	}
 	i := slices.IndexFunc(a.Suspects, func(s backout.Suspect) bool { return s.Change == "rules" })
 	said := func(all []backout.Evidence, text string) bool {
-		return slices.ContainsFunc(all, func(e backout.Evidence) bool { return e.Text == text })
+		return slices.ContainsFunc(all, func(e backout.Evidence) bool { return strings.Contains(e.Text, text) })
 	}
-	if x := a.Suspects[i]; !said(x.For, "fraud is healthy from within, but calls from 2 callers fail") || said(x.Against, "fraud, which it would disturb, is quiet") {
+	if x := a.Suspects[i]; !said(x.For, "fraud is healthy from within, but calls from 2 callers fail") || said(x.Against, "fraud") {
 		t.Errorf("for %v, against %v", x.For, x.Against)
 	}
 }
@@ -38,10 +40,7 @@ func TestRank_silentCulprit(t *testing.T) {
 // One caller of three suffers. Its own change a minute later would explain that too, and
 // its calls to the changed one tell whose doing it is.
 func TestRank_silentToMostCallers(t *testing.T) {
-	s := newScene()
-	for _, caller := range []backout.ServiceID{"refund", "subscription"} {
-		s.q.World.Graph.Dependencies = append(s.q.World.Graph.Dependencies, backout.Dependency{From: caller, To: "fraud", Hard: true})
-	}
+	s := neededFraud()
 	s.ship(backout.KindDeployment, "rules", "fraud", 41, 1)
 	s.ship(backout.KindDeployment, "forms", "refund", 35, 1)
 	fails := step(42, 6)
