@@ -92,13 +92,13 @@ type Incident struct {
 	Paused      bool          `json:"paused"`
 	Stop        *Stop         `json:"stop,omitempty"` // the kill switch, while it is on
 	Told        []Told        `json:"told"`           // the newest news of each audience and phase
-	// After is what the incident before has settled, when this trouble began while
-	// that one's attempt ran.
+	// After is what the incident before has settled, when that one took this trouble along:
+	// it began while its attempt ran, or stayed when the rest was back.
 	After *Settled `json:"after,omitempty"`
 }
 
 // Settled is what an earlier incident has answered: it is neither suspect nor evidence
-// of a trouble that began while that incident's attempt ran.
+// of a trouble that this incident took along and that another cause must have.
 type Settled struct {
 	Incident IncidentID `json:"incident"`
 	Changes  []ChangeID `json:"changes"` // taken back, with verified recovery
@@ -120,6 +120,9 @@ type Attempt struct {
 	Why       string    `json:"why,omitempty"`
 	// TakenBack is what the run left at an earlier version, from its journal.
 	TakenBack []TakenBack `json:"taken_back,omitempty"`
+	// Unproven are the signals that were not proven back when the run ended with what it did
+	// left in place, from its journal.
+	Unproven []SeriesID `json:"unproven,omitempty"`
 	// Journal covers the run's journal once the attempt has ended.
 	Journal *Seal `json:"journal,omitempty"`
 }

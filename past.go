@@ -28,6 +28,8 @@ type Past struct {
 	Decided     *Duration `json:"decided,omitempty"`      // the first attempt was handed over
 	FirstEffect *Duration `json:"first_effect,omitempty"` // the first effect was done
 	Verified    *Duration `json:"verified,omitempty"`     // the signals proved recovery
+	// Unproven are the signals that were not back when the rest was: another trouble.
+	Unproven []SeriesID `json:"unproven,omitempty"`
 	// CostPerMinute is the loss while it lasted, Cost the expected loss from the plan on,
 	// and CostNothing the same without it. Zero where it was not measured.
 	CostPerMinute MoneyRange `json:"cost_per_minute,omitzero"`
@@ -89,7 +91,7 @@ func (p *Past) attempted(inc Incident, at Attempt) {
 		p.serves(b.Service)
 	}
 	if (at.Result == RunCompleted || at.Result == RunStopped) && !at.EndedAt.IsZero() {
-		p.Verified = since(inc.Onset, at.EndedAt)
+		p.Verified, p.Unproven = since(inc.Onset, at.EndedAt), at.Unproven
 	}
 }
 

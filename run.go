@@ -77,5 +77,8 @@ type Entry struct {
 	Key       string      `json:"key,omitempty"` // the effect's idempotency key: attempt/step/stage
 	// Verdict is what a gate saw when it spoke.
 	Verdict VerdictValue `json:"verdict,omitempty"`
-	Text    string       `json:"text"`
+	// Unproven are the signals that a last gate saw no proof of recovery of when it ended
+	// the run and took nothing back.
+	Unproven []SeriesID `json:"unproven,omitempty"`
+	Text     string     `json:"text"`
 }

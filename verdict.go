@@ -22,6 +22,9 @@ type Verdict struct {
 	// set when it reaches the criteria's warning mark with every key objective proven.
 	Score   float64 `json:"score_ratio"`
 	Warning bool    `json:"warning,omitempty"`
+	// Mostly is set when at least half of the primary metrics are proven back, at odds that
+	// allow for having chosen which.
+	Mostly bool `json:"mostly,omitempty"`
 }
 
 // VerdictReason is one metric's part in a verdict.

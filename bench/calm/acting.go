@@ -156,7 +156,7 @@ func (a *acting) asked(c incident) {
 	if at := c.result.Planned; at != nil && len(at.Suspects) > 0 {
 		top = fmt.Sprintf("%s %.2f, none %.2f", at.Suspects[0].Component, at.Suspects[0].P, at.PNone)
 	}
-	a.said = append(a.said, fmt.Sprintf("seed %d, %s of %s: not resolved: %s; suspected %s", c.seed, c.truth.Class, c.truth.Component, why, top))
+	a.said = append(a.said, fmt.Sprintf("seed %d, %s of %s: not resolved: %s; suspected %s; %s", c.seed, c.truth.Class, c.truth.Component, why, top, inc.Why))
 }
 
 // trust counts confident answers.

@@ -151,10 +151,13 @@ func (r *runner) ask(ctx context.Context, x *running) (bool, error) {
 		x.note(backout.Entry{At: r.now, Kind: backout.EntryGate, Stage: x.round, Verdict: ans.Verdict, Text: ans.Why})
 		r.forward(x)
 		x.end(r.now, backout.RunHalted, ans.Why)
+	case ans.Decision == execute.DecisionLeave:
+		x.note(backout.Entry{At: r.now, Kind: backout.EntryGate, Stage: x.round, Verdict: ans.Verdict, Unproven: ans.Unproven, Text: ans.Why})
+		x.end(r.now, backout.RunHalted, ans.Why)
 	case ans.Decision != execute.DecisionGoOn || r.now.Before(x.until):
 		return false, nil
 	default:
-		x.note(backout.Entry{At: r.now, Kind: backout.EntryGate, Stage: x.round, Verdict: ans.Verdict, Text: ans.Why})
+		x.note(backout.Entry{At: r.now, Kind: backout.EntryGate, Stage: x.round, Verdict: ans.Verdict, Unproven: ans.Unproven, Text: ans.Why})
 		if x.round++; x.round >= x.rounds() {
 			x.wave, x.round = x.wave+1, 0
 		}

@@ -111,6 +111,47 @@ func TestGate_haltTakesTheWaveBack(t *testing.T) {
 	}
 }
 
+// What helped is left in place when a gate gives up, and what it let pass with a warning
+// is said at the end.
+func TestGate_leavesWhatHelped(t *testing.T) {
+	left := []backout.SeriesID{{Signal: "errors", Subject: backout.Subject{Service: "cart"}}}
+	for name, c := range map[string]struct {
+		decision execute.Decision
+		state    backout.RunState
+		why      string
+	}{
+		"not enough":     {execute.DecisionLeave, backout.RunHalted, "it helped"},
+		"with a warning": {execute.DecisionGoOn, backout.RunCompleted, "every step is done; it helped"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.gate = func(_ context.Context, q execute.Question) (execute.Answer, error) {
+				if q.Last {
+					return execute.Answer{Decision: c.decision, Why: "it helped, but cart is ill", Unproven: left}, nil
+				}
+				return execute.Answer{Decision: execute.DecisionGoOn}, nil
+			}
+			b.start(attempt(0))
+			r := b.end()
+			if r.State != c.state || !strings.Contains(r.Why, c.why) {
+				t.Errorf("%s (%s), want %s and %q", r.State, r.Why, c.state, c.why)
+			}
+			n := 0
+			for _, e := range r.Entries {
+				if e.Kind == backout.EntryReversed {
+					t.Errorf("taken back again: %s", e.Text)
+				}
+				if slices.Equal(e.Unproven, left) {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Errorf("%d entries name what is left ill, want the last gate's", n)
+			}
+		})
+	}
+}
+
 func TestGate_haltLeavesWhatOthersMoved(t *testing.T) {
 	b := newBench(t)
 	b.fake.Set(shop[0].ID, map[backout.Version]float64{"1": 1}) // somebody took web back already

@@ -20,6 +20,8 @@ type interpreter struct {
 	f *engine.Flow
 	// share is how much of each step is at its target by our doing.
 	share map[string]float64
+	// warned is what the last gate let pass with a warning; "" when it didn't.
+	warned string
 }
 
 func (it *interpreter) run() {
@@ -38,6 +40,10 @@ func (it *interpreter) run() {
 				return
 			}
 		}
+	}
+	if it.warned != "" {
+		it.end(backout.RunCompleted, "every step is done; "+it.warned)
+		return
 	}
 	it.end(backout.RunCompleted, "every step is done and verified")
 }
@@ -80,7 +86,12 @@ func (it *interpreter) round(w, r int) (ended bool) {
 		it.end(backout.RunStopped, ans.Why)
 	case ans.Decision == DecisionHalt:
 		it.end(backout.RunHalted, ans.Why+it.takeBack(w))
+	case ans.Decision == DecisionLeave:
+		it.end(backout.RunHalted, ans.Why)
 	default:
+		if len(ans.Unproven) > 0 {
+			it.warned = ans.Why
+		}
 		return false
 	}
 	return true
@@ -247,14 +258,15 @@ func (it *interpreter) gate(w, r int, since time.Time, moved []Proposal) verdict
 	}
 	v := engine.Step(it.f, fmt.Sprintf("wave %d round %d gate", w, r), func(ctx context.Context) verdict { return it.x.ask(ctx, q) })
 	it.journal(fmt.Sprintf("wave %d round %d answer", w, r), "", "", backout.Entry{
-		Kind: backout.EntryGate, Stage: r, Verdict: v.Verdict, Text: gateWords[v.Decision] + because(v.Why),
+		Kind: backout.EntryGate, Stage: r, Verdict: v.Verdict, Unproven: v.Unproven, Text: gateWords[v.Decision] + because(v.Why),
 	})
 	return v
 }
 
 // gateWords say what a gate decided, for people.
 var gateWords = map[Decision]string{
-	DecisionGoOn: "gate passed", DecisionStop: "gate stops the run early", DecisionHalt: "gate halts the run", "aborted": "gate left",
+	DecisionGoOn: "gate passed", DecisionStop: "gate stops the run early", DecisionHalt: "gate halts the run",
+	DecisionLeave: "gate ends the run and leaves what was done", "aborted": "gate left",
 }
 
 // bake is the longest bake of a round, in real time.
@@ -285,7 +297,7 @@ func (x *Executor) ask(ctx context.Context, q Question) verdict {
 		}
 		longest := x.config.MaxTick
 		switch ans.Decision {
-		case DecisionStop, DecisionHalt:
+		case DecisionStop, DecisionHalt, DecisionLeave:
 			return verdict{Answer: ans}
 		case DecisionGoOn:
 			x.thaw(ctx, id, backout.Entry{Kind: backout.EntryGate, Stage: q.Round})

@@ -70,6 +70,7 @@ const (
 	DecisionWait   Decision = "wait"   // too early to say: ask again
 	DecisionStop   Decision = "stop"   // the symptom has gone: the rest is not needed
 	DecisionHalt   Decision = "halt"   // it got worse: take this wave back
+	DecisionLeave  Decision = "leave"  // it helped, but not enough: end here, what was done stays
 	DecisionFreeze Decision = "freeze" // it can't be seen: do nothing and ask again
 )
 
@@ -79,6 +80,9 @@ type Answer struct {
 	Why      string   `json:"why"`
 	// Verdict is what the decision rests on; empty when nothing could be judged.
 	Verdict backout.VerdictValue `json:"verdict,omitempty"`
+	// Unproven are the signals that are not proven back although the decision takes nothing
+	// back; see [backout.Entry].
+	Unproven []backout.SeriesID `json:"unproven,omitempty"`
 }
 
 // ControlKind is what a person can tell a run.

@@ -66,7 +66,7 @@ func onCall(inc backout.Incident, m Moment) string {
 	case backout.StateFrozen:
 		return fmt.Sprintf("%s %s is frozen: backout can't see: %s. Nothing further is done until it can.", glyph, inc.ID, inc.Why)
 	case backout.StateRecovered:
-		return fmt.Sprintf("✔ %s recovered at %s, verified by the signals, %s after it began. Taken back: %s.%s", inc.ID, clockUTC(inc.UpdatedAt), Span(inc.UpdatedAt.Sub(inc.Onset)), takenBack(inc), leftAlone(inc))
+		return fmt.Sprintf("✔ %s recovered at %s, verified by the signals, %s after it began. Taken back: %s.%s", inc.ID, clockUTC(inc.UpdatedAt), Span(inc.UpdatedAt.Sub(inc.Onset)), takenBack(inc), stillIll(inc)+leftAlone(inc))
 	case backout.StateSelfRecovered:
 		return fmt.Sprintf("✔ %s went away by itself: %s%s%s", inc.ID, sentence(inc.Why), stays(inc), untouched(inc))
 	case backout.StateNoAction:
@@ -227,6 +227,27 @@ func leftAlone(inc backout.Incident) string {
 		}
 	}
 	return text
+}
+
+// stillIll names what was not brought back when the rest was.
+func stillIll(inc backout.Incident) string {
+	if len(inc.Attempts) == 0 {
+		return ""
+	}
+	return StillIll(inc.Attempts[len(inc.Attempts)-1].Unproven)
+}
+
+// StillIll is a sentence, after a space, about signals that were not back when the rest
+// was; "" where there are none.
+func StillIll(ids []backout.SeriesID) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = strings.Join(strings.Fields(fmt.Sprintf("%s %s %s", id.Subject.Service, id.Subject.Journey, id.Signal)), " ")
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Not back, and taken for another trouble: %s.", strings.Join(names, ", "))
 }
 
 // untouched says so when no attempt was started.

@@ -66,6 +66,15 @@ func TestMessage_inEachAudiencesWords(t *testing.T) {
 	}
 }
 
+// What was not back when the rest was is said where recovery is.
+func TestMessage_whatIsStillIll(t *testing.T) {
+	inc, m := troubled(backout.StateRecovered)
+	inc.Attempts[0].Unproven = []backout.SeriesID{{Signal: "errors", Subject: backout.Subject{Service: "cart"}}, {Signal: "latency", Subject: backout.Subject{Service: "search"}}}
+	if got, want := Message(backout.AudienceOnCall, inc, m), "Not back, and taken for another trouble: cart errors, search latency."; !strings.Contains(got, want) {
+		t.Errorf("got %s\nwant it to say %s", got, want)
+	}
+}
+
 // Nobody is asked to approve what has no steps.
 func TestMessage_waitingWithNothingToApprove(t *testing.T) {
 	inc, m := troubled(backout.StateWaiting)

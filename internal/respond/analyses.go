@@ -217,7 +217,7 @@ func last(taken []backout.Measurement) string {
 // is waited for while the gate has time and left to a person after that. An early stop
 // that they don't confirm is none.
 func (g *Gate) analysed(ctx context.Context, q execute.Question, names []string, a execute.Answer) execute.Answer {
-	if g.Analyses == nil || len(names) == 0 || a.Decision == execute.DecisionHalt {
+	if g.Analyses == nil || len(names) == 0 || a.Decision == execute.DecisionHalt || a.Decision == execute.DecisionLeave {
 		return a
 	}
 	goesOn := a.Decision == execute.DecisionGoOn || a.Decision == execute.DecisionStop

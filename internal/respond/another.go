@@ -118,7 +118,7 @@ func earlier(w backout.World, inc backout.Incident, at backout.Attempt) func(bac
 	return func(id backout.SeriesID) bool { return old[id] && !fresh[id] }
 }
 
-// leftOver are the findings of a second trouble that the newest incident took along
+// leftOver are the findings of another trouble that the newest incident took along
 // and left behind when it recovered, as far as they last, with what that incident
 // settled. The detector says a finding once only, so nobody else would bring them up
 // again.
@@ -128,7 +128,7 @@ func (r *Responder) leftOver(ctx context.Context, now time.Time, env backout.Env
 		return nil, nil, err
 	}
 	at := inc.Attempts[len(inc.Attempts)-1]
-	if !joined(inc, at) && !lingers(inc, at, r.cfg.Minute) {
+	if !joined(inc, at) && !lingers(inc, at, r.cfg.Minute) && len(at.Unproven) == 0 {
 		return nil, nil, nil
 	}
 	w, err := r.cfg.Facts.World(ctx, now, false)
@@ -144,7 +144,7 @@ func (r *Responder) leftOver(ctx context.Context, now time.Time, env backout.Env
 	for _, f := range inc.Findings {
 		switch {
 		case !f.Opens:
-		case !other(f.ID) && !old(f.ID):
+		case !other(f.ID) && !old(f.ID) && !slices.Contains(at.Unproven, f.ID):
 			after.Series = append(after.Series, f.ID)
 		case f.EndedAt.IsZero() && (lasting[f.ID] || f.Mode == backout.ModeAlert):
 			out = append(out, f)

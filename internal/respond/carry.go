@@ -90,6 +90,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		return time.Time{}, err
 	}
 	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(*at, run, w.Changes)
+	at.Unproven = lastly(run)
 	seal, err := run.Seal()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)
@@ -151,8 +152,11 @@ func (r *Responder) conclude(ctx context.Context, now time.Time, inc backout.Inc
 func tried(now time.Time, at backout.Attempt, run backout.Run) backout.Tried {
 	t := backout.Tried{Changes: []backout.ChangeID{}, At: now, Result: backout.VerdictInconclusive}
 	for _, e := range run.Entries {
-		if e.Kind == backout.EntryGate && e.Verdict == backout.VerdictWorse {
+		switch {
+		case e.Kind == backout.EntryGate && e.Verdict == backout.VerdictWorse:
 			t.Result = backout.VerdictWorse
+		case e.Kind == backout.EntryGate && len(e.Unproven) > 0:
+			t.Result = backout.VerdictRecovered // most of it; what is left has another cause
 		}
 		if e.Kind == backout.EntryEffect && e.Outcome == backout.OutcomeDone {
 			t.Share = max(t.Share, e.Share)

@@ -63,10 +63,10 @@ func (g *Gate) Ask(ctx context.Context, q execute.Question) (execute.Answer, err
 		v = verify.Judge(question)
 	}
 	v = alertsToo(inc, question, v)
-	out := g.answer(q, v)
+	c, _ := g.criteria(inc, q)
+	out := g.answer(q, v, len(c.Objectives) > 0)
 	out.Verdict = v.Value
 	if q.Last || out.Decision == execute.DecisionStop { // the run could end here: what is asked for besides must hold
-		c, _ := g.criteria(inc, q)
 		out = g.analysed(ctx, q, c.Analyses, out)
 	}
 	return out, nil
@@ -112,7 +112,9 @@ func incidentOf(id backout.AttemptID) backout.IncidentID {
 
 func (g *Gate) minutes(n float64) time.Duration { return time.Duration(n * float64(g.Minute)) }
 
-func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
+// answer says what follows from a verdict; stated is set where criteria say what recovery
+// needs.
+func (g *Gate) answer(q execute.Question, v backout.Verdict, stated bool) execute.Answer {
 	switch {
 	case v.Blind && q.Now.Sub(q.Since) < g.minutes(firstSamples):
 		return execute.Answer{Decision: execute.DecisionWait, Why: "the first samples since the stage began are not in yet"}
@@ -120,14 +122,12 @@ func (g *Gate) answer(q execute.Question, v backout.Verdict) execute.Answer {
 		return execute.Answer{Decision: execute.DecisionFreeze, Why: "the signals can't be seen: nothing is decided until they can"}
 	case v.Value == backout.VerdictWorse:
 		return execute.Answer{Decision: execute.DecisionHalt, Why: "it got worse: " + worst(v)}
-	case v.Warning && q.Last && v.Value != backout.VerdictRecovered && q.Now.Sub(q.Since) > g.minutes(gateBudget):
-		return execute.Answer{Decision: execute.DecisionGoOn, Why: fmt.Sprintf("mostly recovered, with a warning: %.0f %% of the weight is back; %s", 100*v.Score, open(v))}
 	case v.Value == backout.VerdictRecovered && q.Last:
 		return execute.Answer{Decision: execute.DecisionGoOn, Why: recovered(v)}
 	case v.Value == backout.VerdictRecovered:
 		return execute.Answer{Decision: execute.DecisionStop, Why: recovered(v) + "; not needed any more: " + dropped(q)}
 	case q.Last && q.Now.Sub(q.Since) > g.minutes(gateBudget):
-		return execute.Answer{Decision: execute.DecisionHalt, Why: "no recovery within " + g.minutes(gateBudget).String() + ": " + open(v)}
+		return g.spent(q, v, stated)
 	case q.Last:
 		return execute.Answer{Decision: execute.DecisionWait, Why: open(v)}
 	case q.Now.Before(q.Until):

@@ -37,12 +37,30 @@ func (q Question) scored(v *backout.Verdict) bool {
 	for _, r := range reasons {
 		total += q.objective(r.Series).Weight
 	}
-	v.Score, v.Warning = q.proven(reasons, 0, total).share, false
+	v.Score, v.Warning, v.Mostly = q.proven(reasons, 0, total).share, false, q.mostly(reasons)
 	for left := range len(reasons) + 1 {
 		p := q.proven(reasons, left, total)
 		enough := p.keys && p.missing <= left && p.counted > 0
 		v.Warning = v.Warning || enough && p.share >= cmp.Or(q.Warning, 1)-1e-9
 		if enough && p.share >= cmp.Or(q.Pass, 1)-1e-9 {
+			return true
+		}
+	}
+	return false
+}
+
+// mostly reports whether half of the primary metrics at least are proven back, whatever
+// they weigh. None is let off with the odds for mildly ill ones here: that something
+// recovered must not rest on those alone.
+func (q Question) mostly(reasons []backout.VerdictReason) bool {
+	for left := range len(reasons)/2 + 1 {
+		proven := 0
+		for _, r := range reasons {
+			if !r.Unmeasured && r.Samples >= q.MinSamples && r.LogERecovered >= math.Log(float64(1+left)/q.AlphaRecovered) {
+				proven++
+			}
+		}
+		if proven > 0 && len(reasons)-proven <= left {
 			return true
 		}
 	}

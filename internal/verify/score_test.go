@@ -74,6 +74,33 @@ func TestJudge_scores(t *testing.T) {
 	}
 }
 
+// Half of what was ill must be proven back before an action counts as one that helped,
+// and each of them harder the more are left out; what was mildly ill is not let off.
+func TestJudge_mostly(t *testing.T) {
+	for name, c := range map[string]struct {
+		healthy []bool
+		want    bool
+	}{
+		"all":              {[]bool{true, true}, true},
+		"half":             {[]bool{true, false}, true},
+		"one of three":     {[]bool{false, true, false}, false},
+		"none":             {[]bool{false}, false},
+		"nothing measured": {nil, false},
+	} {
+		q := weighed(40, 1, 1, c.healthy, make([]Objective, len(c.healthy)))
+		if v := Judge(q); v.Mostly != c.want {
+			t.Errorf("%s: %t, want %t", name, v.Mostly, c.want)
+		}
+	}
+	q := Question{AlphaRecovered: .05, AlphaMild: .5, MinSamples: 5, mild: []bool{true, true}}
+	for odds, want := range map[float64]bool{39: false, 41: true} { // one of two is left out: twice 1:20
+		reasons := []backout.VerdictReason{{Samples: 9, LogERecovered: math.Log(odds)}, {Samples: 9}}
+		if got := q.mostly(reasons); got != want {
+			t.Errorf("odds of %g: %t, want %t", odds, got, want)
+		}
+	}
+}
+
 // Leaving out the worst after looking keeps the promise. 21 of 40 are still ill with a
 // pass mark of a half, so one of them proven by chance would be enough. Their e-values
 // are the sharpest that are allowed: all of their mean of 1 in one place.

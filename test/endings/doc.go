@@ -17,6 +17,7 @@
 //	metrics vanish mid-gate                   frozen while blind, and told so; recovered when it sees
 //	metrics never come back                   frozen, and told so, until a person has aborted it
 //	a second incident starts                  the first is recovered by itself; the second opens and is recovered
+//	a part of it has another cause            recovered with a warning, what helped stays; the rest opens another: no_action
 //	someone deploys by hand meanwhile         the attempt halts and the person's version stays; self_recovered if that helped
 //	someone takes it back by hand meanwhile   recovered
 //	the kill switch mid-stage                 nothing moves while it is on, and the run says why it waits; recovered after

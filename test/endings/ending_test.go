@@ -226,6 +226,21 @@ var scenarios = map[string]struct {
 		}
 	}, ending{backout.StateRecovered, "", "recovered", "completed"}},
 
+	"a part of it has another cause": {func(w *world) {
+		w.begin()
+		w.product.Hurt(town.Trouble{From: time.Now(), Services: map[backout.ServiceID]float64{"cart": .2}})
+		w.letRun()
+		w.ended()
+		first := w.incident()
+		if first.State != backout.StateRecovered || !strings.Contains(first.Why, "with a warning") || w.live() != "" {
+			w.Errorf("the first one ended %s (%s) with %q live: what helped must stay", first.State, first.Why, w.live())
+		}
+		w.until("another incident", func() bool { return w.incident().ID != first.ID })
+		if next := w.incident(); len(next.Findings) == 0 || slices.ContainsFunc(next.Findings, func(f backout.Finding) bool { return f.ID.Subject.Service != "cart" }) {
+			w.Errorf("the next one is about %+v, want cart alone", next.Findings)
+		}
+	}, ending{backout.StateNoAction, "", "no change", ""}},
+
 	"someone deploys by hand meanwhile": {func(w *world) {
 		w.begin()
 		w.reaches(backout.StateExecuting)

@@ -480,7 +480,7 @@ func (t *trial) story(ctx context.Context) string {
 // stated end, and the end is told. -rapid.checks=N plays more worlds.
 func TestWorlds_endAsTheyMust(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		_ = flag.Set("rapid.checks", "15")
+		_ = flag.Set("rapid.checks", worlds)
 		defer func() { _ = flag.Set("rapid.checks", f.DefValue) }()
 	}
 	seen := map[string]int{}

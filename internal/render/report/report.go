@@ -123,7 +123,7 @@ func (f Facts) ending(p backout.Past) string {
 		text = "Taken back: " + strings.Join(back, ", ") + "."
 	}
 	if p.Verified != nil {
-		return "Recovery was verified by the signals. " + text
+		return "Recovery was verified by the signals." + render.StillIll(p.Unproven) + " " + text
 	}
 	return fmt.Sprintf("It ended as %s: %s. %s", strings.ReplaceAll(string(p.State), "_", " "), strings.TrimSuffix(render.Readable(p.Why), "."), text)
 }
