@@ -218,8 +218,9 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 			continue // not measured
 		}
 		for i := range q {
-			f := 1 - q[i] + q[i]*like[i]
-			q[i] *= like[i] / f
+			like := max(faintest, min(like[i], 1/faintest))
+			f := 1 - q[i] + q[i]*like
+			q[i] *= like / f
 			each(i, f)
 		}
 	}

@@ -45,10 +45,15 @@ func (t track) quietest(seen []track) float64 {
 	}
 	q := t.never
 	for _, w := range seen {
-		q *= w.never / notices(w.never, len(seen))
+		q = max(faintest, q*w.never/notices(w.never, len(seen)))
 	}
 	return q
 }
+
+// faintest keeps a product of likelihood ratios from becoming nothing at all, which says no
+// more and can't be divided by; its inverse keeps one from growing beyond all numbers. The
+// square of both is a number still.
+const faintest = 1e-150
 
 // viewOf is the clearest that is seen of a service by one that calls it; nil = nothing.
 func (p *panel) viewOf(callee, caller backout.ServiceID, here func(reading) bool) (out *reading) {

@@ -1,6 +1,8 @@
 package attribute
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +36,33 @@ func TestRank_silentCulprit(t *testing.T) {
 	}
 	if x := a.Suspects[i]; !said(x.For, "fraud is healthy from within, but calls from 2 callers fail") || said(x.Against, "fraud") {
 		t.Errorf("for %v, against %v", x.For, x.Against)
+	}
+}
+
+// However many callers suffer, and however clearly, the answer is a number.
+func TestRank_manyIllCallers(t *testing.T) {
+	s := newScene()
+	ill := levels{"fraud": step(40, 12)}
+	for i := range 40 {
+		caller := backout.ServiceID(fmt.Sprint("caller-", i))
+		g := &s.q.World.Graph
+		g.Services = append(g.Services, backout.Service{ID: caller, Kind: backout.ServiceOwn})
+		g.Dependencies = append(g.Dependencies, backout.Dependency{From: caller, To: "fraud", Hard: true})
+		ill[string(caller)], ill[string(caller)+">fraud"] = step(40, 12), step(40, 12)
+	}
+	s.ship(backout.KindDeployment, "rules", "fraud", 39, 1)
+	s.ship(backout.KindConfig, "limits", "fraud", 20, 1)
+	s.measure(nil, ill)
+	a := Rank(s.q)
+	if p := probability(a, "rules"); !(p > .8) || !(a.PNone < .2) {
+		t.Errorf("the culprit has %v, no change %v", p, a.PNone)
+	}
+	for _, x := range a.Suspects {
+		for _, e := range slices.Concat(x.For, x.Against) {
+			if math.IsNaN(e.LogBF) || math.IsInf(e.LogBF, 0) {
+				t.Errorf("%s: %s weighs %v", x.Change, e.Text, e.LogBF)
+			}
+		}
 	}
 }
 

@@ -124,12 +124,12 @@ func Derive(req Request) (backout.Plan, backout.Derivation, error) {
 func valid(req Request) error {
 	total := req.Attribution.PNone
 	for _, s := range req.Attribution.Suspects {
-		if s.P < 0 || s.P > 1 {
+		if !(s.P >= 0 && s.P <= 1) { // nor is NaN
 			return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: suspect %s has probability %v, expected 0 to 1", s.Change, s.P)}
 		}
 		total += s.P
 	}
-	if req.Attribution.PNone < 0 || total > 1.001 {
+	if !(req.Attribution.PNone >= 0 && total <= 1.001) {
 		return &backout.Error{Code: backout.CodeInvalid, Message: fmt.Sprintf("make plan: probabilities of the attribution sum to %.3f, expected at most 1", total)}
 	}
 	if f := req.Fix; f != nil && !(f.Confidence > 0 && f.Confidence <= 1) {

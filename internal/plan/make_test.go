@@ -445,8 +445,14 @@ func TestMake_refusesNonsense(t *testing.T) {
 	w := newTown()
 	payment := w.part(backout.KindDeployment, "payment", 10*time.Minute, "1", "2")
 	w.suspect(payment, "2", .8)
-	w.req.Attribution.PNone = .9
+	for _, none := range []float64{.9, -.1, math.NaN()} {
+		w.req.Attribution.PNone = none
+		if _, err := Make(w.req); backout.CodeOf(err) != backout.CodeInvalid {
+			t.Errorf("no change %v: error %v, want invalid", none, err)
+		}
+	}
+	w.req.Attribution.PNone, w.req.Attribution.Suspects[0].P = .1, math.NaN()
 	if _, err := Make(w.req); backout.CodeOf(err) != backout.CodeInvalid {
-		t.Errorf("error %v, want invalid", err)
+		t.Errorf("a suspect without a number: error %v, want invalid", err)
 	}
 }
