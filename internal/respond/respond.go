@@ -26,8 +26,10 @@ package respond
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/backout-dev/backout"
@@ -137,11 +139,29 @@ func (r *Responder) Step(ctx context.Context, now time.Time, id backout.Incident
 	if err != nil {
 		return now.Add(r.cfg.Step), fmt.Errorf("step incident %s: %w", id, err)
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			wake, err = r.defect(ctx, now, inc, p)
+		}
+	}()
 	next, err := r.transition(ctx, now, inc)
 	if err != nil {
 		return now.Add(r.cfg.Step), fmt.Errorf("step incident %s in state %s: %w", id, inc.State, err)
 	}
 	return next, nil
+}
+
+// defect answers for an incident that can't be decided because backout itself is broken:
+// people must hear of it, and the other incidents, those who approve by hand and the kill
+// switch must not fall with it. A run that is under way goes on without us.
+func (r *Responder) defect(ctx context.Context, now time.Time, inc backout.Incident, what any) (time.Time, error) {
+	r.cfg.Log.Error("a defect of backout", "incident", inc.ID, "state", inc.State, "panic", what, "stack", string(debug.Stack()))
+	err := fmt.Errorf("step incident %s in state %s: a defect of backout: %v", inc.ID, inc.State, what)
+	if inc.State == backout.StateExecuting || inc.State == backout.StateFrozen {
+		return now.Add(r.cfg.Step), err
+	}
+	_, moved := r.move(ctx, now, inc, backout.StateHalted, fmt.Sprintf("stopped safely: backout failed to decide, by a defect of its own (%v; the log has the place); a person decides what is next", what))
+	return now.Add(r.cfg.Step), errors.Join(err, moved)
 }
 
 func (r *Responder) transition(ctx context.Context, now time.Time, inc backout.Incident) (time.Time, error) {
