@@ -198,14 +198,15 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 			}
 		}
 		before[s] = q[n-1]
-		first := true
+		first, quiet := true, 0.0
 		for ; k < len(b.readings) && b.readings[k].stop == s; k++ {
 			t := b.readings[k]
+			if b.silentlyAt(t) {
+				quiet += p.readings[t.reading].quiet
+				continue
+			}
 			ratio := p.readings[t.reading].hop(t.hops)[from:to]
 			seen, unseen := t.visible*t.fits, 1-t.visible
-			if b.silentlyAt(t) {
-				seen, unseen = 0, p.readings[t.reading].quiet
-			}
 			for i, r := range ratio {
 				if first {
 					like[i] = 1
@@ -214,8 +215,11 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 			}
 			first = false
 		}
+		if quiet != 0 {
+			hushed(quiet, q, each)
+		}
 		if first {
-			continue // not measured
+			continue // not measured, or nothing to be seen
 		}
 		for i := range q {
 			like := max(faintest, min(like[i], 1/faintest))

@@ -33,7 +33,7 @@ type reading struct {
 	hops  [maxHops + 1][]float64 // by the minute of the cause h hops away; see hop
 	peak  float64                // logarithm of the largest ratio: how clearly it is ill
 	seen  bool                   // by callers, not only by itself
-	quiet float64                // its ratio if a cause is here of which nobody sees anything
+	quiet float64                // logarithm of its ratio if a cause is here of which nobody sees anything
 	size  float64                // if ill: how far off it is since it turned, in standard deviations; else 0
 }
 

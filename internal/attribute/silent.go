@@ -37,17 +37,39 @@ func (b blast) silentlyAt(t through) bool {
 	return b.silent && t.stop >= 0 && len(b.stops[t.stop].links) == 0
 }
 
-// quietest is the ratio of a place none of whose witnesses sees anything. The
-// receiver is what they were folded to.
+// quietest is the logarithm of the ratio of a place none of whose witnesses sees
+// anything. The receiver is what they were folded to. Where a dozen witnesses are
+// clearly ill the ratio itself is below all numbers.
 func (t track) quietest(seen []track) float64 {
 	if len(seen) == 1 {
-		return seen[0].never
+		return math.Log(seen[0].never)
 	}
-	q := t.never
+	q := math.Log(t.never)
 	for _, w := range seen {
-		q = max(faintest, q*w.never/notices(w.never, len(seen)))
+		q += math.Log(w.never / notices(w.never, len(seen)))
 	}
 	return q
+}
+
+// hushed calls each with the factor of what a silent cause does not show, and multiplies
+// it into the chance that a stop is ill. A change's only service is ill for sure, and
+// what it does not show is then made up for by callers that see it: a factor below all
+// numbers is called in parts.
+func hushed(log float64, ill []float64, each func(i int, factor float64)) {
+	const most = 300 // of a logarithm whose number is far from the ends
+	parts := math.Ceil(max(1, math.Abs(log)/most))
+	part, whole := math.Exp(log/parts), max(faintest, math.Exp(log))
+	for i, q := range ill {
+		if q == 1 {
+			for range int(parts) {
+				each(i, part)
+			}
+			continue
+		}
+		f := 1 - q + q*whole
+		ill[i] *= whole / f
+		each(i, f)
+	}
 }
 
 // faintest keeps a product of likelihood ratios from becoming nothing at all, which says no
@@ -108,7 +130,7 @@ func (t *trial) silentText(b blast, onset int) backout.Evidence {
 	}
 	for _, th := range b.readings {
 		if b.silentlyAt(th) {
-			bf += tempering * math.Log(t.panel.readings[th.reading].quiet)
+			bf += tempering * t.panel.readings[th.reading].quiet
 		}
 	}
 	if callers == 0 || bf < telling {
