@@ -23,7 +23,7 @@ const (
 	RunFrozen    RunState = "frozen"    // a gate can't see; it waits
 	RunCompleted RunState = "completed" // every step done and verified
 	RunStopped   RunState = "stopped"   // ended early, because the symptom has gone
-	RunHalted    RunState = "halted"    // it got worse, a guard refused or an effect failed
+	RunHalted    RunState = "halted"    // it got worse or did not help enough, a guard refused or an effect failed
 	RunAborted   RunState = "aborted"   // a person ended it
 )
 
