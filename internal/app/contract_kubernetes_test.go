@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,7 +117,7 @@ func (c pairCase) play(t *testing.T) {
 		t.Fatal(err)
 	}
 	ns := s.Namespace(t)
-	pods := watchPods(t, s, ns)
+	pods := s.Follow(t, ns)
 	resources := map[string]string{"cart": "deployments", "quotes": "deployments"}
 	if c.stages {
 		resources["quotes"] = "statefulsets"
@@ -246,34 +245,6 @@ func approve(t *testing.T, a *app.App, inc backout.Incident) {
 		all, err := a.Incidents(ctx)
 		return err == nil && len(all) > 0 && all[0].State == backout.StateRecovered
 	})
-}
-
-// watchPods follows all pods of a namespace. One watch tells everything in the order in
-// which the API server has written it, so that what is played again is what stood.
-func watchPods(t *testing.T, s *kubetest.Stack, ns string) (events func() []watch.Event) {
-	t.Helper()
-	w, err := s.Client.CoreV1().Pods(ns).Watch(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ended atomic.Bool
-	got, done := []watch.Event{}, make(chan struct{})
-	go func() {
-		defer close(done)
-		for e := range w.ResultChan() {
-			if e.Type == watch.Error && ended.Load() {
-				continue // it says that we have ended it
-			}
-			got = append(got, e)
-		}
-	}()
-	return func() []watch.Event {
-		time.Sleep(time.Second) // what was written last arrives
-		ended.Store(true)
-		w.Stop()
-		<-done
-		return got
-	}
 }
 
 // judge plays the pods again and looks at each moment at which versions were ready

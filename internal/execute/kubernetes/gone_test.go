@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,7 +107,7 @@ func TestImage_thatIsGoneHaltsTheRunAndIsTakenBack(t *testing.T) {
 				p.Settled(t, p.ns, "web")
 			}
 			p.well(t, kind, "web", "2")
-			pods := p.watch(t, want.pods)
+			pods := p.Follow(t, p.ns)
 			before := len(p.writes(t))
 			r := p.run(t, kind, "2", "1-gone")
 			if r.State != backout.RunHalted {
@@ -126,41 +125,6 @@ func TestImage_thatIsGoneHaltsTheRunAndIsTakenBack(t *testing.T) {
 				t.Errorf("wrote %q, want it there and back", got)
 			}
 		})
-	}
-}
-
-// watch follows the pods that there are now, of which there are so many.
-func (p *place) watch(t *testing.T, n int) func() []watch.Event {
-	t.Helper()
-	now, err := p.Client.CoreV1().Pods(p.ns).List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(now.Items) != n {
-		t.Fatalf("%d pods, %v", len(now.Items), err)
-	}
-	w, err := p.Client.CoreV1().Pods(p.ns).Watch(t.Context(), metav1.ListOptions{ResourceVersion: now.ResourceVersion})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []watch.Event
-	for _, pod := range now.Items {
-		got = append(got, watch.Event{Type: watch.Added, Object: &pod})
-	}
-	var ended atomic.Bool
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for e := range w.ResultChan() {
-			if e.Type == watch.Error && ended.Load() {
-				continue // it says that we have ended it
-			}
-			got = append(got, e)
-		}
-	}()
-	return func() []watch.Event {
-		time.Sleep(500 * time.Millisecond) // what was written last arrives
-		ended.Store(true)
-		w.Stop()
-		<-done
-		return got
 	}
 }
 
