@@ -49,15 +49,7 @@ func proven(t *testing.T, m *gauge) (*Gate, func(minutes int) execute.Answer) {
 			Prometheus: &backout.PrometheusQuery{Query: `rate{service="{{args.service}}"}`},
 		}}}}},
 	}
-	return g, func(minutes int) execute.Answer {
-		a, err := g.Ask(t.Context(), execute.Question{
-			Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(4 * minute), Now: began.Add(time.Duration(minutes) * minute), Last: true,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
+	return g, func(minutes int) execute.Answer { return askLast(t, g, inc, began, minutes) }
 }
 
 func TestGate_analysesMustBeSuccessful(t *testing.T) {
@@ -172,31 +164,25 @@ func TestGate_criteriaDecide(t *testing.T) {
 		tw := newTown(t, true, nil)
 		inc := tw.until(tw.detect(), backout.StateExecuting)
 		began := tw.now
-		id := func(s backout.ServiceID) backout.SeriesID {
-			return backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: s}}
-		}
 		tw.signals.levels = map[backout.SeriesID]func(time.Time) float64{}
 		inc.Findings = nil
 		for _, s := range []backout.ServiceID{"payment", "shop"} {
-			inc.Findings = append(inc.Findings, backout.Finding{ID: id(s), Opens: true})
-			tw.signals.levels[id(s)] = func(at time.Time) float64 {
+			inc.Findings = append(inc.Findings, backout.Finding{ID: errorsOf(s), Opens: true})
+			tw.signals.levels[errorsOf(s)] = func(at time.Time) float64 {
 				if at.After(began) && s == "payment" {
 					return 0
 				}
 				return 9
 			}
 		}
-		tw.signals.levels[id("bank")] = func(time.Time) float64 { return 0 } // never ill
+		tw.signals.levels[errorsOf("bank")] = func(time.Time) float64 { return 0 } // never ill
 		tw.store.incidents[inc.ID] = inc
-		g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
+		g := &Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
 		if c.objectives != nil {
 			g.Criteria = []backout.SuccessCriteria{{ID: "c", Objectives: c.objectives, Pass: .9, Warning: .75}}
 		}
-		a, err := g.Ask(t.Context(), execute.Question{
-			Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(4 * minute), Now: began.Add(time.Duration(c.minutes) * minute), Last: true,
-		})
-		if err != nil || a.Decision != c.want || !strings.Contains(a.Why, c.words) {
-			t.Errorf("%s: %s (%s), %v; want %s and %q", name, a.Decision, a.Why, err, c.want, c.words)
+		if a := askLast(t, g, inc, began, c.minutes); a.Decision != c.want || !strings.Contains(a.Why, c.words) {
+			t.Errorf("%s: %s (%s); want %s and %q", name, a.Decision, a.Why, c.want, c.words)
 		}
 	}
 }

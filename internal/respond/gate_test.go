@@ -38,6 +38,19 @@ func gateAt(t *testing.T, last bool, minutes int, bake time.Duration, since func
 	return a
 }
 
+// askLast asks a gate about the last round of an incident's attempt, so many minutes after
+// the round began.
+func askLast(t *testing.T, g *Gate, inc backout.Incident, began time.Time, minutes int) execute.Answer {
+	t.Helper()
+	a, err := g.Ask(t.Context(), execute.Question{
+		Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(4 * minute), Now: began.Add(time.Duration(minutes) * minute), Last: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 func TestGate_decisions(t *testing.T) {
 	healthy, ill := func(int) float64 { return 0 }, func(int) float64 { return 9 }
 	unseen := func(int) float64 { return math.NaN() }

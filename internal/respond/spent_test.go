@@ -10,6 +10,7 @@ import (
 	"github.com/backout-dev/backout/internal/execute"
 )
 
+// errorsOf are the errors of a service.
 func errorsOf(s backout.ServiceID) backout.SeriesID {
 	return backout.SeriesID{Signal: "errors", Subject: backout.Subject{Service: s}}
 }
@@ -32,17 +33,11 @@ func spentAt(t *testing.T, minutes int, criteria []backout.Criterion, since map[
 		}
 	}
 	tw.store.incidents[inc.ID] = inc
-	g := Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
+	g := &Gate{Store: tw.store, Signals: tw.signals, Minute: minute}
 	if criteria != nil {
 		g.Criteria = []backout.SuccessCriteria{{ID: "c", Objectives: criteria, Pass: 1, Warning: 1}}
 	}
-	a, err := g.Ask(t.Context(), execute.Question{
-		Attempt: inc.Attempts[0], Moved: inc.Plan.Steps(), Since: began, Until: began.Add(4 * minute), Now: began.Add(time.Duration(minutes) * minute), Last: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return askLast(t, g, inc, began, minutes)
 }
 
 // When a last gate's time is over, what helped is not undone: only what was of no use is.
