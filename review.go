@@ -17,7 +17,8 @@ type Review struct {
 	Delays []ReviewDelay `json:"delays"`
 	// Spread says for each way trouble could travel whether it did, and how fast.
 	Spread []ReviewSpread `json:"spread"`
-	// EffectLag is the time from the last effect to verified recovery.
+	// EffectLag is the time from the last effect to verified recovery; 0 where the run ended
+	// for another reason, and nobody knows.
 	EffectLag Duration `json:"effect_lag"`
 	// Hits is for each hit that was foretold and came before anything was done how far
 	// off its time was, in the forecast's own widths; see [Priors.HitTimes].

@@ -11,14 +11,20 @@ import (
 )
 
 // learn writes the review of a recovered incident and folds it into the priors:
-// recovery after taking a change back, verified, is the label.
+// recovery after taking a change back, verified, is the label. What stayed ill is another
+// trouble and teaches nothing about this one.
 func (r *Responder) learn(ctx context.Context, now time.Time, inc backout.Incident, run backout.Run) error {
 	w, err := r.cfg.Facts.World(ctx, now, false)
 	if err != nil {
 		return err
 	}
-	review := reviewOf(now, w, inc, run)
-	review.Hits, review.Recovery = missed(inc, r.cfg.Minute), overdue(inc, inc.Attempts[len(inc.Attempts)-1].EndedAt)
+	at, mended := inc.Attempts[len(inc.Attempts)-1], inc
+	mended.Findings = slices.DeleteFunc(slices.Clone(inc.Findings), func(f backout.Finding) bool { return slices.Contains(at.Unproven, f.ID) })
+	review := reviewOf(now, w, mended, run)
+	review.Hits = missed(mended, r.cfg.Minute)
+	if len(at.Unproven) == 0 {
+		review.Recovery = overdue(inc, at.EndedAt)
+	}
 	r.remember(ctx, inc, &review)
 	if err := r.cfg.Learner.SaveReview(ctx, review); err != nil {
 		return fmt.Errorf("save review of %s: %w", inc.ID, err)
@@ -37,6 +43,9 @@ func reviewOf(now time.Time, w backout.World, inc backout.Incident, run backout.
 	rev := backout.Review{
 		Incident: inc.ID, At: now, Culprits: []backout.ChangeID{}, Label: backout.LabelChange, By: "verified recovery",
 		Actions: []backout.ReviewAction{}, Delays: []backout.ReviewDelay{}, EffectLag: backout.Duration(at.EndedAt.Sub(at.StartedAt)),
+	}
+	if len(at.Unproven) > 0 { // it ended when the gate's time was over, not when it was felt
+		rev.EffectLag = 0
 	}
 	changes := map[backout.ChangeID]backout.Change{}
 	for _, c := range w.Changes {

@@ -104,6 +104,9 @@ func TestObserve_whatWasLeft(t *testing.T) {
 	for name, stays := range map[string]bool{"still ill": true, "well by then": false} {
 		t.Run(name, func(t *testing.T) {
 			tw := newTown(t, true, nil)
+			g := &tw.world.Graph
+			g.Services = append(g.Services, backout.Service{ID: "cart", Kind: backout.ServiceOwn, Tier: 1})
+			g.Dependencies = append(g.Dependencies, backout.Dependency{From: "cart", To: "payment", Hard: true})
 			id := tw.detect()
 			inc := tw.until(id, backout.StateExecuting)
 			cart, turn := errorsOf("cart"), tw.now.Add(5*minute)
@@ -113,7 +116,7 @@ func TestObserve_whatWasLeft(t *testing.T) {
 				}
 				return 0
 			}
-			found := []backout.Finding{{ID: cart, Kind: backout.SignalErrors, At: inc.OpenedAt, Onset: inc.Onset, Opens: true}}
+			found := []backout.Finding{{ID: cart, Kind: backout.SignalErrors, At: inc.OpenedAt, Onset: noon.Add(-9 * minute), Opens: true}}
 			if got, err := tw.r.Observe(t.Context(), tw.now, "production", found, nil); err != nil || got != id {
 				t.Fatalf("joined %s, %v", got, err)
 			}
@@ -128,6 +131,15 @@ func TestObserve_whatWasLeft(t *testing.T) {
 			}
 			if last := tw.store.messages[len(tw.store.messages)-1]; !strings.Contains(last.Text, "cart stays ill") {
 				t.Errorf("the end was told as %q", last.Text)
+			}
+			rev := tw.store.reviews[len(tw.store.reviews)-1]
+			if rev.EffectLag != 0 || rev.Recovery != nil || len(rev.Culprits) != 1 {
+				t.Errorf("the review says that it took %s to be felt, %v; culprits %v: want the culprit alone", rev.EffectLag.Std(), rev.Recovery, rev.Culprits)
+			}
+			for _, s := range rev.Spread {
+				if s.Victim == "cart" && s.Followed {
+					t.Errorf("learnt that cart's trouble came from %s", s.Cause)
+				}
 			}
 			tw.now = tw.now.Add(4 * minute)
 			next, err := tw.r.Observe(t.Context(), tw.now, "production", nil, nil)
