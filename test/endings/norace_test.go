@@ -2,5 +2,7 @@
 
 package endings
 
-// worlds is how many random worlds are played.
-const worlds = "15"
+const (
+	watched = false // for races
+	worlds  = "15"  // random ones that are played
+)
