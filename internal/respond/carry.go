@@ -90,7 +90,7 @@ func (r *Responder) follow(ctx context.Context, now time.Time, inc backout.Incid
 		return time.Time{}, err
 	}
 	at.EndedAt, at.Result, at.Why, at.TakenBack = now, run.State, run.Why, returned(*at, run, w.Changes)
-	at.Unproven = lastly(run)
+	at.Unproven = leftIll(run)
 	seal, err := run.Seal()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("seal journal of %s: %w", at.ID, err)

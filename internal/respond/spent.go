@@ -92,8 +92,8 @@ func suspected(p backout.Plan) func(backout.SeriesID) bool {
 	return func(id backout.SeriesID) bool { return id.Subject.Journey != "" || own[id.Subject.Service] }
 }
 
-// lastly are the signals that the gate that ended a run saw no proof of.
-func lastly(run backout.Run) []backout.SeriesID {
+// leftIll are the signals that the gate that ended a run saw no proof of recovery of.
+func leftIll(run backout.Run) []backout.SeriesID {
 	for _, e := range slices.Backward(run.Entries) {
 		if e.Kind == backout.EntryGate {
 			return e.Unproven

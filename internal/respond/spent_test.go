@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -46,18 +47,8 @@ func TestGate_whatHelpedStays(t *testing.T) {
 	payment, shop, bank, cart := errorsOf("payment"), errorsOf("shop"), errorsOf("bank"), errorsOf("cart")
 	buy := backout.SeriesID{Signal: "errors", Subject: backout.Subject{Journey: "buy"}}
 	back, ill := func(int) float64 { return 0 }, func(int) float64 { return 9 }
-	unseen := func(m int) float64 {
-		if m > 5 {
-			return 0 / zero
-		}
-		return 9
-	}
-	slow := func(m int) float64 { // well enough to say so, but not to prove it in time
-		if m < 38 {
-			return 9
-		}
-		return 1.4
-	}
+	unseen := func(int) float64 { return math.NaN() }
+	slow := backAfter(38) // well enough to say so, but not to prove it in time
 	for name, c := range map[string]struct {
 		minutes  int
 		criteria []backout.Criterion
@@ -76,7 +67,7 @@ func TestGate_whatHelpedStays(t *testing.T) {
 		"one is not seen any more":                 {50, nil, since{payment: back, shop: back, cart: unseen}, execute.DecisionLeave, []backout.SeriesID{cart}},
 		"nearly proven, beside one still ill":      {47, nil, since{payment: slow, cart: ill}, execute.DecisionHalt, nil},
 		"nearly proven, and then proven":           {70, nil, since{payment: slow}, execute.DecisionGoOn, nil},
-		"nearly proven, all of the longest time":   {95, nil, since{payment: nearlyFor(88)}, execute.DecisionLeave, []backout.SeriesID{payment}},
+		"nearly proven, all of the longest time":   {95, nil, since{payment: backAfter(88)}, execute.DecisionLeave, []backout.SeriesID{payment}},
 		"proven, whatever the time":                {95, nil, since{payment: back, shop: back}, execute.DecisionGoOn, nil},
 	} {
 		a := spentAt(t, c.minutes, c.criteria, c.since)
@@ -86,10 +77,8 @@ func TestGate_whatHelpedStays(t *testing.T) {
 	}
 }
 
-var zero = 0.0
-
-// nearlyFor is a signal that comes back so late that it is only nearly proven then.
-func nearlyFor(minutes int) func(int) float64 {
+// backAfter is a signal that comes back, not quite to normal, after so many minutes.
+func backAfter(minutes int) func(int) float64 {
 	return func(m int) float64 {
 		if m < minutes {
 			return 9
