@@ -452,7 +452,7 @@ func TestMake_refusesNonsense(t *testing.T) {
 		}
 	}
 	w.req.Attribution.PNone, w.req.Attribution.Suspects[0].P = .1, math.NaN()
-	if _, err := Make(w.req); backout.CodeOf(err) != backout.CodeInvalid {
-		t.Errorf("a suspect without a number: error %v, want invalid", err)
+	if _, err := Make(w.req); backout.CodeOf(err) != backout.CodeInvalid || !strings.Contains(err.Error(), string(w.req.Attribution.Suspects[0].Change)) {
+		t.Errorf("a suspect without a number: error %v, want invalid, and its name", err)
 	}
 }

@@ -125,6 +125,25 @@ func TestReport_saysTheFacts(t *testing.T) {
 	}
 }
 
+// What was not back when the rest was is said where recovery is.
+func TestReport_whatIsStillIll(t *testing.T) {
+	f := whole()
+	at := &f.Incident.Attempts[len(f.Incident.Attempts)-1]
+	at.Unproven = []backout.SeriesID{{Signal: "errors", Subject: backout.Subject{Service: "cart"}}}
+	html, err := HTML(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"page": html, "Markdown": Markdown(f)} {
+		if want := "Recovery was verified by the signals. Not back, and taken for another trouble: cart errors. Taken back:"; !strings.Contains(text, want) {
+			t.Errorf("the %s does not say %q", name, want)
+		}
+	}
+	if os.Getenv("REPORT_OUT") != "" {
+		_ = os.WriteFile(os.Getenv("REPORT_OUT"), []byte(html), 0o600)
+	}
+}
+
 // The page needs nothing else, is small, and no name in it becomes markup.
 func TestHTML_standsAlone(t *testing.T) {
 	f := whole()
