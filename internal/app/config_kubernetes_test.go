@@ -24,8 +24,8 @@ import (
 // lookInto notes what a service's pods have read: as programs do, each reads its ConfigMap
 // once, when it starts, and is broken for as long as it lives if it found that content.
 func (p *product) lookInto(t *testing.T, at place, s *kubetest.Stack, ns, broken string) {
-	ctx, read := t.Context(), map[types.UID]string{}
-	look := func() (share float64, ok bool) {
+	read := map[types.UID]string{}
+	p.watch(t.Context(), at, func(ctx context.Context) (share float64, ok bool) {
 		config, err := s.Client.CoreV1().ConfigMaps(ns).Get(ctx, at.service, metav1.GetOptions{})
 		if err != nil {
 			return 0, false
@@ -47,20 +47,7 @@ func (p *product) lookInto(t *testing.T, at place, s *kubetest.Stack, ns, broken
 			}
 		}
 		return float64(bad) / float64(max(all, 1)), true
-	}
-	go func() {
-		for ctx.Err() == nil {
-			if share, ok := look(); ok {
-				p.mu.Lock()
-				p.seen[at] = append(p.seen[at], seen{time.Now(), share})
-				p.mu.Unlock()
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	}()
+	})
 }
 
 // A ConfigMap is changed in place, and pods that start afterwards fail their requests;

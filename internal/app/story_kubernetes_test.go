@@ -46,22 +46,31 @@ func newProduct(all ...place) *product { return &product{seen: map[place][]seen{
 
 // look notes what runs somewhere until the test ends.
 func (p *product) look(t *testing.T, at place, s *kubetest.Stack, ns, broken string) {
-	ctx := t.Context()
+	p.watch(t.Context(), at, func(ctx context.Context) (share float64, ok bool) {
+		images, err := s.CountImages(ctx, ns, at.service)
+		all := 0
+		for _, n := range images {
+			all += n
+		}
+		return float64(images[broken]) / float64(max(all, 1)), err == nil
+	})
+}
+
+// watch notes ten times a second which share somewhere is broken, until the context
+// ends. A look that failed is left out: it may be the one that the test's end has cut off.
+func (p *product) watch(ctx context.Context, at place, look func(context.Context) (share float64, ok bool)) {
+	tick := time.NewTicker(100 * time.Millisecond)
 	go func() {
+		defer tick.Stop()
 		for ctx.Err() == nil {
-			all, bad := 0, 0
-			for image, n := range s.Images(t, ns, at.service) {
-				all += n
-				if image == broken {
-					bad += n
-				}
+			if share, ok := look(ctx); ok {
+				p.mu.Lock()
+				p.seen[at] = append(p.seen[at], seen{time.Now(), share})
+				p.mu.Unlock()
 			}
-			p.mu.Lock()
-			p.seen[at] = append(p.seen[at], seen{time.Now(), float64(bad) / float64(max(all, 1))})
-			p.mu.Unlock()
 			select {
 			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
+			case <-tick.C:
 			}
 		}
 	}()

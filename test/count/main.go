@@ -1,5 +1,6 @@
 // Command count reads `go test -json`, prints one line for each package and the
-// output of every failed test, and ends with how many tests passed and failed.
+// output of every failed test with what the test itself said at the end of it, and
+// ends with how many tests passed and failed.
 // It exits with 1 when anything failed or nothing ran.
 package main
 
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -65,4 +67,22 @@ func report(e event, lines []string) {
 	if e.Action == "fail" || e.Test != "" && e.Action == "skip" {
 		fmt.Print(strings.Join(lines, ""))
 	}
+	if e.Action == "fail" && e.Test != "" {
+		fmt.Print(strings.Join(reasons(e.Test, lines), ""))
+	}
 }
+
+// reasons are the lines in which a test says what is wrong, which among the logs of
+// what it had started are hard to find.
+func reasons(test string, lines []string) []string {
+	var out []string
+	for _, l := range lines {
+		if said.MatchString(l) {
+			out = append(out, "why "+test+": "+l)
+		}
+	}
+	return out
+}
+
+// said matches what t.Error and its like print: where in a test, and what.
+var said = regexp.MustCompile(`^\s+\w+_test\.go:\d+: `)

@@ -154,12 +154,22 @@ func (s *Stack) Stuck(t testing.TB, namespace, name string) {
 	})
 }
 
-// Images counts the pods with the label app=name by image, those that are going left out.
+// Images is CountImages, without which the test can't go on.
 func (s *Stack) Images(t testing.TB, namespace, name string) map[string]int {
 	t.Helper()
-	all, err := s.Client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=" + name})
+	images, err := s.CountImages(t.Context(), namespace, name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return images
+}
+
+// CountImages counts the pods with the label app=name by image, those that are going
+// left out.
+func (s *Stack) CountImages(ctx context.Context, namespace, name string) (map[string]int, error) {
+	all, err := s.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + name})
+	if err != nil {
+		return nil, err
 	}
 	out := map[string]int{}
 	for _, p := range all.Items {
@@ -167,7 +177,7 @@ func (s *Stack) Images(t testing.TB, namespace, name string) map[string]int {
 			out[p.Spec.Containers[0].Image]++
 		}
 	}
-	return out
+	return out, nil
 }
 
 // Eventually asks until it is so, at most a minute; else the test fails with what was
