@@ -258,10 +258,14 @@ const clearlyIll = 2.995732273553991
 
 func repeat(x float64, n int) []float64 {
 	out := make([]float64, n)
+	fill(out, x)
+	return out
+}
+
+func fill(out []float64, x float64) {
 	for i := range out {
 		out[i] = x
 	}
-	return out
 }
 
 func joined(ids []backout.ServiceID) string {

@@ -39,12 +39,11 @@ func everywhere(l backout.Location) bool {
 // blastOf finds the readings that a cause at these services could touch. A cause
 // in one location shows only there and in series that tell no location.
 func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, loc backout.Location) blast {
-	out := blast{stops: rs.spread(origins)}
-	reached := map[backout.ServiceID]stop{}
-	here := func(r reading) bool { return everywhere(loc) || r.at.location == "" || r.at.location == loc }
+	reached := rs.spread(origins)
+	here := func(r *reading) bool { return everywhere(loc) || r.at.location == "" || r.at.location == loc }
+	out := blast{stops: reached.stops, readings: make([]through, 0, p.measured(reached.stops)+len(p.broad))}
 	sizes := make([]float64, len(out.stops)) // of the ill
 	for i, s := range out.stops {
-		reached[s.service] = s
 		from := 0.0
 		for j, l := range s.links {
 			from = max(from, sizes[l.stop])
@@ -53,24 +52,25 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 			}
 		}
 		for _, k := range p.of[s.service] {
-			if !here(p.readings[k]) {
+			r := &p.readings[k]
+			if !here(r) {
 				continue
 			}
 			visible := 1.0
 			if len(s.links) == 0 {
 				visible = ownVisible
-				if p.readings[k].seen {
+				if r.seen {
 					visible = seenByCallers
 				}
 			}
-			sizes[i] = max(sizes[i], p.readings[k].size)
+			sizes[i] = max(sizes[i], r.size)
 			if s.a > negligible {
-				out.readings = append(out.readings, through{k, i, visible, sizeFits(p.readings[k].size, from), s.grasp})
+				out.readings = append(out.readings, through{k, i, visible, sizeFits(r.size, from), s.grasp})
 			}
 		}
 	}
 	for _, k := range p.broad {
-		r := p.readings[k]
+		r := &p.readings[k]
 		if !here(r) {
 			continue
 		}
@@ -78,7 +78,7 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 		if r.at.journey != "" {
 			for _, j := range g.Journeys {
 				if j.ID == r.at.journey {
-					at = journeyReach(j.Services, reached, 0.6)
+					at = reached.journey(j.Services, 0.6)
 				}
 			}
 		} else { // a KPI of the whole product
@@ -86,7 +86,7 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 			for _, j := range g.Journeys {
 				all = append(all, j.Services...)
 			}
-			at = journeyReach(all, reached, 0.3)
+			at = reached.journey(all, 0.3)
 		}
 		if at.a > negligible {
 			out.readings = append(out.readings, through{k, -1, 1, 1, at})
@@ -98,15 +98,24 @@ func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, 
 	return out
 }
 
+// measured is how many readings there are of the services of these stops.
+func (p *panel) measured(stops []stop) (n int) {
+	for _, s := range stops {
+		n += len(p.of[s.service])
+	}
+	return n
+}
+
 // badCallsOf are the calls of a service to callees that it does not make ill: a
 // faulty caller may show in nothing else.
-func (p *panel) badCallsOf(o backout.ServiceID, reached map[backout.ServiceID]stop, loc backout.Location) []badCall {
+func (p *panel) badCallsOf(o backout.ServiceID, reached reach, loc backout.Location) []badCall {
 	var out []badCall
 	for _, k := range p.callsBy[o] {
 		if !everywhere(loc) && k.location != "" && k.location != loc {
 			continue
 		}
-		if q := badCalls * (1 - reached[k.callee].a); q > negligible {
+		there, _ := reached.of(k.callee)
+		if q := badCalls * (1 - there.a); q > negligible {
 			out = append(out, badCall{k, q})
 		}
 	}
@@ -122,20 +131,22 @@ func (p *panel) badCallsOf(o backout.ServiceID, reached map[backout.ServiceID]st
 // form a tree.
 func (p *panel) evidence(b blast) []float64 {
 	n := p.clock.n
-	acc := accumulator{make([]float64, n), repeat(1, n)}
+	acc, f := accumulator{make([]float64, n), repeat(1, n)}, make([]float64, n)
 	p.filter(b, 0, n, acc.times)
 	for _, t := range b.readings {
 		if t.stop < 0 {
 			ratio := p.readings[t.reading].hop(t.hops)
 			for i, r := range ratio {
-				acc.times(i, 1+t.a*t.visible*(r-1))
+				f[i] = 1 + t.a*t.visible*(r-1)
 			}
+			acc.times(f)
 		}
 	}
 	for _, bc := range b.badCalls {
 		for i, r := range p.calls[bc.call].hop(0) {
-			acc.times(i, 1-bc.p+bc.p*r)
+			f[i] = 1 - bc.p + bc.p*r
 		}
+		acc.times(f)
 	}
 	return acc.logs()
 }
@@ -143,11 +154,15 @@ func (p *panel) evidence(b blast) []float64 {
 // accumulator multiplies factors up by minute and takes logarithms now and then.
 type accumulator struct{ sum, product []float64 }
 
-func (a accumulator) times(i int, f float64) {
-	a.product[i] *= f
-	if a.product[i] > 1e150 || a.product[i] < 1e-150 {
-		a.sum[i] += math.Log(a.product[i])
-		a.product[i] = 1
+// times multiplies with the factors of all minutes.
+func (a accumulator) times(factors []float64) {
+	for i, f := range factors {
+		x := a.product[i] * f
+		if x > 1e150 || x < 1e-150 {
+			a.sum[i] += math.Log(x)
+			x = 1
+		}
+		a.product[i] = x
 	}
 }
 
@@ -162,41 +177,21 @@ func (a accumulator) logs() []float64 {
 var rooms = sync.Pool{New: func() any { return new([]float64) }}
 
 // filter passes the minutes from..to of the onset through the stops of a blast and
-// calls each with the factor of every stop. It returns how likely each stop had
-// caught the trouble, by the stops before it, in the last of these minutes.
-func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) []float64 {
-	n := to - from
+// calls each with the factors of every stop in these minutes, which are not kept. It
+// returns how likely each stop had caught the trouble, by the stops before it, in the
+// last of these minutes.
+func (p *panel) filter(b blast, from, to int, each func(factors []float64)) []float64 {
+	n, stops := to-from, len(b.stops)
 	room := rooms.Get().(*[]float64)
 	defer rooms.Put(room)
-	*room = slices.Grow((*room)[:0], n*len(b.stops))
-	ill := (*room)[:n*len(b.stops)] // the chance that a stop is ill, its own readings seen
-	before := make([]float64, len(b.stops))
-	like := make([]float64, n)
+	*room = slices.Grow((*room)[:0], n*(stops+1))
+	ill := (*room)[:n*stops] // the chance that a stop is ill, its own readings seen
+	like := (*room)[n*stops : n*(stops+1)]
+	before := make([]float64, stops)
 	k := 0
 	for s, at := range b.stops {
 		q := ill[s*n : (s+1)*n]
-		if len(at.links) == 0 {
-			for i := range q {
-				q[i] = at.a
-			}
-		} else {
-			for i := range q {
-				q[i] = 1
-			}
-			for _, l := range at.links {
-				w := ill[l.stop*n : (l.stop+1)*n]
-				if b.silent && l.view != nil {
-					l.throughView(w, q, from, each)
-					continue
-				}
-				for i := range q {
-					q[i] *= 1 - l.p*w[i]
-				}
-			}
-			for i := range q {
-				q[i] = 1 - q[i]
-			}
-		}
+		b.comes(at, q, ill, from, like, each)
 		before[s] = q[n-1]
 		first, quiet := true, 0.0
 		for ; k < len(b.readings) && b.readings[k].stop == s; k++ {
@@ -208,33 +203,59 @@ func (p *panel) filter(b blast, from, to int, each func(i int, factor float64)) 
 			ratio := p.readings[t.reading].hop(t.hops)[from:to]
 			seen, unseen := t.visible*t.fits, 1-t.visible
 			for i, r := range ratio {
-				if first {
-					like[i] = 1
+				saw := unseen + seen*r
+				if !first {
+					saw *= like[i]
 				}
-				like[i] *= unseen + seen*r
+				like[i] = saw
 			}
 			first = false
 		}
 		if quiet != 0 {
-			hushed(quiet, q, each)
+			hushed(quiet, q, each, like)
 		}
 		if first {
 			continue // not measured, or nothing to be seen
 		}
 		for i := range q {
-			like := max(faintest, min(like[i], 1/faintest))
-			f := 1 - q[i] + q[i]*like
-			q[i] *= like / f
-			each(i, f)
+			fits := q[i] * max(faintest, min(like[i], 1/faintest))
+			like[i] = 1 - q[i] + fits
+			q[i] = fits / like[i]
 		}
+		each(like)
 	}
 	return before
+}
+
+// comes fills in the chance that trouble comes to a stop by the ways to it, given how ill
+// those before it are. Where a silent cause shows on the way, each is called with that.
+func (b blast) comes(at stop, here, ill []float64, from int, room []float64, each func(factors []float64)) {
+	if len(at.links) == 0 {
+		fill(here, at.a)
+		return
+	}
+	missed, n := here, len(here)
+	fill(missed, 1)
+	for _, l := range at.links {
+		there := ill[l.stop*n : (l.stop+1)*n]
+		if b.silent && l.view != nil {
+			l.throughView(there, missed, from, room)
+			each(room)
+			continue
+		}
+		for i, q := range there {
+			missed[i] *= 1 - l.p*q
+		}
+	}
+	for i, x := range missed {
+		here[i] = 1 - x
+	}
 }
 
 // contributions are what each reading of a blast adds to the evidence at minute t0; those
 // of a silent cause's own services are none, see [trial.silentText].
 func (p *panel) contributions(b blast, t0 int) []float64 {
-	caught := p.filter(b, t0, t0+1, func(int, float64) {})
+	caught := p.filter(b, t0, t0+1, func([]float64) {})
 	out := make([]float64, len(b.readings))
 	for k, t := range b.readings {
 		a := t.a

@@ -67,6 +67,7 @@ func (t *tails) of(s minuteSums, longest int) {
 func (s minuteSums) bayesFactors(phi float64, t *tails) ([]float64, bool) {
 	phi = max(0, min(0.95, phi))
 	k, l2 := (1+phi)/(1-phi), shiftSD*shiftSD
+	rootK, toX := math.Sqrt(k), math.Sqrt(l2/k)
 	ramps := s.shapes()
 	t.of(s, slices.Max(ramps))
 	out := make([]float64, len(s.sum))
@@ -81,12 +82,12 @@ func (s minuteSums) bayesFactors(phi float64, t *tails) ([]float64, bool) {
 				wz = (t.zz[tau] - t.zz[end]) / f
 				ww = (2*(t.in[tau]-t.in[end]) + (1-2*float64(tau))*(t.nn[tau]-t.nn[end])) / (f * f)
 			}
-			q := 1 / (k + l2*ww)
-			x := wz * math.Sqrt(l2*q/k)
+			root := 1 / math.Sqrt(k+l2*ww)
+			x := wz * root * toX
 			if x*x > 2*mostExponent && x > 0 {
 				return nil, false
 			}
-			out[tau] += math.Sqrt(k*q) * twiceMills(x)
+			out[tau] += rootK * root * twiceMills(x)
 		}
 		out[tau] /= float64(len(ramps))
 	}

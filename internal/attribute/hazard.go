@@ -30,7 +30,18 @@ func delayBefore(d float64) float64 {
 
 // delays is the delay of one kind of change: the formula, its bins re-weighted by
 // what was learnt (a Dirichlet posterior).
-type delays struct{ weight [len(delayEdges) - 1]float64 }
+type delays struct {
+	weight [len(delayEdges) - 1]float64
+	upTo   [len(delayEdges) - 1]float64 // the probability of a start before each bin
+}
+
+// edgesBefore are the formula at the edges of the bins.
+var edgesBefore = func() (out [len(delayEdges)]float64) {
+	for i, e := range delayEdges {
+		out[i] = delayBefore(e)
+	}
+	return out
+}()
 
 func newDelays(counts []float64) delays {
 	var d delays
@@ -41,26 +52,27 @@ func newDelays(counts []float64) delays {
 		}
 	}
 	for i := range d.weight {
-		mass := delayBefore(delayEdges[i+1]) - delayBefore(delayEdges[i])
+		mass := edgesBefore[i+1] - edgesBefore[i]
 		n := 0.0
 		if i < len(counts) {
 			n = max(0, counts[i])
 		}
 		d.weight[i] = (priorDelays*mass + n) / (priorDelays + sum) / mass
+		if i > 0 {
+			d.upTo[i] = d.upTo[i-1] + d.weight[i-1]*(edgesBefore[i]-edgesBefore[i-1])
+		}
 	}
 	return d
 }
 
-// within is the probability of a start between lo and hi minutes after exposure.
-func (d delays) within(lo, hi float64) float64 {
-	p := 0.0
-	for i, w := range d.weight {
-		a, b := max(lo, delayEdges[i]), min(hi, delayEdges[i+1])
-		if b > a {
-			p += w * (delayBefore(b) - delayBefore(a))
-		}
+// before is the probability of a start until so many minutes after exposure.
+func (d delays) before(minutes float64) float64 {
+	minutes = min(minutes, horizon)
+	i := len(d.weight) - 1
+	for i > 0 && minutes <= delayEdges[i] {
+		i--
 	}
-	return p
+	return d.upTo[i] + d.weight[i]*(delayBefore(minutes)-edgesBefore[i])
 }
 
 // hazard is, for each minute, the probability that a change with this exposure
@@ -82,19 +94,26 @@ func hazard(e backout.Exposure, d delays, c clock) []float64 {
 		}
 	}
 	out := make([]float64, c.n)
-	for i := range out {
-		for _, s := range stages {
-			age := c.since(i, s.at)
-			switch {
+	for _, s := range stages {
+		first, before := c.since(0, s.at), 0.0
+		if first > 1 {
+			before = d.before(first - 1)
+		}
+		for i := range out {
+			switch age := first + float64(i); {
 			case age > 0:
-				out[i] += s.w * max(afterOnset, d.within(max(0, age-1), age))
+				until := d.before(age)
+				out[i] += s.w * max(afterOnset, until-before)
+				before = until
 			case age > -1:
 				out[i] += s.w * clockSkew
 			default:
 				out[i] += s.w * afterOnset
 			}
 		}
-		out[i] = max(out[i], afterOnset)
+	}
+	for i, x := range out {
+		out[i] = max(x, afterOnset)
 	}
 	return out
 }

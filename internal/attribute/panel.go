@@ -93,9 +93,7 @@ func newPanel(q Question) *panel {
 // look takes all looks at readings that causes will take, side by side.
 func (p *panel) look() {
 	each(len(p.readings), func(i int) {
-		for h := range p.readings[i].hops {
-			p.readings[i].hop(h)
-		}
+		p.readings[i].allHops()
 	})
 	each(len(p.callOrder), func(i int) {
 		p.calls[p.callOrder[i]].hop(0)
@@ -303,9 +301,20 @@ func newReading(at place, t track) reading {
 // hop spreads the evidence over the minutes of a cause so many hops away.
 func (r *reading) hop(h int) []float64 {
 	if r.hops[h] == nil {
-		r.hops[h] = convolve(r.ratio, hopKernels[h][:], r.never)
+		r.hops[h] = make([]float64, len(r.ratio))
+		convolve(r.hops[h], r.ratio, hopKernels[h][:], r.never)
 	}
 	return r.hops[h]
+}
+
+// allHops takes all these looks in one piece of memory.
+func (r *reading) allHops() {
+	n := len(r.ratio)
+	room := make([]float64, len(r.hops)*n)
+	for h := range r.hops {
+		r.hops[h] = room[h*n : (h+1)*n : (h+1)*n]
+		convolve(r.hops[h], r.ratio, hopKernels[h][:], r.never)
+	}
 }
 
 // hopMinutes is how much later than its cause a place may turn worse.
@@ -340,10 +349,9 @@ func hopKernel(h int) (k [hopMinutes]float64) {
 	return k
 }
 
-// convolve looks from each minute ahead; what lies beyond the window is the same for
-// all minutes there.
-func convolve(x, kernel []float64, beyond float64) []float64 {
-	out := make([]float64, len(x))
+// convolve looks from each minute of x ahead; what lies beyond the window is the same
+// for all minutes there.
+func convolve(out, x, kernel []float64, beyond float64) {
 	for i := range out {
 		ahead := x[i:min(len(x), i+len(kernel))]
 		sum := 0.0
@@ -355,7 +363,6 @@ func convolve(x, kernel []float64, beyond float64) []float64 {
 		}
 		out[i] = sum
 	}
-	return out
 }
 
 func comparePlaces(a, b place) int {

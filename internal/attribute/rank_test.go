@@ -304,14 +304,14 @@ func TestTogether_twoMetrics(t *testing.T) {
 func TestDelays_learntBinsKeepTheSum(t *testing.T) {
 	for _, counts := range [][]float64{nil, {1, 2, 3, 4, 5, 6, 7}, {100}} {
 		d := newDelays(counts)
-		if got := d.within(0, horizon); math.Abs(got-delayBefore(horizon)) > 1e-9 && counts == nil {
+		if got := d.before(horizon); math.Abs(got-delayBefore(horizon)) > 1e-9 && counts == nil {
 			t.Errorf("formula sums to %v", got)
 		}
-		if got := d.within(0, horizon); got > 1+1e-9 || got < 0.9 {
+		if got := d.before(horizon); got > 1+1e-9 || got < 0.9 {
 			t.Errorf("counts %v: delays sum to %v", counts, got)
 		}
 	}
-	if fast, plain := newDelays([]float64{200}), newDelays(nil); fast.within(0, 1) < 3*plain.within(0, 1) {
+	if fast, plain := newDelays([]float64{200}), newDelays(nil); fast.before(1) < 3*plain.before(1) {
 		t.Error("two hundred fast culprits teach nothing")
 	}
 }
@@ -335,7 +335,7 @@ func TestReach_noisyOr(t *testing.T) {
 	got := newRoads(g, backout.Priors{}, []call{{caller: "d", callee: "b"}, {caller: "e", callee: "d"}}).spread([]backout.ServiceID{"a"})
 	want := map[backout.ServiceID]grasp{"a": {1, 0}, "b": {0.65, 1}, "c": {0.65, 1}, "d": {1 - math.Pow(1-0.65*0.65, 2), 2}, "e": {0.65 * (1 - math.Pow(1-0.65*0.65, 2)), 3}}
 	reached := map[backout.ServiceID]grasp{}
-	for _, s := range got {
+	for _, s := range got.stops {
 		reached[s.service] = s.grasp
 	}
 	if d := cmp.Diff(want, reached, cmp.AllowUnexported(grasp{}), cmp.Comparer(func(x, y float64) bool { return math.Abs(x-y) < 1e-12 })); d != "" {

@@ -81,11 +81,27 @@ type link struct {
 	view *reading // what the reached one sees of where it begins; nil = not measured
 }
 
+// reach is where trouble comes to from where it begins.
+type reach struct {
+	stops []stop
+	at    map[backout.ServiceID]int // of each service among the stops
+}
+
+// of is how likely and how far away a service is reached; false = not at all.
+func (r reach) of(s backout.ServiceID) (grasp, bool) {
+	i, ok := r.at[s]
+	if !ok {
+		return grasp{}, false
+	}
+	return r.stops[i].grasp, true
+}
+
 // spread follows the roads out of the origins breadth first: a service is reached
 // unless every nearer one fails to pass the trouble on. The only origin is ill for
 // sure; of several each is with probability 0.7.
-func (rs roads) spread(origins []backout.ServiceID) []stop {
+func (rs roads) spread(origins []backout.ServiceID) reach {
 	var out []stop
+	var ways []way
 	at := map[backout.ServiceID]int{}
 	for _, o := range origins {
 		if _, twice := at[o]; !twice {
@@ -109,22 +125,45 @@ func (rs roads) spread(origins []backout.ServiceID) []stop {
 					out = append(out, stop{service: r.to, grasp: grasp{hops: hop}})
 				}
 				if u >= end {
-					out[u].links = append(out[u].links, link{stop: v, p: r.p})
+					ways = append(ways, way{u, link{stop: v, p: r.p}})
 					out[u].a = 1 - (1-out[u].a)*(1-r.p*out[v].a)
 				}
 			}
 		}
 		begin = end
 	}
-	return out
+	linkUp(out, ways)
+	return reach{out, at}
 }
 
-// journeyReach is how a cause reaches a journey: through any service on its
+// way is a link and the stop that it leads to.
+type way struct {
+	to int
+	link
+}
+
+// linkUp gives each stop its ways in one piece of memory, since there is a list for each
+// stop of each change.
+func linkUp(stops []stop, ways []way) {
+	n := make([]int, len(stops))
+	for _, w := range ways {
+		n[w.to]++
+	}
+	room := make([]link, len(ways))
+	for i := range stops {
+		stops[i].links, room = room[:0:n[i]], room[n[i]:]
+	}
+	for _, w := range ways {
+		stops[w.to].links = append(stops[w.to].links, w.link)
+	}
+}
+
+// journey is how a cause reaches a journey: through any service on its
 // critical path, one hop later.
-func journeyReach(services []backout.ServiceID, of map[backout.ServiceID]stop, theta float64) grasp {
+func (r reach) journey(services []backout.ServiceID, theta float64) grasp {
 	missed, hops := 1.0, math.MaxInt
 	for _, s := range services {
-		if g, ok := of[s]; ok {
+		if g, ok := r.of(s); ok {
 			missed *= 1 - theta*g.a
 			hops = min(hops, g.hops+1)
 		}

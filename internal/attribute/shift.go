@@ -29,17 +29,19 @@ func (c clock) start(i int) time.Time { return c.from.Add(time.Duration(i) * c.m
 type minuteSums struct{ sum, n []float64 }
 
 func (c clock) sums(r backout.Residuals) minuteSums {
-	out := minuteSums{make([]float64, c.n), make([]float64, c.n)}
+	room := make([]float64, 2*c.n)
+	out := minuteSums{room[:c.n:c.n], room[c.n:]}
+	end := time.Duration(c.n) * c.minute
+	if !c.until.IsZero() {
+		end = min(end, c.until.Sub(c.from))
+	}
+	first := r.From.Sub(c.from)
 	for k, z := range r.Levels {
-		if math.IsNaN(z) {
+		past := first + time.Duration(k)*r.Step
+		if math.IsNaN(z) || past <= 0 || past > end {
 			continue
 		}
-		at := r.From.Add(time.Duration(k) * r.Step)
-		past := at.Sub(c.from)
 		i := int((past - 1) / c.minute) // (0,minute] is minute 0
-		if past <= 0 || i >= c.n || !c.until.IsZero() && at.After(c.until) {
-			continue
-		}
 		out.sum[i] += max(-clipZ, min(clipZ, z))
 		out.n[i]++
 	}

@@ -51,24 +51,31 @@ func (t track) quietest(seen []track) float64 {
 	return q
 }
 
-// hushed calls each with the factor of what a silent cause does not show, and multiplies
-// it into the chance that a stop is ill. A change's only service is ill for sure, and
+// hushed calls each with the factors of what a silent cause does not show, and multiplies
+// them into the chance that a stop is ill. A change's only service is ill for sure, and
 // what it does not show is then made up for by callers that see it: a factor below all
 // numbers is called in parts.
-func hushed(log float64, ill []float64, each func(i int, factor float64)) {
+func hushed(log float64, ill []float64, each func(factors []float64), room []float64) {
 	const most = 300 // of a logarithm whose number is far from the ends
 	parts := math.Ceil(max(1, math.Abs(log)/most))
 	part, whole := math.Exp(log/parts), max(faintest, math.Exp(log))
-	for i, q := range ill {
-		if q == 1 {
-			for range int(parts) {
-				each(i, part)
+	for k := range int(parts) {
+		for i, q := range ill {
+			switch {
+			case q == 1:
+				room[i] = part
+			case k == 0:
+				room[i] = 1 - q + q*whole
+			default:
+				room[i] = 1
 			}
-			continue
 		}
-		f := 1 - q + q*whole
-		ill[i] *= whole / f
-		each(i, f)
+		each(room)
+	}
+	for i, q := range ill {
+		if q != 1 {
+			ill[i] = q * whole / (1 - q + q*whole)
+		}
 	}
 }
 
@@ -78,9 +85,9 @@ func hushed(log float64, ill []float64, each func(i int, factor float64)) {
 const faintest = 1e-150
 
 // viewOf is the clearest that is seen of a service by one that calls it; nil = nothing.
-func (p *panel) viewOf(callee, caller backout.ServiceID, here func(reading) bool) (out *reading) {
+func (p *panel) viewOf(callee, caller backout.ServiceID, here func(*reading) bool) (out *reading) {
 	for _, k := range p.callsTo[callee] {
-		if v := p.views[k]; k.caller == caller && here(*v) && (out == nil || v.peak > out.peak) {
+		if v := p.views[k]; k.caller == caller && here(v) && (out == nil || v.peak > out.peak) {
 			out = v
 		}
 	}
@@ -88,16 +95,16 @@ func (p *panel) viewOf(callee, caller backout.ServiceID, here func(reading) bool
 }
 
 // throughView takes into account whether the reached service sees the trouble in its
-// calls: given ill, the chance that the cause is ill, it calls each with the factor of what
-// is seen, and keeps in missed the chance that it comes by none of the links so far.
-func (l link) throughView(ill, missed []float64, from int, each func(i int, factor float64)) {
+// calls: given ill, the chance that the cause is ill, it fills in the factors of what is
+// seen, and keeps in missed the chance that it comes by none of the links so far.
+func (l link) throughView(ill, missed []float64, from int, factors []float64) {
 	view := l.view.hop(0)[from:]
 	for i := range missed {
 		comes := l.p * ill[i]
 		seen := comes * (1 - silentSeen + silentSeen*view[i]/l.view.never)
 		f := 1 - comes + seen
 		missed[i] *= 1 - seen/f
-		each(i, f)
+		factors[i] = f
 	}
 }
 
@@ -105,7 +112,7 @@ func (l link) throughView(ill, missed []float64, from int, each func(i int, fact
 func (p *panel) silentAt(b blast, t0 int) bool {
 	like := func(b blast) float64 {
 		sum := 0.0
-		p.filter(b, t0, t0+1, func(_ int, f float64) { sum += math.Log(f) })
+		p.filter(b, t0, t0+1, func(f []float64) { sum += math.Log(f[0]) })
 		return sum
 	}
 	return math.Log(silentShare/(1-silentShare))+like(b.silently())-like(b) > 0

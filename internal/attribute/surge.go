@@ -42,8 +42,9 @@ func (t *trial) surgeEvidence() []float64 {
 		for i := range q {
 			f := 1 - q[i] + q[i]*like[i]
 			q[i] *= like[i] / f
-			acc.times(i, f)
+			like[i] = f
 		}
+		acc.times(like)
 	}
 	out := acc.logs()
 	if up := p.demand(t.q.World.Graph); up != nil {
