@@ -30,7 +30,7 @@ func (p *panel) dose(services []backout.ServiceID, e backout.Exposure, loc backo
 			if !r.ill() || !everywhere(loc) && r.at.location != "" && r.at.location != loc {
 				continue
 			}
-			for _, x := range p.series[r.at] {
+			for _, x := range p.sumsOf(r.at) {
 				n++
 				for i, d := range x.doseEvidence(share) {
 					out[i] += d

@@ -39,9 +39,11 @@ func everywhere(l backout.Location) bool {
 // blastOf finds the readings that a cause at these services could touch. A cause
 // in one location shows only there and in series that tell no location.
 func (p *panel) blastOf(g backout.Graph, rs roads, origins []backout.ServiceID, loc backout.Location) blast {
-	reached := rs.spread(origins)
+	reached := reaches.Get().(*reach)
+	defer reaches.Put(reached)
+	rs.spread(origins, reached)
 	here := func(r *reading) bool { return everywhere(loc) || r.at.location == "" || r.at.location == loc }
-	out := blast{stops: reached.stops, readings: make([]through, 0, p.measured(reached.stops)+len(p.broad))}
+	out := blast{stops: slices.Clone(reached.stops), readings: make([]through, 0, p.measured(reached.stops)+len(p.broad))}
 	sizes := make([]float64, len(out.stops)) // of the ill
 	for i, s := range out.stops {
 		from := 0.0
@@ -108,7 +110,7 @@ func (p *panel) measured(stops []stop) (n int) {
 
 // badCallsOf are the calls of a service to callees that it does not make ill: a
 // faulty caller may show in nothing else.
-func (p *panel) badCallsOf(o backout.ServiceID, reached reach, loc backout.Location) []badCall {
+func (p *panel) badCallsOf(o backout.ServiceID, reached *reach, loc backout.Location) []badCall {
 	var out []badCall
 	for _, k := range p.callsBy[o] {
 		if !everywhere(loc) && k.location != "" && k.location != loc {
@@ -131,7 +133,11 @@ func (p *panel) badCallsOf(o backout.ServiceID, reached reach, loc backout.Locat
 // form a tree.
 func (p *panel) evidence(b blast) []float64 {
 	n := p.clock.n
-	acc, f := accumulator{make([]float64, n), repeat(1, n)}, make([]float64, n)
+	room := rooms.Get().(*[]float64)
+	defer rooms.Put(room)
+	*room = slices.Grow((*room)[:0], 2*n)
+	acc, f := accumulator{make([]float64, n), (*room)[:n]}, (*room)[n:2*n]
+	fill(acc.product, 1)
 	p.filter(b, 0, n, acc.times)
 	for _, t := range b.readings {
 		if t.stop < 0 {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"sync"
+
+	backout "github.com/backout-dev/backout"
 )
 
 // Bayes factors of nearly all series fit into a float64, and multiplying and adding
@@ -43,7 +45,17 @@ func newFactors(s minuteSums, phi float64, scratch *tails) factors {
 
 // tails are cumulated sums of minutes: to the end, of those, and of those times the
 // minute.
-type tails struct{ z, zz, n, nn, in []float64 }
+type tails struct {
+	z, zz, n, nn, in []float64
+	minutes          []float64 // what they are sums of, see [tails.read]
+}
+
+// read adds up a series in memory that the next one takes over.
+func (t *tails) read(c clock, r backout.Residuals) minuteSums {
+	t.minutes = slices.Grow(t.minutes[:0], 2*c.n)[:2*c.n]
+	clear(t.minutes)
+	return c.sumsIn(t.minutes, r)
+}
 
 var scratches = sync.Pool{New: func() any { return &tails{} }}
 
@@ -165,19 +177,20 @@ func joinedFast(metrics []factors) []float64 {
 	}
 	out := metrics[0].bf
 	if len(metrics) > 1 {
-		later := make([][]float64, len(metrics))
-		for m := range metrics {
-			later[m] = meanFromHere(metrics[m].bf)
-		}
 		out = make([]float64, len(out))
-		for i := range out {
+		after := make([]float64, len(metrics)) // sums from the minute on
+		for i := len(out) - 1; i >= 0; i-- {
+			for m := range metrics {
+				after[m] += metrics[m].bf[i]
+			}
+			left := float64(len(out) - i)
 			for m := range metrics {
 				bf := metrics[m].bf[i]
 				leads := bf / (bf + seenToLead)
 				term := bf / float64(len(metrics))
 				for k := range metrics {
 					if k != m {
-						term *= (1 + leads*later[k][i] + metrics[k].bf[i]) / (2 + leads)
+						term *= (1 + leads*after[k]/left + metrics[k].bf[i]) / (2 + leads)
 					}
 				}
 				out[i] += term
@@ -186,17 +199,6 @@ func joinedFast(metrics []factors) []float64 {
 	}
 	if slices.Max(out) > math.Exp(capLogBF) {
 		return nil
-	}
-	return out
-}
-
-// meanFromHere gives for each minute the mean of this and all later minutes.
-func meanFromHere(x []float64) []float64 {
-	out := make([]float64, len(x))
-	sum := 0.0
-	for i := len(x) - 1; i >= 0; i-- {
-		sum += x[i]
-		out[i] = sum / float64(len(x)-i)
 	}
 	return out
 }

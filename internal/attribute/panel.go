@@ -51,8 +51,9 @@ type panel struct {
 	ill          []int                        // readings that look ill
 	traffic      map[place][]float64          // demand, for surges: log evidence of a shift by minute
 	trafficOrder []place
-	series       map[place][]armSums // what places are read from, themselves and as their callers see them
-	where        []backout.Location  // distinct locations, "" excluded
+	residuals    []backout.Residuals
+	series       map[place][]int    // the residuals that places are read from, themselves and as their callers see them
+	where        []backout.Location // distinct locations, "" excluded
 }
 
 // gathering collects series by what they are about before they are folded.
@@ -61,12 +62,12 @@ type gathering struct {
 	calls   map[call][]factors
 	traffic map[place][][]float64
 	entries map[backout.ServiceID]bool
-	series  map[place][]armSums
+	series  map[place][]int
 }
 
 // gathered is what a series says: how clearly demand rose, or how clearly it is worse.
 type gathered struct {
-	sums  minuteSums
+	told  bool      // it says something
 	rise  []float64 // of demand; nil = it is no demand
 	worse factors
 }
@@ -74,12 +75,12 @@ type gathered struct {
 func newPanel(q Question) *panel {
 	n := q.minutes()
 	c := clock{from: q.end().Add(-time.Duration(n) * q.minute()), minute: q.minute(), n: n, until: q.until()}
-	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][][]float64{}, entries(q.World.Graph), map[place][]armSums{}}
+	g := gathering{map[place][]factors{}, map[call][]factors{}, map[place][][]float64{}, entries(q.World.Graph), map[place][]int{}}
 	read := mapped(len(q.Residuals), func(i int) gathered { return g.read(q.Residuals[i], c) })
 	for i, r := range q.Residuals {
-		g.add(r, read[i])
+		g.add(i, r, read[i])
 	}
-	p := &panel{series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, views: map[call]*reading{}, traffic: map[place][]float64{}}
+	p := &panel{residuals: q.Residuals, series: g.series, clock: c, of: map[backout.ServiceID][]int{}, callsBy: map[backout.ServiceID][]call{}, callsTo: map[backout.ServiceID][]call{}, calls: map[call]*reading{}, views: map[call]*reading{}, traffic: map[place][]float64{}}
 	for k, lbs := range g.traffic {
 		p.traffic[k] = shrink(anyOf(lbs))
 		p.trafficOrder = append(p.trafficOrder, k)
@@ -110,23 +111,24 @@ func (g gathering) read(r backout.Residuals, c clock) (out gathered) {
 	case r.Kind == backout.SignalTraffic && s.Service != "" && s.Caller == "" && s.Journey == "" && !g.entries[s.Service]:
 		return out // demand is what comes in from outside
 	}
-	sums := c.sums(r)
-	if total(sums.n) == 0 {
+	scratch := scratches.Get().(*tails)
+	defer scratches.Put(scratch)
+	sums := scratch.read(c, r)
+	if out.told = total(sums.n) > 0; !out.told {
 		return out
 	}
-	if out.sums = sums; r.Kind == backout.SignalTraffic && s.Journey == "" && (s.Caller == "" || s.Service == "") {
+	if r.Kind == backout.SignalTraffic && s.Journey == "" && (s.Caller == "" || s.Service == "") {
 		out.rise = riseEvidence(sums, r.Phi)
 	} else {
-		scratch := scratches.Get().(*tails)
 		out.worse = newFactors(sums, believedPhi(r), scratch)
-		scratches.Put(scratch)
 	}
 	return out
 }
 
-func (g gathering) add(r backout.Residuals, read gathered) {
-	s, sums, lb := r.ID.Subject, read.sums, read.worse
-	if sums.n == nil {
+// add keeps what the i-th series says.
+func (g gathering) add(i int, r backout.Residuals, read gathered) {
+	s, lb := r.ID.Subject, read.worse
+	if !read.told {
 		return
 	}
 	if read.rise != nil {
@@ -136,7 +138,7 @@ func (g gathering) add(r backout.Residuals, read gathered) {
 	}
 	if r.Kind != backout.SignalTraffic && s.Service != "" && s.Journey == "" {
 		at := place{service: s.Service, location: s.Location}
-		g.series[at] = append(g.series[at], armSums{sums, believedPhi(r)})
+		g.series[at] = append(g.series[at], i)
 	}
 	switch {
 	case s.Caller != "" && s.Service != "":
@@ -183,7 +185,7 @@ func (p *panel) fold(g gathering) {
 		f.witnesses, f.by = append(f.witnesses, views[i]), append(f.by, k)
 	}
 	places := slices.SortedFunc(maps.Keys(at), comparePlaces)
-	each(len(places), func(i int) { at[places[i]].fold(p.series[places[i]]) })
+	each(len(places), func(i int) { at[places[i]].fold(p) })
 	for _, x := range places {
 		p.keep(*at[x])
 		if x.location != "" && !slices.Contains(p.where, x.location) {
@@ -202,7 +204,7 @@ type folding struct {
 	views, calls []*reading // by whom it is called: see panel
 }
 
-func (f *folding) fold(series []armSums) {
+func (f *folding) fold(p *panel) {
 	all, without := foldWitnesses(f.witnesses)
 	first := len(f.witnesses) - len(f.by)
 	for i, k := range f.by {
@@ -214,8 +216,18 @@ func (f *folding) fold(series []armSums) {
 	f.reading = newReading(f.place, all)
 	f.reading.seen, f.reading.quiet = len(f.by) > 0, all.quietest(f.witnesses)
 	if f.reading.ill() {
-		f.reading.size = sizeOf(series, bestOf(f.reading.ratio))
+		f.reading.size = sizeOf(p.sumsOf(f.place), bestOf(f.reading.ratio))
 	}
+}
+
+// sumsOf adds up the series that a place is read from; few places are asked for them.
+func (p *panel) sumsOf(at place) []armSums {
+	var out []armSums
+	for _, i := range p.series[at] {
+		r := p.residuals[i]
+		out = append(out, armSums{p.clock.sums(r), believedPhi(r)})
+	}
+	return out
 }
 
 // keep puts a place in order.

@@ -332,7 +332,8 @@ func TestKindRisk_isCapped(t *testing.T) {
 
 func TestReach_noisyOr(t *testing.T) {
 	g := backout.Graph{Dependencies: []backout.Dependency{{From: "b", To: "a", Hard: true}, {From: "c", To: "a", Hard: true}, {From: "d", To: "b", Hard: true}, {From: "d", To: "c", Hard: true}}}
-	got := newRoads(g, backout.Priors{}, []call{{caller: "d", callee: "b"}, {caller: "e", callee: "d"}}).spread([]backout.ServiceID{"a"})
+	got := reach{at: map[backout.ServiceID]int{}}
+	newRoads(g, backout.Priors{}, []call{{caller: "d", callee: "b"}, {caller: "e", callee: "d"}}).spread([]backout.ServiceID{"a"}, &got)
 	want := map[backout.ServiceID]grasp{"a": {1, 0}, "b": {0.65, 1}, "c": {0.65, 1}, "d": {1 - math.Pow(1-0.65*0.65, 2), 2}, "e": {0.65 * (1 - math.Pow(1-0.65*0.65, 2)), 3}}
 	reached := map[backout.ServiceID]grasp{}
 	for _, s := range got.stops {

@@ -2,6 +2,7 @@ package attribute
 
 import (
 	"math"
+	"sync"
 
 	backout "github.com/backout-dev/backout"
 )
@@ -85,10 +86,14 @@ type link struct {
 type reach struct {
 	stops []stop
 	at    map[backout.ServiceID]int // of each service among the stops
+	ways  []way
 }
 
+// reaches are kept for [roads.spread], which runs for each change.
+var reaches = sync.Pool{New: func() any { return &reach{at: map[backout.ServiceID]int{}} }}
+
 // of is how likely and how far away a service is reached; false = not at all.
-func (r reach) of(s backout.ServiceID) (grasp, bool) {
+func (r *reach) of(s backout.ServiceID) (grasp, bool) {
 	i, ok := r.at[s]
 	if !ok {
 		return grasp{}, false
@@ -98,11 +103,10 @@ func (r reach) of(s backout.ServiceID) (grasp, bool) {
 
 // spread follows the roads out of the origins breadth first: a service is reached
 // unless every nearer one fails to pass the trouble on. The only origin is ill for
-// sure; of several each is with probability 0.7.
-func (rs roads) spread(origins []backout.ServiceID) reach {
-	var out []stop
-	var ways []way
-	at := map[backout.ServiceID]int{}
+// sure; of several each is with probability 0.7. What the reach held before is lost.
+func (rs roads) spread(origins []backout.ServiceID, into *reach) {
+	clear(into.at)
+	at, out, ways := into.at, into.stops[:0], into.ways[:0]
 	for _, o := range origins {
 		if _, twice := at[o]; !twice {
 			at[o] = len(out)
@@ -133,7 +137,7 @@ func (rs roads) spread(origins []backout.ServiceID) reach {
 		begin = end
 	}
 	linkUp(out, ways)
-	return reach{out, at}
+	into.stops, into.ways = out, ways
 }
 
 // way is a link and the stop that it leads to.
@@ -160,7 +164,7 @@ func linkUp(stops []stop, ways []way) {
 
 // journey is how a cause reaches a journey: through any service on its
 // critical path, one hop later.
-func (r reach) journey(services []backout.ServiceID, theta float64) grasp {
+func (r *reach) journey(services []backout.ServiceID, theta float64) grasp {
 	missed, hops := 1.0, math.MaxInt
 	for _, s := range services {
 		if g, ok := r.of(s); ok {

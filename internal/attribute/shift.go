@@ -29,7 +29,11 @@ func (c clock) start(i int) time.Time { return c.from.Add(time.Duration(i) * c.m
 type minuteSums struct{ sum, n []float64 }
 
 func (c clock) sums(r backout.Residuals) minuteSums {
-	room := make([]float64, 2*c.n)
+	return c.sumsIn(make([]float64, 2*c.n), r)
+}
+
+// sumsIn is sums in memory for two numbers a minute that is given, and all zero.
+func (c clock) sumsIn(room []float64, r backout.Residuals) minuteSums {
 	out := minuteSums{room[:c.n:c.n], room[c.n:]}
 	end := time.Duration(c.n) * c.minute
 	if !c.until.IsZero() {
