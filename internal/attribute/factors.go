@@ -118,10 +118,9 @@ func twiceMills(x float64) float64 {
 		return exactMills(x)
 	}
 	at := (x - deepTail) * millsSteps
-	i := min(int(at), len(millsTable)-2) // just below the end the difference is rounded up to it
-	t := at - float64(i)
-	p, q := millsTable[i], millsTable[i+1]
-	return p.value + t*(p.slope+t*(3*(q.value-p.value)-2*p.slope-q.slope+t*(2*(p.value-q.value)+p.slope+q.slope)))
+	i := min(int(at), len(millsTable)-1) // just below the end the difference is rounded up to it
+	t, c := at-float64(i), &millsTable[i]
+	return c[0] + t*(c[1]+t*(c[2]+t*c[3]))
 }
 
 func exactMills(x float64) float64 { return math.Erfc(-x/math.Sqrt2) * math.Exp(x*x/2) }
@@ -131,12 +130,18 @@ const (
 	millsSteps = 64 // a unit of x
 )
 
-// millsTable has the values and slopes (a step) of [exactMills] from deepTail to millsEnd.
-var millsTable = func() (out [(millsEnd-deepTail)*millsSteps + 1]struct{ value, slope float64 }) {
-	for i := range out {
+// millsTable has the cubics between steps from deepTail to millsEnd that have the values
+// and slopes (a step) of [exactMills] at both ends.
+var millsTable = func() (out [(millsEnd - deepTail) * millsSteps][4]float64) {
+	at := func(i int) (value, slope float64) {
 		x := deepTail + float64(i)/millsSteps
-		out[i].value = exactMills(x)
-		out[i].slope = (x*out[i].value + 2/math.Sqrt(2*math.Pi)) / millsSteps
+		value = exactMills(x)
+		return value, (x*value + 2/math.Sqrt(2*math.Pi)) / millsSteps
+	}
+	for i := range out {
+		p, dp := at(i)
+		q, dq := at(i + 1)
+		out[i] = [4]float64{p, dp, 3*(q-p) - 2*dp - dq, 2*(p-q) + dp + dq}
 	}
 	return out
 }()
