@@ -357,3 +357,14 @@ func TestNoticing_rulesNothingOut(t *testing.T) {
 		t.Error("a notice that nobody told says when it began")
 	}
 }
+
+func TestClock_sumsLeavesOutWhatIsNotAskedAbout(t *testing.T) {
+	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	c := clock{from: from, minute: time.Minute, n: 3, until: from.Add(2*time.Minute + 30*time.Second)}
+	r := backout.Residuals{From: from.Add(-30 * time.Second), Step: 30 * time.Second, Levels: []float64{90, 70, 1, 2, math.NaN(), 3, 4, 50, 60}}
+	got := c.sums(r) // -30 s and 0 are before the window, 180 and 210 s are not looked at
+	want := minuteSums{sum: []float64{3, 3, 4}, n: []float64{2, 1, 1}}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(minuteSums{})); d != "" {
+		t.Error(d)
+	}
+}

@@ -98,3 +98,38 @@ func TestRank_silentToMostCallers(t *testing.T) {
 		t.Errorf("the silent culprit has %.3f, and %.3f where its caller sees nothing", seen, unseen)
 	}
 }
+
+// What a silent cause does not show is held against it once, however many parts the
+// factor is called in, and says how likely it is that the place is ill.
+func TestHushed_isHeldAgainstOnce(t *testing.T) {
+	for _, log := range []float64{-2, -200, -1400} {
+		ill, acc := []float64{1, 0.7, 0.2}, accumulator{make([]float64, 3), repeat(1, 3)}
+		hushed(log, ill, acc.times, make([]float64, 3))
+		told := acc.logs()
+		for i, q := range []float64{1, 0.7, 0.2} {
+			whole := math.Max(faintest, math.Exp(log))
+			said, caught := math.Log(1-q+q*whole), q*whole/(1-q+q*whole)
+			if q == 1 {
+				said, caught = log, 1
+			}
+			if got := told[i]; math.Abs(got-said) > 1e-9*math.Abs(said) {
+				t.Errorf("logarithm %v, chance %v: %v is held against it, want %v", log, q, got, said)
+			}
+			if math.Abs(ill[i]-caught) > 1e-12 {
+				t.Errorf("logarithm %v, chance %v: then %v, want %v", log, q, ill[i], caught)
+			}
+		}
+	}
+}
+
+func TestAccumulator_beyondAllNumbers(t *testing.T) {
+	acc := accumulator{make([]float64, 2), repeat(1, 2)}
+	for range 7 {
+		acc.times([]float64{1e100, 1e-100})
+	}
+	for i, want := range []float64{700 * math.Ln10, -700 * math.Ln10} {
+		if got := acc.sum[i] + math.Log(acc.product[i]); math.Abs(got-want) > 1e-6 {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}

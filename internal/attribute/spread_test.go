@@ -3,6 +3,7 @@ package attribute
 import (
 	"math"
 	"testing"
+	"time"
 
 	backout "github.com/backout-dev/backout"
 )
@@ -154,5 +155,67 @@ func TestSizeFits_isBoundedAndSilentWhereNothingIsKnown(t *testing.T) {
 	}
 	if lo, hi := sizeFits(12, .1), sizeFits(5, 7); lo < math.Exp(-mostOfSize)-1e-12 || lo > .1 || hi < 1 {
 		t.Errorf("twelve from a tenth has %v, five from seven %v", lo, hi)
+	}
+}
+
+// What is added up four minutes at a time is what the kernel says of each, and what lies
+// beyond the window is as it is never.
+func TestKernel_convolveEqualsItsDefinition(t *testing.T) {
+	const beyond = 0.3
+	for n := range 70 {
+		x, got := make([]float64, n), make([]float64, n)
+		for i := range x {
+			x[i] = math.Exp(float64(i * 7 % 11))
+		}
+		for h := range hopKernels {
+			k := &hopKernels[h]
+			k.convolve(got, x, beyond)
+			for i := range x {
+				want := 0.0
+				for d, w := range k.at {
+					if i+d < n {
+						want += w * x[i+d]
+					} else {
+						want += w * beyond
+					}
+				}
+				if math.Abs(got[i]/want-1) > 1e-12 {
+					t.Fatalf("%d hops, minute %d of %d: %v, want %v", h, i, n, got[i], want)
+				}
+			}
+		}
+	}
+}
+
+// The hazard of a minute is what the delay's bins have of it, whatever share of a bin
+// the minute covers, at every stage of an exposure.
+func TestHazard_equalsItsDefinition(t *testing.T) {
+	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	c := clock{from: from, minute: time.Minute, n: 120}
+	d := newDelays([]float64{9, 0, 3, 1, 0, 7, 2})
+	e := backout.Exposure{Stages: []backout.ExposureStage{{At: from.Add(-30 * time.Second), Share: .25}, {At: from.Add(17*time.Minute + 20*time.Second), Share: 1}}}
+	within := func(lo, hi float64) (p float64) {
+		for i, w := range d.weight {
+			if a, b := max(lo, delayEdges[i]), min(hi, delayEdges[i+1]); b > a {
+				p += w * (delayBefore(b) - delayBefore(a))
+			}
+		}
+		return p
+	}
+	for i, got := range hazard(e, d, c) {
+		want := 0.0
+		for _, s := range e.Stages {
+			switch age := c.since(i, s.At); {
+			case age > 0:
+				want += 0.5 * max(afterOnset, within(max(0, age-1), age)) // each adds half of a root
+			case age > -1:
+				want += 0.5 * clockSkew
+			default:
+				want += 0.5 * afterOnset
+			}
+		}
+		if math.Abs(got/max(want, afterOnset)-1) > 1e-9 {
+			t.Errorf("minute %d: %v, want %v", i, got, want)
+		}
 	}
 }
