@@ -179,7 +179,7 @@ func (a accumulator) logs() []float64 {
 	return a.sum
 }
 
-// rooms are kept for [panel.filter], which runs for each cause.
+// rooms are kept for [panel.evidence] and [panel.filter], which run for each cause.
 var rooms = sync.Pool{New: func() any { return new([]float64) }}
 
 // filter passes the minutes from..to of the onset through the stops of a blast and
