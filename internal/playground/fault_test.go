@@ -107,13 +107,13 @@ faults: [{service: pricing, shipment: f, client: nordwind, errors: 1}]
 	failed := func(s scraped, client string) float64 {
 		return total(s.text, "shop_journeys_total", `client="`+client+`"`, `result="error"`)
 	}
-	deltas(t, c, 25*time.Second, "nordwind failing and no other", func(old, now scraped) bool {
+	deltas(t, c, time.Minute, "nordwind failing and no other", func(old, now scraped) bool {
 		return failed(now, "nordwind") > failed(old, "nordwind")+1 && failed(now, "kestrel")+failed(now, "mobile") <= failed(old, "kestrel")+failed(old, "mobile")
 	})
 	if err := setFlag(c.dir, "net-prices", "on", []string{"kestrel", "mobile"}); err != nil {
 		t.Fatal(err)
 	}
-	deltas(t, c, 25*time.Second, "nordwind well again", func(old, now scraped) bool {
+	deltas(t, c, time.Minute, "nordwind well again", func(old, now scraped) bool {
 		ok := func(s scraped) float64 {
 			return total(s.text, "shop_journeys_total", `client="nordwind"`, `result="ok"`)
 		}
@@ -125,7 +125,7 @@ func TestDirector_migrationHurtsWritesAndHasNoWayBack(t *testing.T) {
 	c, _, _ := playing(t, `ship: [{id: m, schema: "3", at: 1, role: culprit}]
 faults: [{service: shop-db, shipment: m, errors: 1}]
 `)
-	deltas(t, c, 25*time.Second, "writes failing", func(old, now scraped) bool {
+	deltas(t, c, time.Minute, "writes failing", func(old, now scraped) bool {
 		return ratio(old, now, "ledger") > .5 && ratio(old, now, "search") < .1
 	})
 	schema := backout.Component{ID: build(3, false).schemaID(), Kind: backout.KindSchema, Locator: "sqlite:" + filepath.Join(c.dir, "shop.db") + "?migrations=" + filepath.Join(c.dir, "migrations")}
@@ -148,7 +148,7 @@ faults: [{service: search, shipment: bad, errors: 1}]
 	failed := func(s scraped, at string) float64 {
 		return total(s.text, "shop_journeys_total", `journey="find"`, `location="`+at+`"`, `result="error"`)
 	}
-	deltas(t, c, 25*time.Second, "us-1 failing and eu-1 not", func(old, now scraped) bool {
+	deltas(t, c, time.Minute, "us-1 failing and eu-1 not", func(old, now scraped) bool {
 		return failed(now, "us-1") > failed(old, "us-1")+1 && failed(now, "eu-1") <= failed(old, "eu-1")+1
 	})
 	ctx, search := within(t, 10*time.Second), build(3, false).service("search")
@@ -159,7 +159,7 @@ faults: [{service: search, shipment: bad, errors: 1}]
 	if err != nil || st.Live.Version() != backout.Version(search.next) || st.Instances != 2 {
 		t.Errorf("the other location is at %+v, %v", st, err)
 	}
-	deltas(t, c, 25*time.Second, "us-1 well again", func(old, now scraped) bool { return failed(now, "us-1") <= failed(old, "us-1") })
+	deltas(t, c, time.Minute, "us-1 well again", func(old, now scraped) bool { return failed(now, "us-1") <= failed(old, "us-1") })
 	instances := 0
 	for _, tg := range targetsOf(t, c) {
 		if tg.Labels["service"] != "shoppers" {
@@ -180,8 +180,8 @@ func TestDirector_troubleEnds(t *testing.T) {
 	c, _, _ := playing(t, `ship: [{id: r, deployment: search, at: 1, stages: [1], role: culprit}]
 faults: [{service: search, shipment: r, lasts: 240, errors: 1}]
 `)
-	deltas(t, c, 25*time.Second, "search failing", func(old, now scraped) bool { return ratio(old, now, "search") > .5 })
-	deltas(t, c, 25*time.Second, "search well by itself", func(old, now scraped) bool {
+	deltas(t, c, time.Minute, "search failing", func(old, now scraped) bool { return ratio(old, now, "search") > .5 })
+	deltas(t, c, time.Minute, "search well by itself", func(old, now scraped) bool {
 		return now.requests["search"] > old.requests["search"] && ratio(old, now, "search") < .05
 	})
 }
@@ -192,14 +192,14 @@ faults:
 - {service: search, shipment: r, wayBack: true, errors: 1}
 - {service: media, at: 200, errors: 1}
 `)
-	deltas(t, c, 25*time.Second, "search well at its release", func(old, now scraped) bool {
+	deltas(t, c, time.Minute, "search well at its release", func(old, now scraped) bool {
 		return now.requests["search"] > old.requests["search"] && ratio(old, now, "search") < .05
 	})
 	id, _, _ := splitCulprit(tr.Culprits[0])
 	if _, err := c.Move(within(t, 10*time.Second), id, ComponentMove{To: backout.Version(build(3, false).service("search").current)}, "", ""); err != nil {
 		t.Fatal(err)
 	}
-	deltas(t, c, 25*time.Second, "search failing on the way back", func(old, now scraped) bool { return ratio(old, now, "search") > .5 })
+	deltas(t, c, time.Minute, "search failing on the way back", func(old, now scraped) bool { return ratio(old, now, "search") > .5 })
 }
 
 func splitCulprit(s string) (backout.ComponentID, backout.Version, bool) {
@@ -220,7 +220,7 @@ contracts: [{consumer: b, provider: a, reason: a test}]
 		t.Errorf("contracts lack the scenario's: %v", err)
 	}
 	ctx, top := within(t, 30*time.Second), build(3, false)
-	deltas(t, c, 25*time.Second, "both well", func(old, now scraped) bool {
+	deltas(t, c, time.Minute, "both well", func(old, now scraped) bool {
 		return now.calls["catalog>pricing"] > old.calls["catalog>pricing"]+2 && now.callErrors["catalog>pricing"] == old.callErrors["catalog>pricing"]
 	})
 	if r, err := c.Report(ctx); err != nil || r.Unsafe != 0 {
