@@ -169,6 +169,9 @@ func (s *show) open(ctx context.Context, running *sync.WaitGroup) error {
 	if err := s.spawn(ctx, running, "load"); err != nil {
 		return err
 	}
+	if err := yield(); err != nil {
+		s.Log.Warn("the shop has to share the processors with backout on equal terms", "error", err)
+	}
 	return s.openBackout(ctx, running)
 }
 
